@@ -1,0 +1,164 @@
+/* Attestation reports: whoever presents one controls all 1184 bytes. Pure. */
+#include "attest/report.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/cursor.h"
+
+#define KEY_INFO_SIGNING_KEY_SHIFT 2
+#define KEY_INFO_SIGNING_KEY_MASK 7u
+/* Turin's identifiers have 8 bytes, the rest of CHIP_ID is zero. */
+#define TURIN_CHIP_ID_BYTES 8
+
+/* Reads a reserved area; the first byte of the first one that is not zero is remembered. */
+static void reserved(struct cursor *c, const uint8_t *start, size_t size, struct report *report)
+{
+    struct cursor area = cursor_sub(c, size);
+
+    while (area.left) {
+        size_t offset = (size_t)(area.p - start);
+
+        if (cursor_u8(&area) && !report->reserved_offset)
+            report->reserved_offset = offset;
+    }
+}
+
+static void read_firmware_version(struct cursor *c, const uint8_t *start, struct report *report,
+                                  struct firmware_version *ret_version)
+{
+    ret_version->build = cursor_u8(c);
+    ret_version->minor = cursor_u8(c);
+    ret_version->major = cursor_u8(c);
+    reserved(c, start, 1, report);
+}
+
+/* 0x00 to 0x17f: what the guest is. */
+static void read_guest(struct cursor *c, const uint8_t *start, struct report *report)
+{
+    report->version = cursor_u32le(c);
+    report->guest_svn = cursor_u32le(c);
+    report->policy = cursor_u64le(c);
+    cursor_copy(c, report->family_id, sizeof(report->family_id));
+    cursor_copy(c, report->image_id, sizeof(report->image_id));
+    report->vmpl = cursor_u32le(c);
+    report->signature_algorithm = cursor_u32le(c);
+    report->current_tcb = cursor_u64le(c);
+    report->platform_info = cursor_u64le(c);
+    report->key_info = cursor_u32le(c);
+    reserved(c, start, 4, report);
+    cursor_copy(c, report->report_data, sizeof(report->report_data));
+    cursor_copy(c, report->measurement, sizeof(report->measurement));
+    cursor_copy(c, report->host_data, sizeof(report->host_data));
+    cursor_copy(c, report->id_key_digest, sizeof(report->id_key_digest));
+    cursor_copy(c, report->author_key_digest, sizeof(report->author_key_digest));
+    cursor_copy(c, report->report_id, sizeof(report->report_id));
+    cursor_copy(c, report->report_id_ma, sizeof(report->report_id_ma));
+}
+
+/* 0x180 to 0x29f: what the platform is. */
+static void read_platform(struct cursor *c, const uint8_t *start, struct report *report)
+{
+    report->reported_tcb = cursor_u64le(c);
+    if (report->version >= 3) {
+        report->cpuid_family = cursor_u8(c);
+        report->cpuid_model = cursor_u8(c);
+        report->cpuid_stepping = cursor_u8(c);
+    } else {
+        reserved(c, start, 3, report);
+    }
+    reserved(c, start, 0x1a0 - 0x18b, report);
+    cursor_copy(c, report->chip_id, sizeof(report->chip_id));
+    report->committed_tcb = cursor_u64le(c);
+    read_firmware_version(c, start, report, &report->current);
+    read_firmware_version(c, start, report, &report->committed);
+    report->launch_tcb = cursor_u64le(c);
+    if (report->version >= 5) {
+        report->launch_mit_vector = cursor_u64le(c);
+        report->current_mit_vector = cursor_u64le(c);
+    } else {
+        reserved(c, start, 16, report);
+    }
+    reserved(c, start, REPORT_SIGNED_BYTES - 0x208, report);
+}
+
+int report_parse(const void *data, size_t size, struct report *ret_report, struct reason *why)
+{
+    struct report report = { .reserved_offset = 0 };
+    struct cursor c = cursor_over(data, size);
+
+    if (size != REPORT_BYTES)
+        return reason_set(why, -EBADMSG, "report of %zu bytes, expected %u", size, REPORT_BYTES);
+    read_guest(&c, data, &report);
+    if (report.version < 2 || report.version > 5)
+        return reason_set(why, -EBADMSG, "report of version %u, expected 2 to 5", report.version);
+    read_platform(&c, data, &report);
+    cursor_copy(&c, report.signature_r, sizeof(report.signature_r));
+    cursor_copy(&c, report.signature_s, sizeof(report.signature_s));
+    reserved(&c, data, REPORT_BYTES - 0x330, &report);
+    if (cursor_end(&c) < 0)
+        return reason_set(why, -EBADMSG, "report does not have the expected layout");
+    *ret_report = report;
+    return 0;
+}
+
+static void put_firmware_version(uint8_t *to, const struct firmware_version *version)
+{
+    to[0] = version->build;
+    to[1] = version->minor;
+    to[2] = version->major;
+}
+
+void report_encode(const struct report *report, uint8_t ret_data[REPORT_BYTES])
+{
+    uint8_t *d = ret_data;
+
+    memset(d, 0, REPORT_BYTES);
+    put_u32le(d + 0x00, report->version);
+    put_u32le(d + 0x04, report->guest_svn);
+    put_u64le(d + 0x08, report->policy);
+    memcpy(d + 0x10, report->family_id, sizeof(report->family_id));
+    memcpy(d + 0x20, report->image_id, sizeof(report->image_id));
+    put_u32le(d + 0x30, report->vmpl);
+    put_u32le(d + 0x34, report->signature_algorithm);
+    put_u64le(d + 0x38, report->current_tcb);
+    put_u64le(d + 0x40, report->platform_info);
+    put_u32le(d + 0x48, report->key_info);
+    memcpy(d + 0x50, report->report_data, sizeof(report->report_data));
+    memcpy(d + 0x90, report->measurement, sizeof(report->measurement));
+    memcpy(d + 0xc0, report->host_data, sizeof(report->host_data));
+    memcpy(d + 0xe0, report->id_key_digest, sizeof(report->id_key_digest));
+    memcpy(d + 0x110, report->author_key_digest, sizeof(report->author_key_digest));
+    memcpy(d + 0x140, report->report_id, sizeof(report->report_id));
+    memcpy(d + 0x160, report->report_id_ma, sizeof(report->report_id_ma));
+    put_u64le(d + 0x180, report->reported_tcb);
+    d[0x188] = report->cpuid_family;
+    d[0x189] = report->cpuid_model;
+    d[0x18a] = report->cpuid_stepping;
+    memcpy(d + 0x1a0, report->chip_id, sizeof(report->chip_id));
+    put_u64le(d + 0x1e0, report->committed_tcb);
+    put_firmware_version(d + 0x1e8, &report->current);
+    put_firmware_version(d + 0x1ec, &report->committed);
+    put_u64le(d + 0x1f0, report->launch_tcb);
+    put_u64le(d + 0x1f8, report->launch_mit_vector);
+    put_u64le(d + 0x200, report->current_mit_vector);
+    memcpy(d + 0x2a0, report->signature_r, sizeof(report->signature_r));
+    memcpy(d + 0x2e8, report->signature_s, sizeof(report->signature_s));
+}
+
+enum product report_product(const struct report *report)
+{
+    if (report->version >= 3)
+        return product_from_cpuid(report->cpuid_family, report->cpuid_model);
+    if (all_zero(report->chip_id, sizeof(report->chip_id)))
+        return PRODUCT_UNKNOWN;
+    if (all_zero(report->chip_id + TURIN_CHIP_ID_BYTES, sizeof(report->chip_id) - TURIN_CHIP_ID_BYTES))
+        return PRODUCT_TURIN;
+    /* Milan and Genoa look alike here; Milan is the generation that version 2 firmware was made for. */
+    return PRODUCT_MILAN;
+}
+
+enum signing_key report_signing_key(const struct report *report)
+{
+    return (enum signing_key)(report->key_info >> KEY_INFO_SIGNING_KEY_SHIFT & KEY_INFO_SIGNING_KEY_MASK);
+}

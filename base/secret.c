@@ -1,0 +1,132 @@
+/* Memory for secrets; what is in it is worth stealing, so the failure to protect it is a failure. */
+#include "base/secret.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+
+/* Private P-256 and P-384 scalars and a few TLS keys: OpenSSL asks for at most some hundred bytes at a time. */
+#define SECURE_HEAP_BYTES (256u * 1024)
+#define SECURE_HEAP_MIN_BYTES 16
+
+static size_t round_up(size_t size)
+{
+    return (size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
+}
+
+int secret_library_init(void)
+{
+    const struct rlimit none = { 0, 0 };
+
+    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
+        return -errno;
+    /* 2 means that the heap exists but could not be locked. */
+    if (!CRYPTO_secure_malloc_initialized() &&
+        CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_MIN_BYTES) != 1)
+        return -ENOMEM;
+    return 0;
+}
+
+/* One guard page, the data pages, one guard page. */
+static int map_guarded(size_t data, uint8_t **ret_data)
+{
+    uint8_t *base = mmap(NULL, data + 2 * PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (base == MAP_FAILED)
+        return -ENOMEM;
+    if (mprotect(base + PAGE_BYTES, data, PROT_READ | PROT_WRITE) < 0 || mlock(base + PAGE_BYTES, data) < 0 ||
+        madvise(base + PAGE_BYTES, data, MADV_DONTDUMP) < 0 || madvise(base + PAGE_BYTES, data, MADV_WIPEONFORK) < 0) {
+        (void)munmap(base, data + 2 * PAGE_BYTES);
+        return -ENOMEM;
+    }
+    *ret_data = base + PAGE_BYTES;
+    return 0;
+}
+
+int secret_alloc(size_t size, struct secret *ret_secret)
+{
+    uint8_t *data = NULL;
+    int r;
+
+    if (!size || size > SECRET_MAX_BYTES)
+        return -EINVAL;
+    r = map_guarded(round_up(size), &data);
+    if (r < 0)
+        return r;
+    *ret_secret = (struct secret){ .bytes = data, .size = size };
+    return 0;
+}
+
+int secret_copy(const void *data, size_t size, struct secret *ret_secret)
+{
+    struct secret secret;
+    int r = secret_alloc(size, &secret);
+
+    if (r < 0)
+        return r;
+    memcpy(secret.bytes, data, size);
+    *ret_secret = secret;
+    return 0;
+}
+
+int secret_random(size_t size, struct secret *ret_secret)
+{
+    struct secret secret;
+    size_t done = 0;
+    int r = secret_alloc(size, &secret);
+
+    if (r < 0)
+        return r;
+    while (done < size) {
+        ssize_t got = getrandom(secret.bytes + done, size - done, 0);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0) {
+            r = -errno;
+            secret_free(&secret);
+            return r;
+        }
+        done += (size_t)got;
+    }
+    *ret_secret = secret;
+    return 0;
+}
+
+/*
+ * The mapping's length is worked out from size, so a secret may not shrink across a page: what is beyond the new end
+ * is wiped, and whole pages beyond it are given back.
+ */
+void secret_shrink(struct secret *secret, size_t size)
+{
+    size_t keep, had;
+
+    if (!secret->bytes || size >= secret->size || !size)
+        return;
+    OPENSSL_cleanse(secret->bytes + size, secret->size - size);
+    keep = round_up(size);
+    had = round_up(secret->size);
+    if (keep < had) {
+        (void)munmap(secret->bytes + keep + PAGE_BYTES, had - keep);
+        (void)mprotect(secret->bytes + keep, PAGE_BYTES, PROT_NONE);
+    }
+    secret->size = size;
+}
+
+bool secret_equal(const struct secret *a, const struct secret *b)
+{
+    return a->size == b->size && (!a->size || CRYPTO_memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
+void secret_free(struct secret *secret)
+{
+    if (!secret->bytes)
+        return;
+    OPENSSL_cleanse(secret->bytes, secret->size);
+    (void)munmap(secret->bytes - PAGE_BYTES, round_up(secret->size) + 2 * PAGE_BYTES);
+    *secret = SECRET_NONE;
+}

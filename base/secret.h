@@ -1,0 +1,45 @@
+/*
+ * The one type for secrets: keys, shared secrets, decrypted payloads.
+ *
+ * A secret has a mapping of its own: locked in memory, left out of core dumps, zero in a forked child, with
+ * inaccessible pages on both sides, wiped when freed. Secrets are bytes, never C strings, and are compared in constant
+ * time. OpenSSL's own copies (private keys) live in its secure heap, see secret_library_init().
+ */
+#pragma once
+
+#include "base/base.h"
+
+/* Volume keys are at most 96 bytes, broker answers at most a few KiB. */
+#define SECRET_MAX_BYTES (64u * 1024)
+
+struct secret {
+    uint8_t *bytes;
+    size_t size;
+};
+
+#define SECRET_NONE ((struct secret){ NULL, 0 })
+
+/*
+ * Once, at the start of a program that handles secrets: no core dumps, not traceable, and OpenSSL's secure heap set up
+ * so that private scalars are locked and wiped. Errors: -ENOMEM when memory cannot be locked (RLIMIT_MEMLOCK).
+ */
+int secret_library_init(void) MUST_CHECK;
+
+/* `size` zero bytes, 1 to SECRET_MAX_BYTES. Errors: -EINVAL, -ENOMEM (also when the memory cannot be locked). */
+int secret_alloc(size_t size, struct secret *ret_secret) MUST_CHECK;
+
+/* A secret with a copy of `data`; the caller wipes its own. */
+int secret_copy(const void *data, size_t size, struct secret *ret_secret) MUST_CHECK;
+
+/* Random bytes from the kernel. */
+int secret_random(size_t size, struct secret *ret_secret) MUST_CHECK;
+
+/* Keeps the first `size` bytes and wipes the rest. */
+void secret_shrink(struct secret *secret, size_t size);
+
+bool secret_equal(const struct secret *a, const struct secret *b);
+
+/* Wipes and unmaps; fine with SECRET_NONE and twice. */
+void secret_free(struct secret *secret);
+
+#define CLEANUP_SECRET CLEANUP(secret_free)
