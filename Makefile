@@ -1,0 +1,124 @@
+# Postern. On a fresh Debian machine, as root: `make demo`, `make check`. README.md says what they do and print.
+#
+# Everything is built and run inside a Debian 13 root that image/builder/ makes once. Outside of it this file only
+# sees to that root and calls itself inside. Variables that a user may set:
+#   BUILDER=DIR   builder root, package cache, firmware, static libraries; several worktrees may share one
+#   V=1           show commands    SANITIZE=1   address and undefined-behaviour sanitizers (check-unit, fuzz-corpus)
+#   MIRROR=URL SECURITY_MIRROR=URL   Debian archives, default: the machine's own apt configuration
+
+BUILDER ?= $(CURDIR)/build/builder
+.DEFAULT_GOAL := all
+
+ifndef IN_BUILDER
+# ---------------------------------------------------------------------------------------------------------- outside
+
+INSIDE_TARGETS := all demo image check check-unit check-vm check-image fuzz-corpus fuzz lint size clean-objects
+.PHONY: $(INSIDE_TARGETS) builder builder-check clean distclean
+
+builder:
+	@image/builder/host-setup
+	@BUILDER='$(BUILDER)' image/builder/make-root
+
+builder-check: builder
+	@BUILDER='$(BUILDER)' image/builder/make-root check
+
+$(filter check% fuzz% lint,$(INSIDE_TARGETS)): builder-check
+$(filter-out check% fuzz% lint,$(INSIDE_TARGETS)): builder
+
+$(INSIDE_TARGETS):
+	@BUILDER='$(BUILDER)' image/builder/enter make --no-print-directory IN_BUILDER=1 \
+	    $(foreach v,V SANITIZE PROFILE FUZZ_SECONDS TESTS,$(if $($(v)),$(v)='$($(v))')) -j$(shell nproc) $@
+
+clean:
+	rm -rf build/obj build/san build/bin build/guest build/tests build/image build/demo
+
+distclean:
+	rm -rf build
+
+else
+# ----------------------------------------------------------------------------------------------------------- inside
+
+O := build/$(if $(SANITIZE),san,obj)
+Q := $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-6s %s\n' $(1) $(2))
+
+CC := gcc
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wpointer-arith \
+    -Wcast-qual -Wimplicit-fallthrough -Wsign-compare -Werror=date-time -Werror
+HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero
+STATIC := /builder/static
+CPPFLAGS := -I. -I$(STATIC)/include -D_GNU_SOURCE
+CFLAGS := -std=gnu11 -O2 -fPIE -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARNINGS)
+LDFLAGS := -Wl,--gc-sections,-z,relro,-z,now,--build-id=none -L$(STATIC)/lib
+ifdef SANITIZE
+CFLAGS += -g -fsanitize=address,undefined -fno-sanitize-recover=all
+LDFLAGS += -fsanitize=address,undefined
+else
+CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
+CFLAGS += $(HARDENING)
+endif
+
+# Libraries by room, each with the rooms below it (DESIGN: base <- measure <- attest <- release, base <- luks).
+ROOMS := base measure attest release luks init broker psp psp/shim cli
+objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
+room = $(O)/lib$(1).a
+LIBRARIES := $(foreach r,release attest measure luks base,$(call room,$(r)))
+CRYPTO := -lssl -lcrypto
+DISKS := -lcryptsetup -ldevmapper -luuid -lm -lpthread
+COMMON := -ljson-c -lllhttp $(CRYPTO) -lz -lzstd
+
+PROGRAMS := build/bin/postern build/bin/postern-psp build/bin/postern-broker build/guest/postern-init \
+    build/guest/psp-shim
+all: $(PROGRAMS)
+
+define room_rules
+$(call room,$(1)): $(call objects,$(1))
+	$(call say,AR,$$@)
+	$(Q)rm -f $$@ && ar rcD $$@ $$^
+endef
+$(foreach r,base measure attest release luks,$(eval $(call room_rules,$(r))))
+
+$(O)/%-parse.o: CFLAGS += -Wconversion
+$(O)/%.o: %.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+$(O)/attest/roots.o: $(wildcard attest/roots/*.pem)
+-include $(foreach r,$(ROOMS),$(patsubst %.c,$(O)/%.d,$(wildcard $(r)/*.c)))
+
+define link
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(filter %.o %.a,$^) $(2)
+endef
+
+build/bin/postern: $(call objects,cli) $(LIBRARIES)
+	$(call link,-static-pie -s,$(DISKS) $(COMMON))
+build/bin/postern-psp: $(call objects,psp) $(LIBRARIES)
+	$(call link,-static-pie -s,$(COMMON))
+build/bin/postern-broker: $(call objects,broker) $(LIBRARIES)
+	$(call link,-pie -s,-levent_core -levent_openssl -lsqlite3 $(COMMON))
+build/guest/postern-init: $(call objects,init) $(LIBRARIES)
+	$(call link,-static-pie -s -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
+build/guest/psp-shim: $(call objects,psp/shim) $(LIBRARIES)
+	$(call link,-static-pie -s,-lfuse3 -lpthread)
+comma := ,
+
+# ---- tests: each tests/unit/test-X.c is a cmocka program, each tests/fuzz/fuzz-X.c a libFuzzer target
+
+UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test-*.c))
+$(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -MMD -MP -o $@ $< $(filter %.o %.a,$^) \
+	    -lcmocka -lcryptsetup -ldevmapper -luuid -lm -lpthread $(COMMON)
+-include $(UNIT:%=%.d)
+
+# The corpus is replayed through each target with a plain main(); `make fuzz` explores with clang's libFuzzer.
+FUZZ := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
+$(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(COMMON)
+
+check-unit: $(UNIT) $(FUZZ)
+	@tests/run $(UNIT) $(FUZZ)
+
+.PHONY: all check-unit
+endif
