@@ -307,6 +307,19 @@ bool json_element_u64(struct json_reader *array, size_t index, uint64_t max, uin
     return value && take_u64(&place, NULL, value, 0, max, ret_value);
 }
 
+bool json_has(const struct json_reader *r, const char *name)
+{
+    return !r->status->error && json_object_object_get_ex(r->node, name, NULL);
+}
+
+bool json_is_object(const struct json_reader *r, const char *name)
+{
+    struct json_object *value = NULL;
+
+    return !r->status->error && json_object_object_get_ex(r->node, name, &value) &&
+           json_object_is_type(value, json_type_object);
+}
+
 bool json_read_null(struct json_reader *r, const char *name)
 {
     struct json_object *value = NULL;

@@ -68,7 +68,11 @@ bool json_element_object(struct json_reader *array, size_t index, struct json_re
 bool json_element_string(struct json_reader *array, size_t index, size_t max, const char **ret_text);
 bool json_element_u64(struct json_reader *array, size_t index, uint64_t max, uint64_t *ret_value);
 
-/* Whether a member is there at all, null included; counts as reading it only when it is null. */
+/* Looking without reading: whether a member is there (null included), and whether it is an object. */
+bool json_has(const struct json_reader *r, const char *name);
+bool json_is_object(const struct json_reader *r, const char *name);
+
+/* Reads a member that is null; false, and nothing read, when it is anything else. */
 bool json_read_null(struct json_reader *r, const char *name);
 
 /* Marks a member as known without reading it: for members that a protocol allows and we do not use. */

@@ -1,0 +1,294 @@
+/*
+ * The client's side of the protocol. The network and whoever answers are hostile until the pinned key has signed the
+ * TLS handshake; what a broker says is checked even then.
+ */
+#include "release/client.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/file.h"
+#include "release/jwe.h"
+#include "release/message.h"
+
+#define BACKOFF_FIRST_MS 250u /* doubled five times, to 8 s */
+#define RETRY_AFTER_MOST_S 60u
+
+struct session {
+    const struct release_request *request;
+    uint64_t deadline_ms;
+    struct tls_client *tls;
+    struct http_parser parser;
+    char cookie[RELEASE_SESSION_TEXT_BYTES];
+    char nonce[RELEASE_NONCE_TEXT_BYTES];
+    EVP_PKEY *key;
+    struct guest_public_key public_key;
+    struct record_binding binding;
+    struct release_result *result;
+    struct reason *why;
+};
+
+const char *release_outcome_name(enum release_outcome outcome)
+{
+    static const char *const names[] = {
+        [RELEASE_GRANTED] = "granted",   [RELEASE_TRANSPORT] = "transport", [RELEASE_BUSY] = "busy",
+        [RELEASE_DENIED] = "denied",     [RELEASE_BROKER_KEY] = "broker key", [RELEASE_PROTOCOL] = "protocol",
+        [RELEASE_RECORD] = "record",     [RELEASE_DEVICE] = "device",
+    };
+
+    return names[outcome];
+}
+
+/* Ends the try with a class; gives back the error for a `return`. */
+static int end(struct session *session, enum release_outcome outcome, int error)
+{
+    session->result->outcome = outcome;
+    return error;
+}
+
+/* Request ids are shown on the console: a short word of harmless characters, or none. */
+static void take_request_id(struct session *session)
+{
+    const char *id = http_header(&session->parser.message, "x-request-id");
+
+    if (id && strlen(id) < RELEASE_REQUEST_ID_BYTES && strspn(id, "0123456789abcdef-") == strlen(id))
+        memcpy(session->result->request_id, id, strlen(id) + 1);
+}
+
+/* The session cookie: exactly name=32 hexadecimal digits; attributes say when the host's clock thinks it ends. */
+static bool take_cookie(struct session *session)
+{
+    static const char name[] = RELEASE_COOKIE "=";
+    const char *value = http_header(&session->parser.message, "set-cookie");
+    size_t size;
+
+    if (!value || strncmp(value, name, strlen(name)) != 0)
+        return false;
+    value += strlen(name);
+    size = strcspn(value, "; ");
+    if (size != RELEASE_SESSION_TEXT_BYTES - 1 || strspn(value, "0123456789abcdef") != size)
+        return false;
+    memcpy(session->cookie, value, size);
+    session->cookie[size] = '\0';
+    return true;
+}
+
+static void write_head(struct session *session, const char *method, const char *path, size_t body_size,
+                       struct buffer *to)
+{
+    buffer_printf(to, "%s " RELEASE_PREFIX "%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: postern\r\n", method, path,
+                  session->request->broker.endpoint.authority);
+    if (session->cookie[0])
+        buffer_printf(to, "Cookie: " RELEASE_COOKIE "=%s\r\n", session->cookie);
+    if (body_size)
+        buffer_printf(to, "Content-Type: application/json\r\nContent-Length: %zu\r\n", body_size);
+    buffer_add_text(to, "\r\n");
+}
+
+static unsigned retry_after(const struct http_message *message)
+{
+    const char *text = http_header(message, "retry-after");
+    unsigned seconds = 0;
+
+    for (; text && *text >= '0' && *text <= '9' && seconds <= RETRY_AFTER_MOST_S; text++)
+        seconds = seconds * 10 + (unsigned)(*text - '0');
+    return seconds > RETRY_AFTER_MOST_S ? RETRY_AFTER_MOST_S : seconds;
+}
+
+/* What an answer other than 200 means. */
+static int refused(struct session *session)
+{
+    const struct http_message *message = &session->parser.message;
+    char type[64], detail[192];
+
+    message_parse_error(message->body.data, message->body.size, type, detail);
+    if (message->status == 429 || message->status == 503) {
+        session->result->retry_after_s = retry_after(message);
+        (void)reason_set(session->why, -EBUSY, "the broker is busy (HTTP %u)", message->status);
+        return end(session, RELEASE_BUSY, -EBUSY);
+    }
+    if (message->status >= 500) {
+        (void)reason_set(session->why, -EIO, "the broker failed (HTTP %u)", message->status);
+        return end(session, RELEASE_TRANSPORT, -EIO);
+    }
+    if (strcmp(type, "ProtocolVersion") == 0 || strstr(detail, "Protocol Version Mismatch")) {
+        (void)reason_set(session->why, -EPROTONOSUPPORT, "the broker does not speak protocol version %s: %s",
+                         RELEASE_PROTOCOL_VERSION, detail);
+        return end(session, RELEASE_PROTOCOL, -EPROTONOSUPPORT);
+    }
+    (void)reason_set(session->why, -EACCES, "the broker refused (HTTP %u %s), request %s: the reason is in its log",
+                     message->status, type, session->result->request_id[0] ? session->result->request_id : "unnamed");
+    return end(session, RELEASE_DENIED, -EACCES);
+}
+
+/* Sends one request and leaves its answer, status 200, in the session's parser. */
+static int call(struct session *session, const char *method, const char *path, const struct buffer *body)
+{
+    CLEANUP_BUFFER struct buffer request = BUFFER_EMPTY;
+    int r;
+
+    write_head(session, method, path, body ? body->size : 0, &request);
+    if (body)
+        buffer_add(&request, body->data, body->size);
+    http_parser_reset(&session->parser);
+    r = tls_client_exchange(session->tls, &request, session->deadline_ms, &session->parser, session->why);
+    if (r < 0)
+        return end(session, r == -EBADMSG || r == -EMSGSIZE ? RELEASE_PROTOCOL : RELEASE_TRANSPORT, r);
+    take_request_id(session);
+    return session->parser.message.status == 200 ? 0 : refused(session);
+}
+
+static int connect_broker(struct session *session)
+{
+    int r = tls_client_connect(&session->request->broker, session->deadline_ms, &session->tls, session->why);
+
+    if (r == -EKEYREJECTED)
+        return end(session, RELEASE_BROKER_KEY, r);
+    return r < 0 ? end(session, RELEASE_TRANSPORT, r) : 0;
+}
+
+static int authenticate(struct session *session)
+{
+    CLEANUP_BUFFER struct buffer body = BUFFER_EMPTY;
+    size_t size = 0;
+    int r;
+
+    message_write_request(&body);
+    if (buffer_error(&body) < 0)
+        return end(session, RELEASE_TRANSPORT, -ENOMEM);
+    r = call(session, "POST", "/auth", &body);
+    if (r < 0)
+        return r;
+    if (!take_cookie(session)) {
+        (void)reason_set(session->why, -EPROTO, "the broker's challenge came without a session cookie");
+        return end(session, RELEASE_PROTOCOL, -EPROTO);
+    }
+    r = message_parse_challenge(session->parser.message.body.data, session->parser.message.body.size, session->nonce,
+                                session->why);
+    if (r == 0)
+        r = base64_decode(BASE64_STANDARD, session->nonce, strlen(session->nonce), session->binding.nonce,
+                          sizeof(session->binding.nonce), &size);
+    return r < 0 ? end(session, RELEASE_PROTOCOL, r) : 0;
+}
+
+/* A report over nonce and key, and the certificates that the host gave; bad ones of the host's are left out. */
+static int make_attestation(struct session *session, struct buffer *body)
+{
+    CLEANUP_BUFFER struct buffer canonical = BUFFER_EMPTY;
+    CLEANUP_FREE uint8_t *certificates = malloc(CERT_TABLE_MAX_BYTES);
+    const struct release_reporter *reporter = &session->request->reporter;
+    struct cert_table table = { .count = 0 };
+    uint8_t report[REPORT_BYTES];
+    size_t size = 0;
+    int r;
+
+    message_write_canonical(session->nonce, &session->public_key, &canonical);
+    if (!certificates || buffer_error(&canonical) < 0)
+        return -ENOMEM;
+    r = reporter->get_report(reporter->context, canonical.data, canonical.size, session->deadline_ms, report,
+                             certificates, &size, session->why);
+    if (r < 0)
+        return r;
+    if (cert_table_parse(certificates, size, &table, NULL) < 0)
+        table.count = 0;
+    r = record_report_digest(report, session->binding.report_digest);
+    if (r < 0)
+        return r;
+    return message_write_attestation(session->nonce, &session->public_key, report, &table, body, session->why);
+}
+
+static int attest(struct session *session)
+{
+    CLEANUP_BUFFER struct buffer body = BUFFER_EMPTY;
+    int r = guest_key_generate(&session->key, &session->public_key);
+
+    if (r == 0)
+        r = make_attestation(session, &body);
+    if (r < 0)
+        return end(session, RELEASE_DEVICE, r);
+    return call(session, "POST", "/attest", &body);
+}
+
+static int fetch(struct session *session, struct record *ret_record, struct secret *ret_key)
+{
+    CLEANUP_SECRET struct secret release = SECRET_NONE;
+    char path[16 + RELEASE_MAX_RESOURCE_BYTES];
+    struct jwe jwe;
+    int r;
+
+    (void)snprintf(path, sizeof(path), "/resource/%s", session->request->resource);
+    r = call(session, "GET", path, NULL);
+    if (r < 0)
+        return r;
+    r = jwe_parse(session->parser.message.body.data, session->parser.message.body.size, &jwe, session->why);
+    if (r == 0) {
+        r = jwe_decrypt(&jwe, session->key, &release);
+        if (r < 0)
+            (void)reason_set(session->why, r, "the broker's answer does not decrypt with this session's key");
+    }
+    if (r == 0)
+        r = record_verify(&release, &session->binding, session->request->record_key, ret_record, ret_key,
+                          session->why);
+    return r < 0 ? end(session, RELEASE_RECORD, r) : end(session, RELEASE_GRANTED, 0);
+}
+
+int release_once(const struct release_request *request, uint64_t deadline_ms, struct record *ret_record,
+                 struct secret *ret_key, struct release_result *ret_result, struct reason *why)
+{
+    CLEANUP_FREE struct session *session = calloc(1, sizeof(*session));
+    int r;
+
+    *ret_result = (struct release_result){ .outcome = RELEASE_TRANSPORT };
+    if (!session)
+        return -ENOMEM;
+    session->request = request;
+    session->deadline_ms = deadline_ms;
+    session->result = ret_result;
+    session->why = why;
+    http_parser_init(&session->parser, HTTP_RESPONSE, RELEASE_MAX_MESSAGE_BYTES);
+    r = connect_broker(session);
+    if (r == 0)
+        r = authenticate(session);
+    if (r == 0)
+        r = attest(session);
+    if (r == 0)
+        r = fetch(session, ret_record, ret_key);
+    guest_key_free(&session->key);
+    tls_client_free(&session->tls);
+    http_parser_free(&session->parser);
+    return r;
+}
+
+/*
+ * Doubles from try to try, half of it random so that guests that were started together spread out; never earlier than a
+ * busy broker asked for.
+ */
+static unsigned pause_ms(unsigned tries, unsigned retry_after_s)
+{
+    unsigned most = BACKOFF_FIRST_MS << (tries < 5 ? tries : 5);
+    uint16_t random = 0;
+
+    (void)RAND_bytes((unsigned char *)&random, sizeof(random));
+    return 1000u * retry_after_s + most / 2 + random % (most / 2 + 1);
+}
+
+int release_until(const struct release_request *request, uint64_t deadline_ms, struct record *ret_record,
+                  struct secret *ret_key, struct release_result *ret_result, struct reason *why)
+{
+    for (unsigned tries = 0;; tries++) {
+        int r = release_once(request, deadline_ms, ret_record, ret_key, ret_result, why);
+        unsigned pause;
+
+        if (r == 0 || (ret_result->outcome != RELEASE_TRANSPORT && ret_result->outcome != RELEASE_BUSY))
+            return r;
+        pause = pause_ms(tries, ret_result->retry_after_s);
+        if ((unsigned)clock_left_ms(deadline_ms) <= pause)
+            return r;
+        clock_sleep_ms(pause);
+    }
+}

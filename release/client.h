@@ -1,0 +1,64 @@
+/*
+ * One key release, from the guest's side: /auth, /attest, the resource; then the signed record.
+ *
+ * Used by PID 1 and by tests of a broker. Where the report comes from is the caller's: PID 1 asks the guest device.
+ */
+#pragma once
+
+#include "attest/cert-table.h"
+#include "base/reason.h"
+#include "base/secret.h"
+#include "base/tls.h"
+#include "release/record.h"
+#include "release/release.h"
+
+/* How a release ended, by what the guest does about it. */
+enum release_outcome {
+    RELEASE_GRANTED,
+    RELEASE_TRANSPORT,     /* the network or the broker failed: try again while the deadline lasts */
+    RELEASE_BUSY,          /* the broker asked to come back later: the same */
+    RELEASE_DENIED,        /* final; the reason is in the broker's log, under the request id */
+    RELEASE_BROKER_KEY,    /* final: the peer does not hold a pinned key; nothing was sent to it */
+    RELEASE_PROTOCOL,      /* final: it speaks another version, or not this protocol */
+    RELEASE_RECORD,        /* final: the answer does not decrypt, or is not signed for us */
+    RELEASE_DEVICE,        /* final: no report to be had */
+};
+
+#define RELEASE_REQUEST_ID_BYTES 40
+
+struct release_result {
+    enum release_outcome outcome;
+    char request_id[RELEASE_REQUEST_ID_BYTES]; /* the broker's, [0-9a-f-]; empty when it gave none */
+    unsigned retry_after_s;                    /* with RELEASE_BUSY; 0: not said */
+};
+
+/* Gives a report whose REPORT_DATA is for PURPOSE_RELEASE over the canonical text. Errors: negative errno. */
+struct release_reporter {
+    int (*get_report)(void *context, const void *canonical, size_t size, uint64_t deadline_ms,
+                      uint8_t ret_report[REPORT_BYTES], uint8_t ret_certificates[CERT_TABLE_MAX_BYTES],
+                      size_t *ret_certificates_size, struct reason *why);
+    void *context;
+};
+
+struct release_request {
+    struct tls_peer broker;
+    EVP_PKEY *record_key; /* pinned */
+    const char *resource; /* "repository/type/tag" */
+    struct release_reporter reporter;
+};
+
+/*
+ * One try, until `deadline_ms` at the latest. 0 when a record was granted; the caller frees the key. Otherwise a
+ * negative errno, with the class in ret_result (which is filled in every case) and a sentence in `why` that says no
+ * more than the console may show.
+ */
+int release_once(const struct release_request *request, uint64_t deadline_ms, struct record *ret_record,
+                 struct secret *ret_key, struct release_result *ret_result, struct reason *why) MUST_CHECK;
+
+/*
+ * The same again after transport errors and busy answers, with exponential back-off and jitter, until the deadline.
+ */
+int release_until(const struct release_request *request, uint64_t deadline_ms, struct record *ret_record,
+                  struct secret *ret_key, struct release_result *ret_result, struct reason *why) MUST_CHECK;
+
+const char *release_outcome_name(enum release_outcome outcome);

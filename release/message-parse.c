@@ -1,0 +1,144 @@
+/* Messages from the other side of the wire, which controls every byte. Pure. */
+#include "release/message.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/encode.h"
+
+/* A nonce's text: the padded base64 of exactly RELEASE_NONCE_BYTES bytes. It is hashed as text, so it has one spelling. */
+static void read_nonce(struct json_reader *reader, char ret_nonce[RELEASE_NONCE_TEXT_BYTES])
+{
+    uint8_t nonce[RELEASE_NONCE_BYTES];
+    const char *text = NULL;
+    size_t size = 0;
+
+    if (!json_read_string(reader, "nonce", JSON_REQUIRED, RELEASE_NONCE_TEXT_BYTES - 1, &text))
+        return;
+    if (base64_decode(BASE64_STANDARD, text, strlen(text), nonce, sizeof(nonce), &size) < 0 || size != sizeof(nonce))
+        json_refuse(reader, "nonce", "expected %u bytes in base64", RELEASE_NONCE_BYTES);
+    else
+        memcpy(ret_nonce, text, strlen(text) + 1);
+}
+
+static void read_short(struct json_reader *reader, const char *name, char *ret_text, size_t room)
+{
+    const char *text = NULL;
+
+    if (json_read_string(reader, name, JSON_REQUIRED, room - 1, &text))
+        memcpy(ret_text, text, strlen(text) + 1);
+}
+
+int message_parse_challenge(const void *text, size_t size, char ret_nonce[RELEASE_NONCE_TEXT_BYTES],
+                            struct reason *why)
+{
+    CLEANUP_JSON struct json_object *root = NULL;
+    struct json_status status = { 0, why };
+    struct json_reader reader;
+    char nonce[RELEASE_NONCE_TEXT_BYTES] = "";
+    int r = json_parse(text, size, RELEASE_MAX_MESSAGE_BYTES, &root, why);
+
+    if (r < 0)
+        return r;
+    json_read_root(root, &status, &reader);
+    read_nonce(&reader, nonce);
+    json_ignore(&reader, "extra-params"); /* a string for SNP, an object for others; it selects nothing here */
+    json_read_done(&reader);
+    if (status.error)
+        return status.error;
+    memcpy(ret_nonce, nonce, sizeof(nonce));
+    return 0;
+}
+
+void message_parse_error(const void *text, size_t size, char ret_type[64], char ret_detail[192])
+{
+    CLEANUP_JSON struct json_object *root = NULL;
+    struct json_status status = { 0, NULL };
+    struct json_reader reader;
+    const char *type = "", *detail = "", *slash;
+
+    ret_type[0] = ret_detail[0] = '\0';
+    if (json_parse(text, size, RELEASE_MAX_MESSAGE_BYTES, &root, NULL) < 0)
+        return;
+    json_read_root(root, &status, &reader);
+    (void)json_read_string(&reader, "type", JSON_OPTIONAL, 255, &type);
+    (void)json_read_string(&reader, "detail", JSON_OPTIONAL, RELEASE_MAX_MESSAGE_BYTES, &detail);
+    slash = strrchr(type, '/');
+    type = slash ? slash + 1 : type;
+    if (strlen(type) < 64)
+        memcpy(ret_type, type, strlen(type) + 1);
+    memcpy(ret_detail, detail, strnlen(detail, 191));
+    ret_detail[strnlen(detail, 191)] = '\0';
+}
+
+int message_parse_request(const void *text, size_t size, struct message_request *ret_request, struct reason *why)
+{
+    CLEANUP_JSON struct json_object *root = NULL;
+    struct json_status status = { 0, why };
+    struct json_reader reader;
+    struct message_request request;
+    int r = json_parse(text, size, RELEASE_MAX_MESSAGE_BYTES, &root, why);
+
+    if (r < 0)
+        return r;
+    memset(&request, 0, sizeof(request));
+    json_read_root(root, &status, &reader);
+    read_short(&reader, "version", request.version, sizeof(request.version));
+    read_short(&reader, "tee", request.tee, sizeof(request.tee));
+    if (!status.error && !json_has(&reader, "extra-params"))
+        json_refuse(&reader, "extra-params", "missing");
+    json_ignore(&reader, "extra-params");
+    json_read_done(&reader);
+    if (status.error)
+        return status.error;
+    *ret_request = request;
+    return 0;
+}
+
+static void read_runtime_data(struct json_reader *reader, struct message_attestation *to)
+{
+    struct json_reader runtime, key;
+
+    if (!json_read_object(reader, "runtime-data", JSON_REQUIRED, &runtime))
+        return;
+    read_nonce(&runtime, to->nonce);
+    if (json_read_object(&runtime, "tee-pubkey", JSON_REQUIRED, &key))
+        guest_key_read_jwk(&key, true, &to->key);
+    json_read_done(&runtime);
+}
+
+static void read_tee_evidence(struct json_reader *reader, struct message_attestation *to)
+{
+    struct json_reader evidence, primary;
+    const char *additional = "";
+
+    if (!json_read_object(reader, "tee-evidence", JSON_REQUIRED, &evidence))
+        return;
+    if (json_read_object(&evidence, "primary_evidence", JSON_REQUIRED, &primary))
+        evidence_read(&primary, &to->evidence);
+    /* Secondary devices have nothing to do with a volume's key. */
+    if (json_read_string(&evidence, "additional_evidence", JSON_REQUIRED, RELEASE_MAX_MESSAGE_BYTES, &additional) &&
+        additional[0])
+        json_refuse(&evidence, "additional_evidence", "evidence of further devices is not accepted");
+    json_read_done(&evidence);
+}
+
+int message_parse_attestation(const void *text, size_t size, struct message_attestation *ret_attestation,
+                              struct reason *why)
+{
+    CLEANUP_JSON struct json_object *root = NULL;
+    struct json_status status = { 0, why };
+    struct json_reader reader;
+    int r = json_parse(text, size, RELEASE_MAX_MESSAGE_BYTES, &root, why);
+
+    if (r < 0)
+        return r;
+    memset(ret_attestation, 0, sizeof(*ret_attestation));
+    json_read_root(root, &status, &reader);
+    read_runtime_data(&reader, ret_attestation);
+    read_tee_evidence(&reader, ret_attestation);
+    if (json_has(&reader, "init-data") && !json_read_null(&reader, "init-data"))
+        json_refuse(&reader, "init-data", "init-data is not accepted here");
+    json_read_done(&reader);
+    return status.error;
+}

@@ -1,0 +1,69 @@
+/*
+ * The messages of the protocol (kbs.md sections 2, 3, 7, 8) and the text that a report binds.
+ */
+#pragma once
+
+#include "attest/attest.h"
+#include "base/buffer.h"
+#include "base/json.h"
+#include "base/reason.h"
+#include "release/evidence.h"
+#include "release/guest-key.h"
+#include "release/release.h"
+
+/* ---- guest to broker */
+
+void message_write_request(struct buffer *to);
+
+/*
+ * POST /attest: runtime data, evidence, no init-data. `nonce` is the challenge's text. Errors: those of
+ * evidence_write().
+ */
+int message_write_attestation(const char *nonce, const struct guest_public_key *key,
+                              const uint8_t report[REPORT_BYTES], const struct cert_table *table, struct buffer *to,
+                              struct reason *why) MUST_CHECK;
+
+/*
+ * The canonical runtime data (RFC 8785) whose SHA-384 is in REPORT_DATA:
+ * {"additional-evidence":"","nonce":…,"tee-pubkey":…}.
+ */
+void message_write_canonical(const char *nonce, const struct guest_public_key *key, struct buffer *to);
+
+/* ---- broker to guest */
+
+/* A challenge: the nonce's text, exactly 32 bytes behind it. Errors: -EBADMSG, -EMSGSIZE. */
+int message_parse_challenge(const void *text, size_t size, char ret_nonce[RELEASE_NONCE_TEXT_BYTES],
+                            struct reason *why) MUST_CHECK;
+
+/* An error body's type (the part behind the last '/') and detail; empty when it is not of that form. */
+void message_parse_error(const void *text, size_t size, char ret_type[64], char ret_detail[192]);
+
+/* ---- read by brokers */
+
+struct message_request {
+    char version[16];
+    char tee[16];
+};
+
+int message_parse_request(const void *text, size_t size, struct message_request *ret_request, struct reason *why)
+    MUST_CHECK;
+
+struct message_attestation {
+    char nonce[RELEASE_NONCE_TEXT_BYTES];
+    struct guest_public_key key;
+    struct evidence evidence;
+};
+
+/*
+ * `ret_attestation` is large (not for the stack of a server) and overwritten even on failure. Errors: -EBADMSG with the
+ * member's path, -EMSGSIZE.
+ */
+int message_parse_attestation(const void *text, size_t size, struct message_attestation *ret_attestation,
+                              struct reason *why) MUST_CHECK;
+
+/* ---- written by brokers */
+
+void message_write_challenge(const char *nonce, struct buffer *to);
+
+/* {"type":"https://github.com/confidential-containers/kbs/errors/TYPE","detail":DETAIL} */
+void message_write_error(const char *type, const char *detail, struct buffer *to);
