@@ -1,0 +1,355 @@
+/* The guest's configuration: measured, so its author is the image's builder; read as strictly as anything else. */
+#include "init/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/json.h"
+
+#define SPKI_MAX_BYTES 256
+#define RELEASE_DEADLINE_DEFAULT_S 120u
+#define RELEASE_DEADLINE_MOST_S 3600u
+
+/* A string of at least one character out of `characters`. */
+static void read_word(struct json_reader *reader, const char *name, const char *characters, char *ret_text, size_t room)
+{
+    const char *text = NULL;
+
+    if (!json_read_string(reader, name, JSON_REQUIRED, room - 1, &text))
+        return;
+    if (!*text || text[strspn(text, characters)])
+        json_refuse(reader, name, "\"%s\" is empty or has other characters than %s", text, characters);
+    else
+        memcpy(ret_text, text, strlen(text) + 1);
+}
+
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
+#define PATH_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./"
+
+/* Absolute, without "." and ".." and empty parts. */
+static bool path_is_plain(const char *path)
+{
+    if (*path != '/')
+        return false;
+    while (*path == '/') {
+        size_t part = strcspn(++path, "/");
+
+        if (!part || (part == 1 && path[0] == '.') || (part == 2 && path[0] == '.' && path[1] == '.'))
+            return false;
+        path += part;
+    }
+    return true;
+}
+
+static void read_path(struct json_reader *reader, const char *name, char *ret_path, size_t room)
+{
+    read_word(reader, name, PATH_CHARACTERS, ret_path, room);
+    if (!reader->status->error && !path_is_plain(ret_path))
+        json_refuse(reader, name, "\"%s\" is not an absolute path in its plain form", ret_path);
+}
+
+static void read_pins(struct json_reader *reader, struct tls_peer *peer)
+{
+    struct json_reader array;
+
+    if (!json_read_array(reader, "spki_sha256", JSON_REQUIRED, TLS_MAX_PINS, &array, &peer->pin_count))
+        return;
+    if (!peer->pin_count)
+        json_refuse(reader, "spki_sha256", "empty: no broker could ever be accepted");
+    for (size_t i = 0; i < peer->pin_count; i++) {
+        const char *text = NULL;
+
+        if (json_element_string(&array, i, 2 * TLS_PIN_BYTES, &text) &&
+            hex_decode(text, strlen(text), peer->pins[i], TLS_PIN_BYTES) < 0)
+            json_refuse(&array, NULL, "element %zu: expected %u hexadecimal digits", i, 2 * TLS_PIN_BYTES);
+    }
+}
+
+static void read_record_key(struct json_reader *reader, EVP_PKEY **ret_key)
+{
+    uint8_t der[SPKI_MAX_BYTES];
+    size_t size = 0;
+
+    if (json_read_base64(reader, "record_key", JSON_REQUIRED, BASE64_STANDARD, der, sizeof(der), &size) &&
+        record_key_load(der, size, ret_key) < 0)
+        json_refuse(reader, "record_key", "not a P-384 public key in DER");
+}
+
+static void read_broker(struct json_reader *reader, struct config_broker *to)
+{
+    const char *url = NULL;
+
+    if (json_read_string(reader, "url", JSON_REQUIRED, ENDPOINT_MAX_TEXT, &url) &&
+        endpoint_parse_url(url, &to->peer.endpoint) < 0)
+        json_refuse(reader, "url", "\"%s\" is not of the form https://ADDRESS:PORT with a literal address", url);
+    read_pins(reader, &to->peer);
+    read_record_key(reader, &to->record_key);
+    json_read_done(reader);
+}
+
+static void read_brokers(struct json_reader *reader, struct config *config)
+{
+    struct json_reader array, broker;
+
+    if (!json_read_array(reader, "brokers", JSON_OPTIONAL, CONFIG_MAX_BROKERS, &array, &config->broker_count))
+        return;
+    for (size_t i = 0; i < config->broker_count; i++)
+        if (json_element_object(&array, i, &broker))
+            read_broker(&broker, &config->brokers[i]);
+}
+
+/* "10.0.2.15/24" or "fd00::15/64" into address and prefix length. */
+static bool parse_prefix(const char *text, struct config_network *to)
+{
+    char address[INET6_ADDRSTRLEN];
+    const char *slash = strchr(text, '/');
+    size_t size = slash ? (size_t)(slash - text) : sizeof(address);
+    unsigned bits = 0;
+
+    if (size >= sizeof(address) || slash[1] < '1' || slash[1] > '9' || strlen(slash + 1) > 3)
+        return false;
+    memcpy(address, text, size);
+    address[size] = '\0';
+    for (const char *digit = slash + 1; *digit; digit++) {
+        if (*digit < '0' || *digit > '9')
+            return false;
+        bits = bits * 10 + (unsigned)(*digit - '0');
+    }
+    to->family = strchr(address, ':') ? AF_INET6 : AF_INET;
+    to->prefix_bits = (uint8_t)bits;
+    return bits <= (to->family == AF_INET6 ? 128u : 32u) && inet_pton(to->family, address, to->address) == 1;
+}
+
+static void read_network(struct json_reader *parent, struct config_network *to)
+{
+    struct json_reader reader;
+    const char *text = NULL;
+
+    if (!json_read_object(parent, "network", JSON_OPTIONAL, &reader))
+        return;
+    to->enabled = true;
+    read_word(&reader, "interface", NAME_CHARACTERS, to->interface, sizeof(to->interface));
+    if (json_read_string(&reader, "address", JSON_REQUIRED, 64, &text) && !parse_prefix(text, to))
+        json_refuse(&reader, "address", "\"%s\" is not of the form ADDRESS/PREFIX-LENGTH", text);
+    if (json_read_string(&reader, "gateway", JSON_OPTIONAL, 64, &text)) {
+        to->has_gateway = inet_pton(to->family, text, to->gateway) == 1;
+        if (!to->has_gateway)
+            json_refuse(&reader, "gateway", "\"%s\" is not an address of the same family", text);
+    }
+    json_read_done(&reader);
+}
+
+static void read_expect(struct json_reader *parent, struct policy *to)
+{
+    struct json_reader reader;
+
+    if (json_read_object(parent, "expect", JSON_OPTIONAL, &reader))
+        policy_read_expectations(&reader, to);
+    else
+        *to = (struct policy){ .any_measurement = true };
+}
+
+/* What the format leaves open and this version does not: block size and hash are stated and have to be these. */
+static void read_verity_constants(struct json_reader *reader)
+{
+    const char *hash = NULL;
+    uint64_t block = 0;
+
+    (void)json_read_u64(reader, "block_size", JSON_REQUIRED, VERITY_BLOCK_BYTES, VERITY_BLOCK_BYTES, &block);
+    if (json_read_string(reader, "hash", JSON_REQUIRED, 16, &hash) && strcmp(hash, "sha256") != 0)
+        json_refuse(reader, "hash", "expected \"sha256\", found \"%s\"", hash);
+}
+
+static void read_salt(struct json_reader *reader, struct verity_tree *tree)
+{
+    const char *text = NULL;
+
+    if (!json_read_string(reader, "salt", JSON_REQUIRED, 2 * VERITY_MAX_SALT_BYTES, &text))
+        return;
+    tree->salt_size = strlen(text) / 2;
+    if (hex_decode(text, strlen(text), tree->salt, tree->salt_size) < 0)
+        json_refuse(reader, "salt", "expected up to %u bytes in hexadecimal", VERITY_MAX_SALT_BYTES);
+}
+
+static void read_root(struct json_reader *parent, struct config_root *to)
+{
+    struct json_reader reader;
+
+    if (!json_read_object(parent, "root", JSON_REQUIRED, &reader))
+        return;
+    to->tree.name = "root";
+    read_word(&reader, "device", NAME_CHARACTERS, to->device, sizeof(to->device));
+    read_verity_constants(&reader);
+    (void)json_read_u64(&reader, "data_blocks", JSON_REQUIRED, 1, UINT32_MAX, &to->tree.data_blocks);
+    (void)json_read_u64(&reader, "hash_start_block", JSON_REQUIRED, 1, UINT32_MAX, &to->tree.hash_start_block);
+    read_salt(&reader, &to->tree);
+    (void)json_read_hex(&reader, "root_hash", JSON_REQUIRED, to->tree.root_hash, sizeof(to->tree.root_hash));
+    json_read_done(&reader);
+}
+
+/* Three parts, none empty or starting with a dot or a dash: what the protocol allows in a resource's path. */
+static bool resource_is_plain(const char *resource)
+{
+    for (size_t parts = 1;; parts++) {
+        size_t size = strcspn(resource, "/");
+
+        if (!size || resource[0] == '.' || resource[0] == '-')
+            return false;
+        resource += size;
+        if (!*resource)
+            return parts == 3;
+        resource++;
+    }
+}
+
+static void read_volume(struct json_reader *reader, struct config_volume *to)
+{
+    const char *filesystem = NULL;
+
+    read_word(reader, "id", NAME_CHARACTERS, to->id, sizeof(to->id));
+    read_word(reader, "device", NAME_CHARACTERS, to->device, sizeof(to->device));
+    read_word(reader, "resource", PATH_CHARACTERS, to->resource, sizeof(to->resource));
+    if (!reader->status->error && !resource_is_plain(to->resource))
+        json_refuse(reader, "resource", "\"%s\" is not of the form REPOSITORY/TYPE/TAG", to->resource);
+    read_word(reader, "integrity", NAME_CHARACTERS "()", to->integrity, sizeof(to->integrity));
+    read_path(reader, "mount", to->mount, sizeof(to->mount));
+    if (json_read_string(reader, "filesystem", JSON_REQUIRED, 16, &filesystem) && strcmp(filesystem, "ext4") != 0)
+        json_refuse(reader, "filesystem", "expected \"ext4\", found \"%s\"", filesystem);
+    (void)json_read_bool(reader, "read_only", JSON_OPTIONAL, &to->read_only);
+    json_read_done(reader);
+}
+
+/* Ids name mappings, and "root" is the root file system's. */
+static bool id_is_taken(const struct config *config, size_t index)
+{
+    const char *id = config->volumes[index].id;
+
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(config->volumes[i].id, id) == 0)
+            return true;
+    return strcmp(id, "root") == 0;
+}
+
+static void read_volumes(struct json_reader *reader, struct config *config)
+{
+    struct json_reader array, volume;
+
+    if (!json_read_array(reader, "volumes", JSON_OPTIONAL, CONFIG_MAX_VOLUMES, &array, &config->volume_count))
+        return;
+    for (size_t i = 0; i < config->volume_count; i++) {
+        if (!json_element_object(&array, i, &volume))
+            continue;
+        read_volume(&volume, &config->volumes[i]);
+        if (id_is_taken(config, i))
+            json_refuse(&volume, "id", "\"%s\" is taken", config->volumes[i].id);
+    }
+    if (config->volume_count && !config->broker_count)
+        json_refuse(reader, "brokers", "missing: volumes need a broker");
+}
+
+static int read_words(struct json_reader *reader, const char *name, enum json_need need, char *ret_words[])
+{
+    struct json_reader array;
+    size_t count = 0;
+
+    if (!json_read_array(reader, name, need, CONFIG_MAX_WORDS, &array, &count))
+        return 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *text = NULL;
+
+        if (!json_element_string(&array, i, 4096, &text))
+            return 0;
+        ret_words[i] = strdup(text);
+        if (!ret_words[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+/* The `process` object of the OCI runtime specification, as far as it is supported. */
+static int read_process(struct json_reader *parent, struct config_workload *to)
+{
+    struct json_reader reader, user;
+    uint64_t uid = 0, gid = 0;
+    int r;
+
+    if (!json_read_object(parent, "process", JSON_REQUIRED, &reader))
+        return 0;
+    r = read_words(&reader, "args", JSON_REQUIRED, to->args);
+    if (r == 0)
+        r = read_words(&reader, "env", JSON_OPTIONAL, to->env);
+    if (r < 0)
+        return r;
+    if (!reader.status->error && (!to->args[0] || to->args[0][0] != '/'))
+        json_refuse(&reader, "args", "the first word has to be an absolute path");
+    memcpy(to->cwd, "/", 2);
+    if (json_has(&reader, "cwd"))
+        read_path(&reader, "cwd", to->cwd, sizeof(to->cwd));
+    if (json_read_object(&reader, "user", JSON_OPTIONAL, &user)) {
+        (void)json_read_u64(&user, "uid", JSON_REQUIRED, 0, UINT32_MAX - 1, &uid);
+        (void)json_read_u64(&user, "gid", JSON_REQUIRED, 0, UINT32_MAX - 1, &gid);
+        json_read_done(&user);
+    }
+    to->uid = (uint32_t)uid;
+    to->gid = (uint32_t)gid;
+    json_read_done(&reader);
+    return 0;
+}
+
+static int read_workload(struct json_reader *parent, struct config_workload *to)
+{
+    struct json_reader reader;
+    int r;
+
+    if (!json_read_object(parent, "workload", JSON_REQUIRED, &reader))
+        return 0;
+    r = read_process(&reader, to);
+    json_read_done(&reader);
+    return r;
+}
+
+int config_parse(const void *text, size_t size, struct config *ret_config, struct reason *why)
+{
+    CLEANUP(config_free) struct config config = { .broker_count = 0 };
+    CLEANUP_JSON struct json_object *root = NULL;
+    struct json_status status = { 0, why };
+    struct json_reader reader;
+    uint64_t version = 0, deadline_s = RELEASE_DEADLINE_DEFAULT_S;
+    int r = json_parse(text, size, CONFIG_MAX_BYTES, &root, why);
+
+    if (r < 0)
+        return r;
+    json_read_root(root, &status, &reader);
+    (void)json_read_u64(&reader, "version", JSON_REQUIRED, 1, 1, &version);
+    read_brokers(&reader, &config);
+    (void)json_read_u64(&reader, "release_deadline_s", JSON_OPTIONAL, 1, RELEASE_DEADLINE_MOST_S, &deadline_s);
+    config.release_deadline_ms = deadline_s * 1000;
+    read_network(&reader, &config.network);
+    read_expect(&reader, &config.expect);
+    read_root(&reader, &config.root);
+    read_volumes(&reader, &config);
+    r = read_workload(&reader, &config.workload);
+    if (r < 0)
+        return r;
+    json_read_done(&reader);
+    if (status.error)
+        return status.error;
+    *ret_config = config;
+    config = (struct config){ .broker_count = 0 };
+    return 0;
+}
+
+void config_free(struct config *config)
+{
+    for (size_t i = 0; i < CONFIG_MAX_BROKERS; i++)
+        EVP_PKEY_free(config->brokers[i].record_key);
+    policy_free(&config->expect);
+    for (size_t i = 0; i < CONFIG_MAX_WORDS; i++) {
+        free(config->workload.args[i]);
+        free(config->workload.env[i]);
+    }
+    *config = (struct config){ .broker_count = 0 };
+}

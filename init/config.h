@@ -1,0 +1,75 @@
+/*
+ * postern.json, the measured configuration of a guest (postern.json(5)). Unknown, duplicate or mistyped members, and
+ * values out of range, are errors with the member's path.
+ */
+#pragma once
+
+#include <openssl/evp.h>
+
+#include "attest/policy.h"
+#include "base/reason.h"
+#include "base/tls.h"
+#include "luks/verity.h"
+#include "release/record.h"
+#include "release/release.h"
+
+#define CONFIG_PATH "/etc/postern/postern.json"
+#define CONFIG_MAX_BYTES (64u * 1024)
+#define CONFIG_MAX_BROKERS 4
+#define CONFIG_MAX_VOLUMES 8
+#define CONFIG_MAX_WORDS 64
+#define CONFIG_MAX_PATH_BYTES 255
+#define CONFIG_MAX_SERIAL_BYTES 20 /* what virtio-blk carries */
+
+struct config_broker {
+    struct tls_peer peer;
+    EVP_PKEY *record_key;
+};
+
+struct config_network {
+    bool enabled;
+    char interface[16];
+    int family; /* AF_INET or AF_INET6 */
+    uint8_t address[16];
+    uint8_t prefix_bits;
+    bool has_gateway;
+    uint8_t gateway[16];
+};
+
+struct config_root {
+    char device[CONFIG_MAX_SERIAL_BYTES + 1]; /* virtio serial of the disk */
+    struct verity_tree tree;
+};
+
+struct config_volume {
+    char id[RECORD_ID_MAX_BYTES + 1];
+    char device[CONFIG_MAX_SERIAL_BYTES + 1];
+    char resource[RELEASE_MAX_RESOURCE_BYTES + 1];
+    char integrity[RECORD_ID_MAX_BYTES + 1];
+    char mount[CONFIG_MAX_PATH_BYTES + 1]; /* in the new root */
+    bool read_only;
+};
+
+struct config_workload {
+    char *args[CONFIG_MAX_WORDS + 1]; /* NULL-terminated; args[0] is an absolute path */
+    char *env[CONFIG_MAX_WORDS + 1];
+    char cwd[CONFIG_MAX_PATH_BYTES + 1];
+    uint32_t uid, gid;
+};
+
+struct config {
+    struct config_broker brokers[CONFIG_MAX_BROKERS];
+    size_t broker_count;
+    uint64_t release_deadline_ms;
+    struct config_network network;
+    struct policy expect;
+    struct config_root root;
+    struct config_volume volumes[CONFIG_MAX_VOLUMES];
+    size_t volume_count;
+    struct config_workload workload;
+};
+
+/* The caller frees with config_free(). Errors: those of json_parse(), -EBADMSG with the path, -ENOMEM. */
+int config_parse(const void *text, size_t size, struct config *ret_config, struct reason *why) MUST_CHECK;
+
+void config_free(struct config *config);

@@ -1,0 +1,54 @@
+/*
+ * init/: PID 1 of the guest: from the first instruction in user space to the workload, in stages.
+ *
+ * Everything outside the initrd and the command line is the host's: devices, disks, network, time, what comes in on the
+ * console. The configuration is measured. Verification failures are final: secrets are wiped, one line says why, the
+ * machine is powered off. The console is read by the host, so nothing secret is ever written to it.
+ */
+#pragma once
+
+#include "attest/device.h"
+#include "attest/report.h"
+#include "base/reason.h"
+#include "init/config.h"
+#include "init/refusal.h"
+#include "release/record.h"
+
+/* A volume between its release and its mount. */
+struct open_volume {
+    struct record record;
+    struct secret key; /* wiped once the volume is mapped */
+    char path[32];     /* "/dev/dm-N" */
+};
+
+/* All that the stages hand on to each other. */
+struct boot {
+    struct config config;
+    struct device_report self; /* the launch's report for itself; the host relayed it */
+    struct report report;
+    struct open_volume volumes[CONFIG_MAX_VOLUMES];
+    char root_path[32];
+    /* What to say when a stage refuses. */
+    enum refusal refusal;
+    struct reason why;
+    char request_id[40];
+};
+
+/* Notes the code and gives back the error: `return boot_refuse(boot, REFUSAL_…, r);` */
+int boot_refuse(struct boot *boot, enum refusal refusal, int error) MUST_CHECK;
+
+/* The stages, in their order; each 0 or a negative errno with boot->refusal and boot->why set. */
+int stage_start(struct boot *boot) MUST_CHECK;
+int stage_mounts(struct boot *boot) MUST_CHECK;
+int stage_modules(struct boot *boot) MUST_CHECK;
+int stage_devices(struct boot *boot) MUST_CHECK;
+int stage_network(struct boot *boot) MUST_CHECK;
+int stage_report(struct boot *boot) MUST_CHECK;
+int stage_expect(struct boot *boot) MUST_CHECK;
+int stage_release(struct boot *boot) MUST_CHECK;
+int stage_volumes(struct boot *boot) MUST_CHECK;
+int stage_root(struct boot *boot) MUST_CHECK;
+int stage_handoff(struct boot *boot) MUST_CHECK;
+
+/* Wipes every secret that the boot still holds. */
+void boot_wipe(struct boot *boot);

@@ -1,0 +1,96 @@
+/*
+ * postern-init: PID 1. Runs the stages in their order; the first that refuses ends the machine. The last one starts the
+ * workload, and the machine lives as long as that does.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/file.h"
+#include "init/console.h"
+#include "init/init.h"
+#include "init/power.h"
+#include "init/supervise.h"
+
+static const struct {
+    const char *name;
+    int (*run)(struct boot *boot);
+} stages[] = {
+    { "start", stage_start },     { "mounts", stage_mounts }, { "modules", stage_modules },
+    { "devices", stage_devices }, { "network", stage_network }, { "report", stage_report },
+    { "expect", stage_expect },   { "release", stage_release }, { "volumes", stage_volumes },
+    { "root", stage_root },       { "handoff", stage_handoff },
+};
+
+/* Large, and there is only one. */
+static struct boot boot;
+static pid_t workload;
+
+int boot_refuse(struct boot *b, enum refusal refusal, int error)
+{
+    b->refusal = refusal;
+    return error < 0 ? error : -EIO;
+}
+
+void boot_wipe(struct boot *b)
+{
+    for (size_t i = 0; i < CONFIG_MAX_VOLUMES; i++)
+        secret_free(&b->volumes[i].key);
+}
+
+int stage_handoff(struct boot *b)
+{
+    int r = supervise_start(&b->config.workload, &workload, &b->why);
+
+    return r < 0 ? boot_refuse(b, REFUSAL_WORKLOAD, r) : 0;
+}
+
+/* What the report stage adds to its line: the launch, by the name under which brokers log it. */
+static const char *note_for(const char *stage, char *room)
+{
+    static const char prefix[] = "report_id ";
+
+    if (strcmp(stage, "report") != 0)
+        return NULL;
+    memcpy(room, prefix, sizeof(prefix));
+    hex_encode(boot.report.report_id, REPORT_ID_BYTES, room + strlen(prefix));
+    return room;
+}
+
+static int run_stages(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
+        char note[16 + HEX_TEXT_BYTES(REPORT_ID_BYTES)];
+        uint64_t begin_us = clock_boot_us();
+        int r = stages[i].run(&boot);
+
+        if (r < 0) {
+            boot_wipe(&boot);
+            console_refusal(stages[i].name, begin_us, boot.refusal, reason_text(&boot.why, r), boot.request_id);
+            return r;
+        }
+        console_stage(stages[i].name, begin_us, note_for(stages[i].name, note));
+    }
+    return 0;
+}
+
+int main(void)
+{
+    static const char misuse[] =
+        "postern-init: is PID 1 of a guest and nothing else; boot an image with it (postern-init(8))\n";
+
+    if (getpid() != 1) {
+        int r = fd_write_all(STDERR_FILENO, misuse, strlen(misuse));
+
+        return r < 0 ? 2 : 1;
+    }
+    if (run_stages() == 0) {
+        if (console_save_record() < 0)
+            console_stage("record", clock_boot_us(), CONSOLE_RECORD_PATH " could not be written");
+        console_exit(supervise_run(workload));
+        supervise_release_volumes(&boot.config);
+    }
+    power_off();
+}

@@ -1,0 +1,21 @@
+/* The table of refusals; no input. */
+#include "init/refusal.h"
+
+static const struct {
+    const char *code;
+    const char *meaning;
+} refusals[] = {
+#define X(name, code, meaning) [REFUSAL_##name] = { code, meaning },
+    REFUSALS(X)
+#undef X
+};
+
+const char *refusal_code(enum refusal refusal)
+{
+    return refusals[refusal].code;
+}
+
+const char *refusal_meaning(enum refusal refusal)
+{
+    return refusals[refusal].meaning;
+}

@@ -1,0 +1,87 @@
+/*
+ * Stage release: one signed record for each configured volume, from the first broker that can be reached. Broker and
+ * network are hostile until the pinned keys have spoken (release/client.h).
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "init/init.h"
+#include "release/client.h"
+
+static int get_report(void *context, const void *canonical, size_t size, uint64_t deadline_ms,
+                      uint8_t ret_report[REPORT_BYTES], uint8_t ret_certificates[CERT_TABLE_MAX_BYTES],
+                      size_t *ret_certificates_size, struct reason *why)
+{
+    struct device_report *answer = context;
+    int r = device_get_report(PURPOSE_RELEASE, NULL, canonical, size, deadline_ms, answer, why);
+
+    if (r < 0)
+        return r;
+    memcpy(ret_report, answer->report, REPORT_BYTES);
+    memcpy(ret_certificates, answer->certificates, answer->certificates_size);
+    *ret_certificates_size = answer->certificates_size;
+    return 0;
+}
+
+static enum refusal refusal_for(enum release_outcome outcome)
+{
+    switch (outcome) {
+    case RELEASE_BUSY:
+        return REFUSAL_RELEASE_BUSY;
+    case RELEASE_DENIED:
+        return REFUSAL_RELEASE_DENIED;
+    case RELEASE_BROKER_KEY:
+        return REFUSAL_RELEASE_BROKER;
+    case RELEASE_PROTOCOL:
+        return REFUSAL_RELEASE_PROTOCOL;
+    case RELEASE_RECORD:
+        return REFUSAL_RELEASE_RECORD;
+    case RELEASE_DEVICE:
+        return REFUSAL_REPORT;
+    case RELEASE_TRANSPORT:
+    case RELEASE_GRANTED:
+        break;
+    }
+    return REFUSAL_RELEASE_TRANSPORT;
+}
+
+/*
+ * Asks the brokers in their order. Only one that cannot be reached hands over to the next, with an equal share of the
+ * time; every other answer is final.
+ */
+static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
+{
+    const struct config *config = &boot->config;
+    struct open_volume *volume = &boot->volumes[index];
+    struct release_result result = { .outcome = RELEASE_TRANSPORT };
+    struct device_report answer;
+    int r = -ENOTCONN;
+
+    for (size_t i = 0; i < config->broker_count && result.outcome == RELEASE_TRANSPORT; i++) {
+        struct release_request request = { .broker = config->brokers[i].peer,
+                                           .record_key = config->brokers[i].record_key,
+                                           .resource = config->volumes[index].resource,
+                                           .reporter = { get_report, &answer } };
+        uint64_t share_ms = (uint64_t)clock_left_ms(deadline_ms) / (config->broker_count - i);
+
+        r = release_until(&request, clock_ms() + share_ms, &volume->record, &volume->key, &result, &boot->why);
+    }
+    if (r == 0)
+        return 0;
+    memcpy(boot->request_id, result.request_id, sizeof(boot->request_id));
+    return boot_refuse(boot, refusal_for(result.outcome), r);
+}
+
+int stage_release(struct boot *boot)
+{
+    uint64_t deadline_ms = clock_ms() + boot->config.release_deadline_ms;
+
+    for (size_t i = 0; i < boot->config.volume_count; i++) {
+        int r = release_volume(boot, i, deadline_ms);
+
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
