@@ -1,0 +1,28 @@
+/*
+ * A running guest: its console read line by line, the user's wish to stop passed on, its end awaited.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "base/reason.h"
+#include "cli/boot-record.h"
+
+struct guest {
+    pid_t qemu;
+    int console;         /* read end of QEMU's first serial line */
+    int monitor;         /* our end of the QMP socket */
+    int console_copy;    /* file for all that the console says; -1 for none */
+    unsigned boot_timeout_s;
+    void (*on_stage)(const struct boot_record_stage *stage); /* may be NULL */
+    struct boot_record record;
+    bool stop_asked;
+    bool timed_out; /* no hand-over within boot_timeout_s */
+    int wait_status;
+};
+
+/*
+ * Returns when QEMU has ended. SIGINT and SIGTERM, which the caller has blocked, press the guest's power button, the second
+ * one ends QEMU. Errors: -errno of the waiting itself.
+ */
+int guest_watch(struct guest *guest) MUST_CHECK;

@@ -1,0 +1,225 @@
+/* QEMU's command line. Paths and numbers are the user's; commas in paths are doubled as QEMU wants them. */
+#include "cli/qemu.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SERIAL_MAX_BYTES 20 /* of virtio-blk */
+
+const char *qemu_accelerator(void)
+{
+    bool processor = access("/sys/module/kvm_amd", F_OK) == 0 || access("/sys/module/kvm_intel", F_OK) == 0;
+
+    return processor && access("/dev/kvm", R_OK | W_OK) == 0 ? "kvm" : "tcg";
+}
+
+/* Adds a word; a failure shows in count, which then stays above the maximum. */
+static void add(struct qemu_command *command, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void add(struct qemu_command *command, const char *format, ...)
+{
+    va_list arguments;
+    char *word = NULL;
+
+    if (command->count >= QEMU_MAX_WORDS) {
+        command->count = QEMU_MAX_WORDS + 1;
+        return;
+    }
+    va_start(arguments, format);
+    if (vasprintf(&word, format, arguments) < 0)
+        word = NULL;
+    va_end(arguments);
+    if (word)
+        command->words[command->count++] = word;
+    else
+        command->count = QEMU_MAX_WORDS + 1;
+}
+
+/* A path as a value inside one of QEMU's comma-separated options. */
+static char *escaped(const char *path, size_t size)
+{
+    char *copy = calloc(2, size + 1), *to = copy;
+
+    for (size_t i = 0; copy && i < size; i++) {
+        *to++ = path[i];
+        if (path[i] == ',')
+            *to++ = ',';
+    }
+    return copy;
+}
+
+static int add_disk(struct qemu_command *command, const char *serial, const char *path, size_t path_size,
+                    bool read_only, size_t index)
+{
+    char *file = escaped(path, path_size);
+
+    if (!file)
+        return -ENOMEM;
+    add(command, "-blockdev");
+    add(command, "driver=raw,node-name=disk%zu,read-only=%s,file.driver=file,file.filename=%s", index,
+        read_only ? "on" : "off", file);
+    add(command, "-device");
+    add(command, "virtio-blk-pci,drive=disk%zu,serial=%s,disable-legacy=on", index, serial);
+    free(file);
+    return 0;
+}
+
+/* SERIAL=FILE or SERIAL=FILE,ro */
+static int add_named_disk(struct qemu_command *command, const char *text, size_t index, struct reason *why)
+{
+    const char *equals = strchr(text, '=');
+    size_t serial_size = equals ? (size_t)(equals - text) : 0, size = equals ? strlen(equals + 1) : 0;
+    char serial[SERIAL_MAX_BYTES + 1];
+    bool read_only = size > 3 && strcmp(equals + 1 + size - 3, ",ro") == 0;
+
+    if (!serial_size || serial_size > SERIAL_MAX_BYTES || !size ||
+        strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-") != serial_size)
+        return reason_set(why, -EINVAL, "--disk: \"%s\" is not of the form SERIAL=FILE or SERIAL=FILE,ro", text);
+    memcpy(serial, text, serial_size);
+    serial[serial_size] = '\0';
+    return add_disk(command, serial, equals + 1, read_only ? size - 3 : size, read_only, index);
+}
+
+static int add_network(struct qemu_command *command, const struct option_list *forwards, struct reason *why)
+{
+    CLEANUP_BUFFER struct buffer netdev = BUFFER_EMPTY;
+
+    buffer_add_text(&netdev, "user,id=net0");
+    for (size_t i = 0; i < forwards->count; i++) {
+        const char *text = forwards->values[i], *colon = strchr(text, ':');
+        uint64_t host = 0, guest = 0;
+        char left[8] = "";
+
+        if (colon && (size_t)(colon - text) < sizeof(left))
+            memcpy(left, text, (size_t)(colon - text));
+        if (!left[0] || command_parse_u64(left, &host) < 0 || command_parse_u64(colon + 1, &guest) < 0 || !host ||
+            !guest || host > 65535 || guest > 65535)
+            return reason_set(why, -EINVAL, "--forward: \"%s\" is not of the form HOST-PORT:GUEST-PORT", text);
+        buffer_printf(&netdev, ",hostfwd=tcp:127.0.0.1:%u-:%u", (unsigned)host, (unsigned)guest);
+    }
+    add(command, "-netdev");
+    add(command, "%s", buffer_text(&netdev));
+    add(command, "-device");
+    add(command, "virtio-net-pci,netdev=net0,disable-legacy=on,romfile=");
+    return buffer_error(&netdev);
+}
+
+static void add_machine(struct qemu_command *command, const struct qemu_inputs *inputs)
+{
+    bool tcg = strcmp(inputs->accelerator, "tcg") == 0;
+
+    add(command, "%s", inputs->program);
+    add(command, "-nodefaults");
+    add(command, "-no-user-config");
+    add(command, "-no-reboot"); /* a guest that panics ends */
+    add(command, "-display");
+    add(command, "none");
+    add(command, "-machine");
+    add(command, "q35");
+    add(command, "-accel");
+    add(command, "%s%s", inputs->accelerator, tcg ? ",thread=multi" : "");
+    add(command, "-cpu");
+    add(command, "%s", inputs->vcpu_type);
+    add(command, "-smp");
+    add(command, "%llu", (unsigned long long)inputs->vcpus);
+    add(command, "-m");
+    add(command, "%llu", (unsigned long long)inputs->memory_mib);
+}
+
+static void add_boot(struct qemu_command *command, const struct qemu_inputs *inputs)
+{
+    char *hashes = escaped(inputs->hashes, strlen(inputs->hashes));
+
+    add(command, "-bios");
+    add(command, "%s", inputs->firmware);
+    add(command, "-kernel");
+    add(command, "%s", inputs->kernel);
+    add(command, "-initrd");
+    add(command, "%s", inputs->initrd);
+    add(command, "-append");
+    add(command, "%s", inputs->append);
+    add(command, "-device");
+    add(command, "loader,file=%s,addr=0x%llx,force-raw=on", hashes ? hashes : "",
+        (unsigned long long)inputs->hashes_gpa);
+    if (!hashes)
+        command->count = QEMU_MAX_WORDS + 1;
+    free(hashes);
+}
+
+static void add_lines(struct qemu_command *command, const struct qemu_inputs *inputs)
+{
+    add(command, "-serial");
+    add(command, "stdio"); /* the first line is the console */
+    add(command, "-chardev");
+    add(command, "socket,id=psp,path=%s", inputs->psp_socket);
+    add(command, "-serial");
+    add(command, "chardev:psp");
+    if (inputs->monitor_fd >= 0) {
+        add(command, "-chardev");
+        add(command, "socket,id=monitor,fd=%d", inputs->monitor_fd);
+        add(command, "-mon");
+        add(command, "chardev=monitor,mode=control");
+    }
+    if (inputs->extra_monitor) {
+        add(command, "-qmp");
+        add(command, "unix:%s,server=on,wait=off", inputs->extra_monitor);
+    }
+}
+
+int qemu_command_make(const struct qemu_inputs *inputs, struct qemu_command *ret_command, struct reason *why)
+{
+    CLEANUP(qemu_command_free) struct qemu_command command = { .count = 0 };
+    int r;
+
+    add_machine(&command, inputs);
+    add_boot(&command, inputs);
+    add_lines(&command, inputs);
+    r = add_network(&command, inputs->forwards, why);
+    if (r == 0)
+        r = add_disk(&command, "root", inputs->root, strlen(inputs->root), true, 0);
+    for (size_t i = 0; r == 0 && i < inputs->disks->count; i++)
+        r = add_named_disk(&command, inputs->disks->values[i], i + 1, why);
+    if (r == 0 && command.count > QEMU_MAX_WORDS)
+        r = -ENOMEM;
+    if (r < 0)
+        return r;
+    *ret_command = command;
+    command = (struct qemu_command){ .count = 0 };
+    return 0;
+}
+
+void qemu_command_free(struct qemu_command *command)
+{
+    for (size_t i = 0; i < QEMU_MAX_WORDS; i++)
+        free((void *)(uintptr_t)command->words[i]);
+    *command = (struct qemu_command){ .count = 0 };
+}
+
+void qemu_command_print(const struct qemu_command *command, struct buffer *to)
+{
+    static const char harmless[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=+,./:@%";
+
+    for (size_t i = 0; i < command->count; i++) {
+        const char *word = command->words[i];
+
+        buffer_add_text(to, i ? " " : "");
+        if (*word && !word[strspn(word, harmless)]) {
+            buffer_add_text(to, word);
+            continue;
+        }
+        buffer_add_text(to, "'");
+        for (; *word; word++) {
+            if (*word == '\'')
+                buffer_add_text(to, "'\\''");
+            else
+                buffer_add(to, word, 1);
+        }
+        buffer_add_text(to, "'");
+    }
+    buffer_add_text(to, "\n");
+}

@@ -1,0 +1,187 @@
+/* postern volume create: an encrypted disk and the record of it that a broker gets. */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "cli/child.h"
+#include "cli/progress.h"
+#include "luks/create.h"
+#include "release/record.h"
+
+#define MIB (1024u * 1024u)
+#define SIZE_LEAST_MIB 1u
+#define SIZE_MOST_MIB (1024u * 1024u)
+#define RECOVERY_MAX_BYTES 4096
+
+struct request {
+    const char *id, *content, *from, *output, *record, *recovery_file;
+    uint64_t size_mib;
+};
+
+/* mke2fs, quietly; its own words on failure go to standard error. */
+static int make_filesystem(const struct request *request, const char *image, struct reason *why)
+{
+    char size[32];
+    const char *words[] = { "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-d", request->from, image,
+                            size, NULL };
+    const struct child_start start = { .words = words, .output = -1, .keep = -1 };
+    pid_t pid = 0;
+    int status, r;
+
+    (void)snprintf(size, sizeof(size), "%lluM", (unsigned long long)request->size_mib);
+    r = child_run(&start, &pid, why);
+    if (r < 0)
+        return reason_set(why, r, "mke2fs cannot be run: %s; install e2fsprogs, or give a file system with --content",
+                          strerror(-r));
+    status = child_wait(pid);
+    if (status < 0)
+        return status;
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+        return reason_set(why, -EIO, "mke2fs could not make a file system of %llu MiB from %s",
+                          (unsigned long long)request->size_mib, request->from);
+    return 0;
+}
+
+/* The key of the recovery keyslot, from a file that only its owner can read. */
+static int read_recovery(const char *path, struct secret *ret_key, struct reason *why)
+{
+    CLEANUP_FREE uint8_t *data = NULL;
+    struct stat status;
+    size_t size = 0;
+    int r;
+
+    if (stat(path, &status) == 0 && status.st_mode & 077)
+        return reason_set(why, -EPERM, "%s: others can read it (mode %03o), a key wants mode 600", path,
+                          status.st_mode & 0777u);
+    r = file_read(path, RECOVERY_MAX_BYTES, &data, &size, why);
+    if (r < 0)
+        return r;
+    r = size ? secret_copy(data, size, ret_key) : reason_set(why, -EINVAL, "%s: is empty", path);
+    explicit_bzero(data, size);
+    return r;
+}
+
+static void show_progress(void *context, uint64_t done, uint64_t total)
+{
+    (void)context;
+    progress_show("encrypting", done, total);
+}
+
+/* Disk and record under temporary names, then both under their own. */
+static int make_volume(const struct request *request, const char *content, const char *disk, struct reason *why)
+{
+    CLEANUP_SECRET struct secret key = SECRET_NONE, recovery = SECRET_NONE, bytes = SECRET_NONE;
+    struct create_volume volume = { .path = disk, .content = content, .progress = show_progress };
+    struct record record = { .cipher = "aes-xts-plain64",
+                             .integrity = "none",
+                             .sector_size = CREATE_SECTOR_BYTES,
+                             .offset = CREATE_DATA_OFFSET_BYTES,
+                             .state = RECORD_READY };
+    int r = secret_random(CREATE_KEY_BYTES, &key);
+
+    if (r == 0 && request->recovery_file)
+        r = read_recovery(request->recovery_file, &recovery, why);
+    if (r < 0)
+        return r;
+    volume.key = &key;
+    volume.recovery = request->recovery_file ? &recovery : NULL;
+    r = create_volume(&volume, &record.length, why);
+    progress_end();
+    if (r < 0)
+        return r;
+    memcpy(record.volume_id, request->id, strlen(request->id) + 1);
+    r = record_encode(&record, &key, &bytes);
+    if (r < 0)
+        return reason_set(why, r, "--id: \"%s\" is no volume id, expected 1 to %u of a-z, 0-9 and -", request->id,
+                          RECORD_ID_MAX_BYTES);
+    r = file_write(request->record, 0600, bytes.bytes, bytes.size, why);
+    if (r == 0 && rename(disk, request->output) < 0) {
+        r = reason_set(why, -errno, "%s: cannot be written: %s", request->output, strerror(errno));
+        (void)unlink(request->record);
+    }
+    return r;
+}
+
+/* Everything half-made lies beside the output and is removed whatever happens. */
+static int create(const struct request *request, struct reason *why)
+{
+    CLEANUP_FREE char *disk = NULL;
+    CLEANUP_FREE char *image = NULL;
+    int r = 0;
+
+    if (asprintf(&disk, "%s.partial", request->output) < 0 || asprintf(&image, "%s.plain", request->output) < 0)
+        return -ENOMEM;
+    if (request->from)
+        r = make_filesystem(request, image, why);
+    if (r == 0)
+        r = make_volume(request, request->from ? image : request->content, disk, why);
+    (void)unlink(image);
+    (void)unlink(disk);
+    return r;
+}
+
+static int check(const struct request *request)
+{
+    if (!request->id || !request->output || !request->record)
+        log_error("--id, --output and --record are needed; `postern volume create --help` shows an example");
+    else if (!request->from == !request->content)
+        log_error("either --from or --content says what the volume holds");
+    else if (request->from && (request->size_mib < SIZE_LEAST_MIB || request->size_mib > SIZE_MOST_MIB))
+        log_error("--size: %llu MiB, expected %u to %u", (unsigned long long)request->size_mib, SIZE_LEAST_MIB,
+                  SIZE_MOST_MIB);
+    else if (strlen(request->id) > RECORD_ID_MAX_BYTES)
+        log_error("--id: longer than %u characters", RECORD_ID_MAX_BYTES);
+    else if (access(request->output, F_OK) == 0)
+        log_error("%s: exists; a volume is never made over something else", request->output);
+    else if (access(request->record, F_OK) == 0)
+        log_error("%s: exists; a record is never made over another", request->record);
+    else
+        return 0;
+    return -EINVAL;
+}
+
+static int run(const struct command *command, int argc, char **argv)
+{
+    struct request request = { .size_mib = 64 };
+    struct reason why = { "" };
+    const struct option_row rows[] = {
+        { "id", "ID", "the volume's name in configuration and broker", OPTION_TEXT, &request.id },
+        { "from", "DIR", "directory whose files the volume will hold (ext4)", OPTION_TEXT, &request.from },
+        { "size", "MIB", "size of that file system (default 64)", OPTION_U64, &request.size_mib },
+        { "content", "FILE", "a ready file system image instead", OPTION_TEXT, &request.content },
+        { "output", "FILE", "disk image to make", OPTION_TEXT, &request.output },
+        { "record", "FILE", "record to make: holds the key, goes to the broker", OPTION_TEXT, &request.record },
+        { "recovery-key", "FILE", "key for `cryptsetup open` without a broker", OPTION_TEXT, &request.recovery_file },
+    };
+    int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0);
+
+    if (r != 0)
+        return r > 0 ? COMMAND_OK : COMMAND_MISUSE;
+    if (check(&request) < 0)
+        return COMMAND_MISUSE;
+    r = secret_library_init();
+    if (r == 0)
+        r = create(&request, &why);
+    if (r < 0) {
+        log_error("%s", reason_text(&why, r));
+        return COMMAND_MISUSE;
+    }
+    return COMMAND_OK;
+}
+
+const struct command verb_volume_create = {
+    .program = "postern",
+    .name = "volume create",
+    .summary = "Makes an encrypted disk, and the record with which a broker releases its key.",
+    .usage = "--id ID --from DIR --output FILE --record FILE [OPTION…]",
+    .example = "  postern volume create --id data --from www --size 64 --output data.img --record data.record\n",
+    .run = run,
+};
