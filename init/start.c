@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crypto.h"
 #include "base/file.h"
 #include "base/secret.h"
 #include "init/console.h"
@@ -82,6 +83,8 @@ int stage_start(struct boot *boot)
         r = mount_api(&dev_mount, &boot->why);
     if (r == 0)
         r = console_open();
+    if (r == 0)
+        r = crypto_library_init();
     if (r == 0)
         r = secret_library_init();
     if (r == 0 && reboot(RB_DISABLE_CAD) < 0)
