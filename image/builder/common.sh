@@ -45,13 +45,13 @@ sha256() {
 }
 
 # lock FILE TEXT: takes FILE's lock for the life of this process; TEXT says what is waited for.
-# Held on descriptor 9, which children inherit: whoever still runs keeps it.
+# Held on descriptor 8, which children inherit: whoever still runs keeps it. (`enter` uses 9.)
 lock() {
     mkdir -p "${1%/*}" || die "cannot make ${1%/*}"
-    exec 9>>"$1"
-    flock -n 9 || {
+    exec 8>>"$1"
+    flock -n 8 || {
         say "waiting: $2"
-        flock 9
+        flock 8
     }
 }
 
