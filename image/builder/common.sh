@@ -1,6 +1,6 @@
 # Read (". common.sh") by the scripts of image/ and image/builder/: where things lie, messages, locks, logs.
-# Input: BUILD and BUILDER from the environment (host paths outside, fixed paths inside the builder root).
-# Sets: me, here, top, BUILD, BUILDER. `log` is set by the caller before logged() is used.
+# Input: BUILD and BUILDER from the environment (host paths outside, fixed paths inside the builder root), and
+# inside SHOWN_BUILDER, the name of BUILDER outside, for messages. Sets: me, here, top, BUILD, BUILDER.
 # shellcheck shell=sh
 
 LC_ALL=C
@@ -55,9 +55,13 @@ lock() {
     }
 }
 
-# Set by a caller: a folder or file that must not outlive this run.
-scratch=
+# What must not outlive this run is removed here; a script has its own.
+cleanup() {
+    :
+}
+
 child=
+log=
 
 finish() {
     status=$?
@@ -66,8 +70,7 @@ finish() {
         kill -TERM "$child" 2>/dev/null || :
         wait "$child" 2>/dev/null || :
     fi
-    # shellcheck disable=SC2086 # a list of words
-    [ -z "$scratch" ] || rm -rf $scratch
+    cleanup
     exit "$status"
 }
 trap finish EXIT
@@ -75,7 +78,15 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# logged WHAT COMMAND…: runs it with its output appended to $log. On failure says what failed, shows the last
+# start_log: an empty log of this script's name, of which `shown_log` is the name for people.
+start_log() {
+    mkdir -p "$BUILDER/log" "$BUILDER/tmp" || die "cannot make $BUILDER"
+    log=$BUILDER/log/$me.log
+    shown_log=${SHOWN_BUILDER:-${BUILDER#"$top/"}}/log/$me.log
+    : >"$log"
+}
+
+# logged WHAT COMMAND…: runs it with its output appended to the log. On failure says what failed, shows the last
 # lines, names the log and ends. In the background, so that a signal ends the command at once and not after it.
 logged() {
     what=$1
@@ -88,7 +99,7 @@ logged() {
         return 0
     fi
     child=
-    printf '%s: %s failed; %s ends with:\n' "$me" "$what" "$log" >&2
+    printf '%s: %s failed; %s ends with:\n' "$me" "$what" "$shown_log" >&2
     tail -n 12 "$log" | sed 's/^/    /' >&2
     exit 1
 }

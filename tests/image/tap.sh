@@ -3,6 +3,7 @@
 
 count=0
 failed=0
+# shellcheck disable=SC2034 # for the tests
 top=$(cd -P "$(dirname "$0")/../.." && pwd)
 
 # ok NAME COMMAND…: the command must succeed.
