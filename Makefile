@@ -117,6 +117,11 @@ $(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(COMMON)
 
+# Programs that tests run in a guest, in the place of the production init.
+build/tests/%: tests/vm/%.c $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -static-pie -s -o $@ $(filter %.c %.a,$^) $(CRYPTO) -lz -lzstd
+
 check-unit: $(UNIT) $(FUZZ)
 	@tests/run $(UNIT) $(FUZZ)
 
