@@ -76,7 +76,7 @@ $(call room,$(1)): $(call objects,$(1))
 	$(call say,AR,$$@)
 	$(Q)rm -f $$@ && ar rcD $$@ $$^
 endef
-$(foreach r,base measure attest release luks,$(eval $(call room_rules,$(r))))
+$(foreach r,base measure attest release luks psp,$(eval $(call room_rules,$(r))))
 
 $(O)/%-parse.o: CFLAGS += -Wconversion
 $(O)/%.o: %.c Makefile
@@ -93,13 +93,13 @@ endef
 build/bin/postern: $(call objects,cli) $(LIBRARIES)
 	$(call link,-static-pie -s,$(DISKS) $(COMMON))
 build/bin/postern-psp: $(call objects,psp) $(LIBRARIES)
-	$(call link,-static-pie -s,$(COMMON))
+	$(call link,-static-pie -s,-ljson-c -lcrypto -lz -lzstd)
 build/bin/postern-broker: $(call objects,broker) $(LIBRARIES)
 	$(call link,-pie -s,-levent_core -levent_openssl -lsqlite3 $(COMMON))
 build/guest/postern-init: $(call objects,init) $(LIBRARIES)
 	$(call link,-static-pie -s -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
-build/guest/psp-shim: $(call objects,psp/shim) $(LIBRARIES)
-	$(call link,-static-pie -s,-lfuse3 -lpthread)
+build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(LIBRARIES)
+	$(call link,-static-pie -s,-lfuse3)
 comma := ,
 
 # ---- tests: each tests/unit/test-X.c is a cmocka program, each tests/fuzz/fuzz-X.c a libFuzzer target
@@ -116,6 +116,11 @@ FUZZ := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
 $(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(COMMON)
+
+# Programs that tests run in a guest, in the place of the production init.
+build/tests/%: tests/vm/%.c $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -static-pie -s -o $@ $(filter %.c %.a,$^) $(CRYPTO) -lz -lzstd
 
 check-unit: $(UNIT) $(FUZZ)
 	@tests/run $(UNIT) $(FUZZ)

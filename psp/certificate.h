@@ -1,0 +1,15 @@
+/* Certificates in the shape of AMD's: same names, extensions, algorithms, serial numbers and lifetimes. */
+#pragma once
+
+#include <openssl/x509.h>
+#include <time.h>
+
+#include "psp/chip.h"
+
+/*
+ * The root, the signing key it vouches for, and the endorsement key of one chip. `from` is when their validity starts.
+ * Each gives a new certificate, or NULL when OpenSSL fails.
+ */
+X509 *certificate_make_ark(enum product product, EVP_PKEY *ark, time_t from);
+X509 *certificate_make_ask(enum product product, EVP_PKEY *ask, EVP_PKEY *ark, X509 *ark_certificate, time_t from);
+X509 *certificate_make_vcek(const struct chip_identity *identity, EVP_PKEY *vcek, EVP_PKEY *ask, time_t from);
