@@ -3,31 +3,34 @@
 # Everything is built and run inside a Debian 13 root that image/builder/ makes once. Outside of it this file only
 # sees to that root and calls itself inside. Variables that a user may set:
 #   BUILDER=DIR   builder root, package cache, firmware, static libraries; several worktrees may share one
-#   V=1           show commands    SANITIZE=1   address and undefined-behaviour sanitizers (check-unit, fuzz-corpus)
+#   PROFILE=NAME  which image `make image` makes (image/profiles/)
+#   V=1           show commands    SANITIZE=1   address and undefined-behaviour sanitizers (check-unit)
 #   MIRROR=URL SECURITY_MIRROR=URL   Debian archives, default: the machine's own apt configuration
 
 BUILDER ?= $(CURDIR)/build/builder
+PROFILE ?= app
 .DEFAULT_GOAL := all
 
 ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
-INSIDE_TARGETS := all demo image check check-unit check-vm check-image fuzz-corpus fuzz lint size clean-objects
-.PHONY: $(INSIDE_TARGETS) builder builder-check clean distclean
+INSIDE := all demo image size
+INSIDE_CHECKS := check check-unit check-image check-vm fuzz lint
+.PHONY: $(INSIDE) $(INSIDE_CHECKS) builder builder-check clean distclean
+export BUILDER MIRROR SECURITY_MIRROR
 
 builder:
 	@image/builder/host-setup
-	@BUILDER='$(BUILDER)' image/builder/make-root
+	@image/builder/make-root
 
 builder-check: builder
-	@BUILDER='$(BUILDER)' image/builder/make-root check
+	@image/builder/make-root check
 
-$(filter check% fuzz% lint,$(INSIDE_TARGETS)): builder-check
-$(filter-out check% fuzz% lint,$(INSIDE_TARGETS)): builder
+$(INSIDE): builder
+$(INSIDE_CHECKS): builder-check
 
-$(INSIDE_TARGETS):
-	@BUILDER='$(BUILDER)' image/builder/enter make --no-print-directory IN_BUILDER=1 \
-	    $(foreach v,V SANITIZE PROFILE FUZZ_SECONDS TESTS,$(if $($(v)),$(v)='$($(v))')) -j$(shell nproc) $@
+$(INSIDE) $(INSIDE_CHECKS):
+	@image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)' $@
 
 clean:
 	rm -rf build/obj build/san build/bin build/guest build/tests build/image build/demo
@@ -48,6 +51,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvl
 HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero
 STATIC := /builder/static
 CPPFLAGS := -I. -I$(STATIC)/include -D_GNU_SOURCE
+export INIT := build/guest/postern-init
 CFLAGS := -std=gnu11 -O2 -fPIE -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARNINGS)
 LDFLAGS := -Wl,--gc-sections,-z,relro,-z,now,--build-id=none -L$(STATIC)/lib
 ifdef SANITIZE
@@ -59,7 +63,7 @@ CFLAGS += $(HARDENING)
 endif
 
 # Libraries by room, each with the rooms below it (DESIGN: base <- measure <- attest <- release, base <- luks).
-ROOMS := base measure attest release luks init broker psp psp/shim cli
+ROOMS := base base/static measure attest release luks init broker psp psp/shim cli
 objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
 room = $(O)/lib$(1).a
 LIBRARIES := $(foreach r,release attest measure luks base,$(call room,$(r)))
@@ -83,23 +87,33 @@ $(O)/%.o: %.c Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 $(O)/attest/roots.o: $(wildcard attest/roots/*.pem)
+$(call objects,luks): | $(STATIC)/lock.json
 -include $(foreach r,$(ROOMS),$(patsubst %.c,$(O)/%.d,$(wildcard $(r)/*.c)))
 
+# libcryptsetup and libdevmapper, which Debian has as shared libraries only; firmware. Both notice by themselves when
+# they are up to date with the builder root.
+$(STATIC)/lock.json: image/builder/static-libs
+	@image/builder/static-libs
+/builder/firmware/lock.json: image/builder/firmware
+	@image/builder/firmware
+
+# Static programs have neither a loader nor name lookup: base/static/.
+STATIC_PIE := -static-pie -s -Wl,--wrap=dlopen
 define link
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(filter %.o %.a,$^) $(2)
 endef
 
-build/bin/postern: $(call objects,cli) $(LIBRARIES)
-	$(call link,-static-pie -s,$(DISKS) $(COMMON))
-build/bin/postern-psp: $(call objects,psp) $(LIBRARIES)
-	$(call link,-static-pie -s,-ljson-c -lcrypto -lz -lzstd)
+build/bin/postern: $(call objects,cli) $(call objects,base/static) $(LIBRARIES)
+	$(call link,$(STATIC_PIE),$(DISKS) $(COMMON))
+build/bin/postern-psp: $(call objects,psp) $(call objects,base/static) $(LIBRARIES)
+	$(call link,$(STATIC_PIE),-ljson-c -lcrypto -lz -lzstd)
 build/bin/postern-broker: $(call objects,broker) $(LIBRARIES)
 	$(call link,-pie -s,-levent_core -levent_openssl -lsqlite3 $(COMMON))
-build/guest/postern-init: $(call objects,init) $(LIBRARIES)
-	$(call link,-static-pie -s -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
-build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(LIBRARIES)
-	$(call link,-static-pie -s,-lfuse3)
+build/guest/postern-init: $(call objects,init) $(call objects,base/static) $(LIBRARIES)
+	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
+build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(call objects,base/static) $(LIBRARIES)
+	$(call link,$(STATIC_PIE),-lfuse3)
 comma := ,
 
 # ---- tests: each tests/unit/test-X.c is a cmocka program, each tests/fuzz/fuzz-X.c a libFuzzer target
@@ -118,12 +132,27 @@ $(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARIES)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(COMMON)
 
 # Programs that tests run in a guest, in the place of the production init.
-build/tests/%: tests/vm/%.c $(LIBRARIES)
+build/tests/%: tests/vm/%.c $(call objects,base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -static-pie -s -o $@ $(filter %.c %.a,$^) $(CRYPTO) -lz -lzstd
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) $(CRYPTO) -lz -lzstd
+
+# ---- images
+
+# The broker of demo and tests. Its keys are part of an image's configuration, so it is made once and kept.
+build/demo/broker/identity.json: build/bin/postern-broker
+	@image/demo-broker
+
+image: $(PROGRAMS) build/demo/broker/identity.json $(STATIC)/lock.json /builder/firmware/lock.json
+	@SITE=build/demo/site.json image/build $(PROFILE) build/image/$(PROFILE)
+	@build/bin/postern manifest create build/image/$(PROFILE)
+
+demo: image
+	@image/demo
+
+# ---- checks
 
 check-unit: $(UNIT) $(FUZZ)
 	@tests/run $(UNIT) $(FUZZ)
 
-.PHONY: all check-unit
+.PHONY: all image demo check-unit
 endif
