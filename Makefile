@@ -65,7 +65,9 @@ room = $(O)/lib$(1).a
 LIBRARIES := $(foreach r,release attest measure luks base,$(call room,$(r)))
 CRYPTO := -lssl -lcrypto
 DISKS := -lcryptsetup -ldevmapper -luuid -lm -lpthread
-COMMON := -ljson-c -lllhttp $(CRYPTO) -lz -lzstd
+BROKER := -levent_core -levent_openssl -lsqlite3
+DYNAMIC := -ljson-c -lllhttp $(CRYPTO)
+COMMON := $(DYNAMIC) -lz -lzstd
 
 PROGRAMS := build/bin/postern build/bin/postern-psp build/bin/postern-broker build/guest/postern-init \
     build/guest/psp-shim
@@ -77,6 +79,9 @@ $(call room,$(1)): $(call objects,$(1))
 	$(Q)rm -f $$@ && ar rcD $$@ $$^
 endef
 $(foreach r,base measure attest release luks,$(eval $(call room_rules,$(r))))
+$(call room,broker): $(filter-out %/main.o,$(call objects,broker))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcD $@ $^
 
 $(O)/%-parse.o: CFLAGS += -Wconversion
 $(O)/%.o: %.c Makefile
@@ -94,8 +99,8 @@ build/bin/postern: $(call objects,cli) $(LIBRARIES)
 	$(call link,-static-pie -s,$(DISKS) $(COMMON))
 build/bin/postern-psp: $(call objects,psp) $(LIBRARIES)
 	$(call link,-static-pie -s,$(COMMON))
-build/bin/postern-broker: $(call objects,broker) $(LIBRARIES)
-	$(call link,-pie -s,-levent_core -levent_openssl -lsqlite3 $(COMMON))
+build/bin/postern-broker: $(O)/broker/main.o $(call room,broker) $(LIBRARIES)
+	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
 build/guest/postern-init: $(call objects,init) $(LIBRARIES)
 	$(call link,-static-pie -s -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
 build/guest/psp-shim: $(call objects,psp/shim) $(LIBRARIES)
