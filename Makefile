@@ -66,21 +66,24 @@ endif
 ROOMS := base base/static measure attest release luks init broker psp psp/shim cli
 objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
 room = $(O)/lib$(1).a
+program = $(O)/$(1)/main.o $(call room,$(1))
 LIBRARIES := $(foreach r,release attest measure luks base,$(call room,$(r)))
 CRYPTO := -lssl -lcrypto
 DISKS := -lcryptsetup -ldevmapper -luuid -lm -lpthread
-COMMON := -ljson-c -lllhttp $(CRYPTO) -lz -lzstd
+BROKER := -levent_core -levent_openssl -lsqlite3
+DYNAMIC := -ljson-c -lllhttp $(CRYPTO)
+COMMON := $(DYNAMIC) -lz -lzstd
 
 PROGRAMS := build/bin/postern build/bin/postern-psp build/bin/postern-broker build/guest/postern-init \
     build/guest/psp-shim
 all: $(PROGRAMS)
 
 define room_rules
-$(call room,$(1)): $(call objects,$(1))
+$(call room,$(1)): $(filter-out %/main.o,$(call objects,$(1)))
 	$(call say,AR,$$@)
 	$(Q)rm -f $$@ && ar rcD $$@ $$^
 endef
-$(foreach r,base measure attest release luks psp,$(eval $(call room_rules,$(r))))
+$(foreach r,base measure attest release luks init broker psp cli,$(eval $(call room_rules,$(r))))
 
 $(O)/%-parse.o: CFLAGS += -Wconversion
 $(O)/%.o: %.c Makefile
@@ -104,13 +107,13 @@ define link
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(filter %.o %.a,$^) $(2)
 endef
 
-build/bin/postern: $(call objects,cli) $(call objects,base/static) $(LIBRARIES)
+build/bin/postern: $(call program,cli) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),$(DISKS) $(COMMON))
-build/bin/postern-psp: $(call objects,psp) $(call objects,base/static) $(LIBRARIES)
+build/bin/postern-psp: $(call program,psp) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),-ljson-c -lcrypto -lz -lzstd)
-build/bin/postern-broker: $(call objects,broker) $(LIBRARIES)
-	$(call link,-pie -s,-levent_core -levent_openssl -lsqlite3 $(COMMON))
-build/guest/postern-init: $(call objects,init) $(call objects,base/static) $(LIBRARIES)
+build/bin/postern-broker: $(call program,broker) $(LIBRARIES)
+	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
+build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
 build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),-lfuse3)
@@ -118,18 +121,20 @@ comma := ,
 
 # ---- tests: each tests/unit/test-X.c is a cmocka program, each tests/fuzz/fuzz-X.c a libFuzzer target
 
+ALL_ROOMS := $(foreach r,init broker psp cli,$(call room,$(r))) $(LIBRARIES)
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test-*.c))
-$(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(LIBRARIES)
+$(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(ALL_ROOMS)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -MMD -MP -o $@ $< $(filter %.o %.a,$^) \
-	    -lcmocka -lcryptsetup -ldevmapper -luuid -lm -lpthread $(COMMON)
+	    -lcmocka $(BROKER) $(DISKS) $(COMMON)
 -include $(UNIT:%=%.d)
 
 # The corpus is replayed through each target with a plain main(); `make fuzz` explores with clang's libFuzzer.
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
-$(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARIES)
+$(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(ALL_ROOMS)
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(COMMON)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(BROKER) $(DISKS) \
+	    $(COMMON)
 
 # Programs that tests run in a guest, in the place of the production init.
 build/tests/%: tests/vm/%.c $(call objects,base/static) $(LIBRARIES)
@@ -138,11 +143,11 @@ build/tests/%: tests/vm/%.c $(call objects,base/static) $(LIBRARIES)
 
 # ---- images
 
-# The broker of demo and tests. Its keys are part of an image's configuration, so it is made once and kept.
-build/demo/broker/identity.json: build/bin/postern-broker
+# The keys of the demonstration's broker are part of an image's configuration, so it is made once and kept.
+build/demo/site.json: | build/bin/postern-broker
 	@image/demo-broker
 
-image: $(PROGRAMS) build/demo/broker/identity.json $(STATIC)/lock.json /builder/firmware/lock.json
+image: $(PROGRAMS) build/demo/site.json $(STATIC)/lock.json /builder/firmware/lock.json
 	@SITE=build/demo/site.json image/build $(PROFILE) build/image/$(PROFILE)
 	@build/bin/postern manifest create build/image/$(PROFILE)
 

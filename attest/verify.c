@@ -207,7 +207,8 @@ static int check_signature(const uint8_t *data, const struct report *report, X50
 
 /* Everything that needs the chain; fills what the certificate says. */
 static int check_with(const uint8_t *data, X509 *certificate, const struct cert_table *table,
-                      const struct trust_roots *roots, time_t at, struct verified *verified, struct reason *why)
+                      const struct trust_roots *roots, time_t at, struct verified *verified, enum verify_step *step,
+                      struct reason *why)
 {
     CLEANUP_CERTIFICATE X509 *intermediate = NULL;
     X509 *ark;
@@ -219,28 +220,36 @@ static int check_with(const uint8_t *data, X509 *certificate, const struct cert_
     if (!ark)
         return reason_set(why, -ENOKEY, "no trusted root for %s", product_name(verified->vek.product));
     r = take_intermediate(table, roots, &verified->vek, &intermediate, why);
-    if (r == 0)
-        r = check_chain(ark, intermediate, certificate, at, why);
-    if (r == 0 && verified->vek.kind != report_signing_key(&verified->report))
-        r = reason_set(why, -EKEYREJECTED, "the certificate is of another kind than the report's signing key");
-    if (r == 0)
-        r = check_chip(&verified->report, &verified->vek, why);
+    if (r < 0)
+        return r;
+    *step = VERIFY_CHAIN;
+    r = check_chain(ark, intermediate, certificate, at, why);
+    if (r < 0)
+        return r;
+    *step = VERIFY_CHIP;
+    if (verified->vek.kind != report_signing_key(&verified->report))
+        return reason_set(why, -EKEYREJECTED, "the certificate is of another kind than the report's signing key");
+    r = check_chip(&verified->report, &verified->vek, why);
     if (r < 0)
         return r;
     verified->product = verified->vek.product;
     verified->reported_tcb = tcb_decode(verified->product, verified->report.reported_tcb);
     verified->software = trust_roots_software(roots);
     r = check_tcb(&verified->reported_tcb, &verified->vek.tcb, why);
-    return r < 0 ? r : check_signature(data, &verified->report, certificate, why);
+    if (r < 0)
+        return r;
+    *step = VERIFY_SIGNATURE;
+    return check_signature(data, &verified->report, certificate, why);
 }
 
-int verify_report(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
-                  time_t at, struct verified *ret_verified, struct reason *why)
+int verify_report_step(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
+                       time_t at, struct verified *ret_verified, enum verify_step *ret_step, struct reason *why)
 {
     CLEANUP_CERTIFICATE X509 *certificate = NULL;
     struct verified verified;
     int r;
 
+    *ret_step = VERIFY_LAYOUT;
     memset(&verified, 0, sizeof(verified));
     r = report_parse(data, size, &verified.report, why);
     if (r < 0)
@@ -248,11 +257,23 @@ int verify_report(const void *data, size_t size, const struct cert_table *table,
     if (verified.report.reserved_offset)
         return reason_set(why, -EBADMSG, "reserved byte at offset 0x%zx of the report is not zero",
                           verified.report.reserved_offset);
+    *ret_step = VERIFY_CERTIFICATE;
     r = take_vek(table, &verified.report, &certificate, why);
     if (r == 0)
-        r = check_with(data, certificate, table, roots, at, &verified, why);
+        r = check_with(data, certificate, table, roots, at, &verified, ret_step, why);
+    if (r == -EBADMSG)
+        *ret_step = VERIFY_LAYOUT;
     if (r < 0)
         return r;
+    *ret_step = VERIFY_DONE;
     *ret_verified = verified;
     return 0;
+}
+
+int verify_report(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
+                  time_t at, struct verified *ret_verified, struct reason *why)
+{
+    enum verify_step step;
+
+    return verify_report_step(data, size, table, roots, at, ret_verified, &step, why);
 }

@@ -1,0 +1,39 @@
+/*
+ * broker/: the reference key broker, `postern-broker`: it keeps volume records, decides which launches may have them,
+ * serves the key-release protocol over TLS, and writes down what it decided and why.
+ *
+ * Who controls what: anybody on the network controls connections, HTTP, messages and evidence until attest/verify.h
+ * has held them against a trusted root, and what a genuine guest says after that. The operator controls the command
+ * line and the files that it names. Whoever can write the disk controls the store: records in it are authenticated
+ * when they are opened (seal.h), policies and the log are not.
+ *
+ * One process, one event loop, no threads. Everything is denied unless a policy allows it.
+ */
+#pragma once
+
+#include <openssl/evp.h>
+
+#include "attest/roots.h"
+#include "base/base.h"
+#include "base/secret.h"
+#include "broker/keys.h"
+#include "broker/nonce.h"
+#include "broker/session.h"
+#include "broker/store.h"
+
+/* Exit codes of every verb (postern-broker(1)). */
+enum broker_exit {
+    BROKER_EXIT_GOOD = 0,
+    BROKER_EXIT_MISUSE = 1, /* wrong options, unacceptable input, nothing of that name */
+    BROKER_EXIT_STATE = 2,  /* the broker's directory, store or memory cannot be used */
+    BROKER_EXIT_LISTEN = 3, /* the address cannot be listened on */
+};
+
+/* All that decisions need; nothing in it knows about connections. */
+struct broker {
+    struct keys keys;
+    struct store *store;
+    struct trust_roots *roots;
+    struct nonces nonces;
+    struct sessions sessions;
+};

@@ -1,0 +1,158 @@
+/* Decisions over evidence; whoever sent it controls every byte until verify_report_step() is through with it. */
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attest/purpose.h"
+#include "attest/verify.h"
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/file.h"
+#include "broker/decide.h"
+#include "release/message.h"
+#include "release/record.h"
+
+#define PURPOSE_TAG_BYTES 16
+#define PURPOSE_TAG_OFFSET (REPORT_DATA_BYTES - PURPOSE_TAG_BYTES)
+
+/* The message, with a key that is a point of the curve. */
+static enum verdict parse(const void *body, size_t size, struct message_attestation *message, struct entry *entry)
+{
+    EVP_PKEY *key = NULL;
+    int r = message_parse_attestation(body, size, message, &entry->detail);
+
+    if (r == -ENOMEM)
+        return VERDICT_INTERNAL;
+    if (r < 0)
+        return VERDICT_ATTESTATION_MALFORMED;
+    if (guest_key_load(&message->key, &key) < 0) {
+        (void)reason_set(&entry->detail, 0, "runtime-data.tee-pubkey: not a point of P-256");
+        return VERDICT_ATTESTATION_MALFORMED;
+    }
+    guest_key_free(&key);
+    return VERDICT_OK;
+}
+
+/* Whether this is our nonce, in time, of this session, and not used before. */
+static enum verdict check_nonce(struct broker *broker, const uint8_t cookie[NONCE_SESSION_BYTES],
+                                const struct message_attestation *message, const uint8_t digest[SHA384_BYTES],
+                                struct challenge *ret_challenge)
+{
+    uint64_t at = clock_ms();
+    const struct session *used;
+
+    switch (nonce_check(&broker->nonces, message->nonce, at, ret_challenge)) {
+    case NONCE_UNKNOWN:
+        return VERDICT_NONCE_UNKNOWN;
+    case NONCE_EXPIRED:
+        return VERDICT_NONCE_EXPIRED;
+    case NONCE_GOOD:
+        break;
+    }
+    if (CRYPTO_memcmp(ret_challenge->session, cookie, NONCE_SESSION_BYTES) != 0)
+        return VERDICT_SESSION_MISMATCH;
+    used = session_find(&broker->sessions, cookie, at);
+    if (used)
+        return memcmp(used->report_digest, digest, SHA384_BYTES) == 0 ? VERDICT_ATTESTATION_REPLAYED
+                                                                      : VERDICT_NONCE_USED;
+    return sessions_full(&broker->sessions, at) ? VERDICT_SESSIONS_FULL : VERDICT_OK;
+}
+
+static enum verdict verify(struct broker *broker, const struct message_attestation *message, struct entry *entry,
+                           struct verified *ret_verified)
+{
+    static const enum verdict verdicts[] = {
+        [VERIFY_LAYOUT] = VERDICT_EVIDENCE_MALFORMED,     [VERIFY_CERTIFICATE] = VERDICT_EVIDENCE_CERTIFICATE,
+        [VERIFY_CHAIN] = VERDICT_EVIDENCE_CHAIN,          [VERIFY_CHIP] = VERDICT_EVIDENCE_CHIP,
+        [VERIFY_SIGNATURE] = VERDICT_EVIDENCE_SIGNATURE, [VERIFY_DONE] = VERDICT_OK,
+    };
+    enum verify_step step;
+    int r = verify_report_step(message->evidence.report, REPORT_BYTES, &message->evidence.table, broker->roots,
+                               entry->time.tv_sec, ret_verified, &step, &entry->detail);
+
+    return r == -ENOMEM ? VERDICT_INTERNAL : verdicts[step];
+}
+
+static void add_check(struct entry *entry, const char *name, const uint8_t *wanted, const uint8_t *found, size_t size)
+{
+    struct policy_check *check = &entry->decision.checks[entry->decision.count++];
+
+    check->name = name;
+    check->passed = memcmp(wanted, found, size) == 0;
+    hex_encode(wanted, size, check->wanted);
+    hex_encode(found, size, check->found);
+}
+
+/* Whether the report was made for this: the purpose's tag, and the hash over this nonce and this key. */
+static enum verdict check_binding(const struct message_attestation *message, const struct report *report,
+                                  struct entry *entry)
+{
+    CLEANUP_BUFFER struct buffer canonical = BUFFER_EMPTY;
+    uint8_t wanted[REPORT_DATA_BYTES];
+
+    message_write_canonical(message->nonce, &message->key, &canonical);
+    if (buffer_error(&canonical) < 0 ||
+        purpose_report_data(PURPOSE_RELEASE, NULL, canonical.data, canonical.size, wanted) < 0)
+        return VERDICT_INTERNAL;
+    if (!purpose_is_release(report->report_data)) {
+        add_check(entry, "purpose", wanted + PURPOSE_TAG_OFFSET, report->report_data + PURPOSE_TAG_OFFSET,
+                  PURPOSE_TAG_BYTES);
+        return VERDICT_PURPOSE;
+    }
+    if (memcmp(wanted, report->report_data, sizeof(wanted)) != 0) {
+        add_check(entry, "report_data", wanted, report->report_data, sizeof(wanted));
+        return VERDICT_REPORT_DATA;
+    }
+    return VERDICT_OK;
+}
+
+static enum verdict open_session(struct broker *broker, const struct challenge *challenge,
+                                 const struct message_attestation *message, const struct verified *verified,
+                                 const uint8_t digest[SHA384_BYTES], const struct session **ret_session)
+{
+    struct session session = { .expires_ms = challenge->expires_ms,
+                               .key = message->key,
+                               .report = verified->report,
+                               .product = verified->product };
+
+    memcpy(session.id, challenge->session, sizeof(session.id));
+    memcpy(session.nonce, challenge->nonce, sizeof(session.nonce));
+    memcpy(session.report_digest, digest, sizeof(session.report_digest));
+    if (session_add(&broker->sessions, &session) < 0)
+        return VERDICT_INTERNAL;
+    *ret_session = session_find(&broker->sessions, session.id, 0);
+    return VERDICT_OK;
+}
+
+enum verdict decide_attest(struct broker *broker, const uint8_t *cookie, const void *body, size_t size,
+                           struct entry *entry, const struct session **ret_session)
+{
+    CLEANUP_FREE struct message_attestation *message = malloc(sizeof(*message));
+    uint8_t digest[SHA384_BYTES];
+    struct challenge challenge;
+    struct verified verified;
+    enum verdict verdict;
+
+    if (!cookie)
+        return VERDICT_SESSION_MISSING;
+    if (!message)
+        return VERDICT_INTERNAL;
+    verdict = parse(body, size, message, entry);
+    if (verdict == VERDICT_OK && record_report_digest(message->evidence.report, digest) < 0)
+        verdict = VERDICT_INTERNAL;
+    if (verdict == VERDICT_OK)
+        verdict = check_nonce(broker, cookie, message, digest, &challenge);
+    if (verdict == VERDICT_OK)
+        verdict = verify(broker, message, entry, &verified);
+    if (verdict != VERDICT_OK)
+        return verdict;
+    entry_take_report(entry, &verified.report, digest);
+    verdict = check_binding(message, &verified.report, entry);
+    if (verdict == VERDICT_OK)
+        verdict = open_session(broker, &challenge, message, &verified, digest, ret_session);
+    if (verdict == VERDICT_OK)
+        entry->keep = ENTRY_LOG;
+    return verdict;
+}

@@ -1,0 +1,24 @@
+/*
+ * Decisions: what a message comes to. No network here, no HTTP: parsed parameters in, a verdict out, the reasons in an
+ * entry for the log. The cheap questions come first, so that garbage costs little.
+ */
+#pragma once
+
+#include "base/base.h"
+#include "base/buffer.h"
+#include "broker/broker.h"
+#include "broker/entry.h"
+
+/*
+ * An attestation, with the cookie it came with (NULL: none). VERDICT_OK: there is a session; *ret_session is borrowed
+ * until sessions expire.
+ */
+enum verdict decide_attest(struct broker *broker, const uint8_t *cookie, const void *body, size_t size,
+                           struct entry *entry, const struct session **ret_session);
+
+/*
+ * A request for a resource, whose name is valid. VERDICT_OK: the encrypted answer has been appended to `to`, and may
+ * leave once the entry has been committed.
+ */
+enum verdict decide_release(struct broker *broker, const uint8_t cookie[NONCE_SESSION_BYTES], const char *resource,
+                            struct entry *entry, struct buffer *to);

@@ -1,0 +1,115 @@
+/* Lines of the log. */
+#include "broker/entry.h"
+
+#include <errno.h>
+#include <openssl/rand.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/encode.h"
+
+const char *trust_word(bool software)
+{
+    return software ? "software-root" : "amd-root";
+}
+
+int entry_init(struct entry *entry, const char *peer)
+{
+    uint8_t id[(ENTRY_REQUEST_BYTES - 1) / 2];
+
+    memset(entry, 0, sizeof(*entry));
+    (void)clock_gettime(CLOCK_REALTIME, &entry->time);
+    (void)snprintf(entry->peer, sizeof(entry->peer), "%s", peer);
+    if (RAND_bytes(id, sizeof(id)) != 1)
+        return -EIO;
+    hex_encode(id, sizeof(id), entry->request);
+    return 0;
+}
+
+void entry_take_report(struct entry *entry, const struct report *report, const uint8_t digest[SHA384_BYTES])
+{
+    entry->has_report = true;
+    memcpy(entry->measurement, report->measurement, sizeof(entry->measurement));
+    memcpy(entry->report_id, report->report_id, sizeof(entry->report_id));
+    memcpy(entry->chip_id, report->chip_id, sizeof(entry->chip_id));
+    memcpy(entry->report_digest, digest, sizeof(entry->report_digest));
+}
+
+static void write_text(struct buffer *to, const char *name, const char *value)
+{
+    buffer_printf(to, ",\"%s\":", name);
+    buffer_add_json_string(to, value);
+}
+
+static void write_hex(struct buffer *to, const char *name, const uint8_t *data, size_t size)
+{
+    char text[HEX_TEXT_BYTES(CHIP_ID_BYTES)];
+
+    hex_encode(data, size, text);
+    write_text(to, name, text);
+}
+
+/* Opens the object. RFC 3339 with milliseconds. */
+static void write_time(struct buffer *to, const struct timespec *time)
+{
+    char text[32] = "";
+    struct tm parts;
+
+    if (gmtime_r(&time->tv_sec, &parts))
+        (void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &parts);
+    buffer_printf(to, "{\"time\":\"%s.%03ldZ\"", text, time->tv_nsec / 1000000);
+}
+
+static void write_checks(struct buffer *to, const struct policy_decision *decision)
+{
+    buffer_add_text(to, ",\"checks\":[");
+    for (size_t i = 0; i < decision->count; i++) {
+        const struct policy_check *check = &decision->checks[i];
+
+        buffer_add_text(to, i ? ",{\"check\":" : "{\"check\":");
+        buffer_add_json_string(to, check->name);
+        buffer_printf(to, ",\"passed\":%s", check->passed ? "true" : "false");
+        write_text(to, "wanted", check->wanted);
+        write_text(to, "found", check->found);
+        buffer_add_text(to, "}");
+    }
+    buffer_add_text(to, "]");
+}
+
+void entry_write(const struct entry *entry, const char *trust, struct buffer *to)
+{
+    write_time(to, &entry->time);
+    write_text(to, "request", entry->request);
+    write_text(to, "peer", entry->peer);
+    write_text(to, "event", entry->event);
+    write_text(to, "outcome", verdict_outcome(entry->verdict));
+    write_text(to, "reason", verdict_reason(entry->verdict));
+    write_text(to, "trust", trust);
+    if (entry->resource[0])
+        write_text(to, "resource", entry->resource);
+    if (entry->version)
+        buffer_printf(to, ",\"version\":%llu", (unsigned long long)entry->version);
+    if (entry->has_report) {
+        write_hex(to, "measurement", entry->measurement, sizeof(entry->measurement));
+        write_hex(to, "report_id", entry->report_id, sizeof(entry->report_id));
+        write_hex(to, "chip_id", entry->chip_id, sizeof(entry->chip_id));
+        write_hex(to, "report", entry->report_digest, sizeof(entry->report_digest));
+    }
+    if (entry->decision.count)
+        write_checks(to, &entry->decision);
+    if (entry->detail.text[0])
+        write_text(to, "detail", entry->detail.text);
+    buffer_add_text(to, "}");
+}
+
+void entry_write_note(const char *event, const char *trust, const char *detail, struct buffer *to)
+{
+    struct timespec time = { 0, 0 };
+
+    (void)clock_gettime(CLOCK_REALTIME, &time);
+    write_time(to, &time);
+    write_text(to, "event", event);
+    write_text(to, "trust", trust);
+    write_text(to, "detail", detail);
+    buffer_add_text(to, "}");
+}

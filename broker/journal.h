@@ -1,0 +1,47 @@
+/*
+ * Writing decisions down before anybody hears of them.
+ *
+ * Rows of one turn of the event loop share one transaction: each is inserted when its decision falls, and at the end
+ * of the turn one commit, which waits for the disk, makes all of them good. Only then are the lines printed and the
+ * answers sent. When the commit fails there is no row and no answer but a failure.
+ */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "base/base.h"
+#include "broker/entry.h"
+#include "broker/store.h"
+
+/* So many share a transaction at the most. */
+#define JOURNAL_MAX_BATCH 64
+
+/* A decision that waits for its commit; lives inside whatever waits. */
+struct journal_ticket {
+    STAILQ_ENTRY(journal_ticket) next;
+    struct entry *entry; /* its verdict becomes VERDICT_STORE when it could not be written */
+    void *owner;
+    void (*done)(struct journal_ticket *ticket);
+};
+
+struct journal {
+    struct store *store;
+    const char *trust;
+    STAILQ_HEAD(journal_queue, journal_ticket) waiting;
+    size_t count;
+    int error; /* of the open transaction */
+    struct reason why;
+    bool healthy; /* whether the last commit succeeded */
+};
+
+void journal_init(struct journal *journal, struct store *store, const char *trust);
+
+/* Takes a decision in. Its done() is called once, from journal_commit(); those of others perhaps from here. */
+void journal_add(struct journal *journal, struct journal_ticket *ticket);
+
+/* Commits, prints the lines, calls every done(). Nothing when nothing waits. */
+void journal_commit(struct journal *journal);
+
+/* Prints the line of an entry that is not kept, or of what concerns no request. */
+void journal_print(const struct journal *journal, const struct entry *entry);
+void journal_note(const struct journal *journal, const char *event, const char *format, ...) PRINTF_LIKE(3, 4);

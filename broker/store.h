@@ -1,0 +1,74 @@
+/*
+ * The store: one SQLite file in WAL mode, synchronous=FULL, so that what was committed is on the disk. This file is the
+ * database itself; volumes.h and journal.h are what lies in it.
+ *
+ *     volume   resource, version, sealed record (seal.h), policy document (NULL: nobody may have it)
+ *     log      decisions about guests whose evidence verified; kept
+ *     refused  what was refused before that: anybody can cause these, so only the newest STORE_MAX_REFUSED are kept
+ *
+ * The command line changes the store while a server runs on it; SQLite arbitrates.
+ */
+#pragma once
+
+#include <sqlite3.h>
+
+#include "base/base.h"
+#include "base/reason.h"
+
+#define STORE_FILE "store.db"
+#define STORE_MAX_REFUSED 10000
+
+struct store;
+
+enum store_statement {
+    STORE_BEGIN,
+    STORE_COMMIT,
+    STORE_ROLLBACK,
+    STORE_VOLUME_INSERT,
+    STORE_VOLUME_SEAL,
+    STORE_VOLUME_FIND,
+    STORE_VOLUME_LIST,
+    STORE_VOLUME_DELETE,
+    STORE_VOLUME_POLICY,
+    STORE_LOG_INSERT,
+    STORE_REFUSED_INSERT,
+    STORE_REFUSED_TRIM,
+    STORE_LOG_ALL,
+    STORE_LOG_REQUEST,
+    STORE_STATEMENTS,
+};
+
+/* A new, empty store. Errors as store_open(). */
+int store_create(const char *path, struct reason *why) MUST_CHECK;
+
+/* Unlinks it, with the files that SQLite keeps beside it. */
+void store_remove(const char *path);
+
+enum store_access { STORE_READ, STORE_WRITE };
+
+/*
+ * Errors: -ENOENT, -EACCES, -EROFS, -ENOSPC, -EBUSY another process holds it, -EBADMSG not a broker's store or damaged,
+ * -EIO, -ENOMEM; the sentence names the file.
+ */
+int store_open(const char *path, enum store_access access, struct store **ret_store, struct reason *why) MUST_CHECK;
+
+void store_close(struct store **store);
+
+/* The statement, reset, ready for binding; prepared at its first use. Errors as store_open(). */
+int store_statement(struct store *store, enum store_statement which, sqlite3_stmt **ret_statement,
+                    struct reason *why) MUST_CHECK;
+
+/* One step: 1 there is a row, 0 done. Errors as store_open(). */
+int store_step(struct store *store, sqlite3_stmt *statement, struct reason *why) MUST_CHECK;
+
+/* A statement without parameters and rows. */
+int store_run(struct store *store, enum store_statement which, struct reason *why) MUST_CHECK;
+
+/* Ends a transaction without a trace; fine when SQLite has done so itself. */
+void store_rollback(struct store *store);
+
+/* The number that the last insertion gave its row. */
+uint64_t store_last_row(const struct store *store);
+
+/* Rows that the last statement changed. */
+unsigned store_changed(const struct store *store);

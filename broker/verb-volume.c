@@ -1,0 +1,224 @@
+/* volume add, list, remove: records that the broker holds. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "broker/request.h"
+#include "broker/secret-file.h"
+#include "broker/verbs.h"
+#include "broker/volumes.h"
+#include "release/record.h"
+
+/* A registered record: three words, a key, and some numbers. */
+#define MAX_RECORD_FILE_BYTES 1024
+
+static const char add_help[] =
+    "usage: postern-broker volume add --dir DIR --record FILE [--resource REPOSITORY/TYPE/TAG]\n"
+    "\n"
+    "Registers a volume record, as `postern volume create` wrote it. It holds the volume's key: it is kept\n"
+    "encrypted, and FILE must not be readable by others. Nobody gets it before `postern-broker allow`.\n"
+    "\n"
+    "  --dir DIR          the broker's directory\n"
+    "  --record FILE      the record\n"
+    "  --resource R       the name that guests ask for; default/volume/ID unless said otherwise\n"
+    "\n"
+    "Example: postern-broker volume add --dir /var/lib/broker --record data.record\n";
+
+static const char list_help[] =
+    "usage: postern-broker volume list --dir DIR [--json]\n"
+    "\n"
+    "Lists the registered volumes, without their keys, and how many launches may have each.\n"
+    "\n"
+    "  --dir DIR   the broker's directory\n"
+    "  --json      one JSON object per line\n"
+    "\n"
+    "Example: postern-broker volume list --dir /var/lib/broker\n";
+
+static const char remove_help[] =
+    "usage: postern-broker volume remove --dir DIR --resource REPOSITORY/TYPE/TAG\n"
+    "\n"
+    "Forgets a volume: its record, and with it the broker's copy of its key, and its policy.\n"
+    "\n"
+    "  --dir DIR        the broker's directory\n"
+    "  --resource R     the volume's name, as `volume list` prints it\n"
+    "\n"
+    "Example: postern-broker volume remove --dir /var/lib/broker --resource default/volume/data\n";
+
+static const char *state_name(enum record_state state)
+{
+    return state == RECORD_READY ? "ready" : "uninitialised";
+}
+
+/* The record and what it says; the key it holds is not kept apart. */
+static int read_record(const char *path, struct secret *ret_bytes, struct record *ret_record, struct reason *why)
+{
+    CLEANUP_SECRET struct secret key = SECRET_NONE;
+    int r = secret_file_read(path, MAX_RECORD_FILE_BYTES, ret_bytes, why);
+
+    if (r < 0)
+        return r;
+    r = record_parse(ret_bytes, ret_record, &key, why);
+    if (r < 0)
+        reason_prefix(why, path);
+    return r;
+}
+
+static int add_record(const char *directory, const char *resource, const struct secret *bytes, struct reason *why)
+{
+    CLEANUP(keys_free) struct keys keys = { .kek = SECRET_NONE };
+    CLEANUP(store_close) struct store *store = NULL;
+    int r = verb_open_store(directory, STORE_WRITE, &store, why);
+
+    if (r == 0)
+        r = keys_load(directory, &keys, why);
+    return r < 0 ? r : volume_add(store, &keys.kek, resource, bytes, why);
+}
+
+static int run_add(const struct verb *verb, int argc, char **argv)
+{
+    const char *directory = NULL, *path = NULL, *resource = NULL;
+    const struct option_spec specs[] = {
+        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
+        { .name = "record", .kind = OPTION_TEXT, .required = true, .to.text = &path },
+        { .name = "resource", .kind = OPTION_TEXT, .to.text = &resource },
+    };
+    CLEANUP_SECRET struct secret bytes = SECRET_NONE;
+    char name[sizeof("default/volume/") + RECORD_ID_MAX_BYTES];
+    struct reason why = { "" };
+    struct record record;
+    int exit_code, r;
+
+    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+        return exit_code;
+    r = read_record(path, &bytes, &record, &why);
+    if (r < 0)
+        return verb_fail(verb, BROKER_EXIT_MISUSE, &why, r);
+    (void)snprintf(name, sizeof(name), "default/volume/%s", record.volume_id);
+    if (!resource)
+        resource = name;
+    if (!request_resource_valid(resource)) {
+        r = reason_set(&why, -EINVAL, "\"%s\" is not a resource's name, expected REPOSITORY/TYPE/TAG", resource);
+        return verb_fail(verb, BROKER_EXIT_MISUSE, &why, r);
+    }
+    r = add_record(directory, resource, &bytes, &why);
+    if (r < 0)
+        return verb_fail(verb, r == -EEXIST ? BROKER_EXIT_MISUSE : BROKER_EXIT_STATE, &why, r);
+    printf("%s: volume %s, %llu bytes, %s, integrity %s, %s. Nobody may have it yet:\n"
+           "postern-broker allow --dir %s --resource %s --measurement HEX\n",
+           resource, record.volume_id, (unsigned long long)record.length, record.cipher, record.integrity,
+           state_name(record.state), directory, resource);
+    return verb_finish(verb);
+}
+
+struct listing {
+    struct store *store;
+    const struct secret *kek;
+    bool json;
+    struct reason *why;
+};
+
+/* How many launch digests the volume's policy accepts; -1 when it has none. */
+static int count_allowed(const struct volume *volume, long *ret_count, struct reason *why)
+{
+    struct policy policy;
+    int r;
+
+    *ret_count = -1;
+    if (!volume->policy.size)
+        return 0;
+    r = policy_parse(volume->policy.data, volume->policy.size, &policy, why);
+    if (r < 0)
+        return r;
+    *ret_count = (long)policy.measurement_count;
+    policy_free(&policy);
+    return 0;
+}
+
+static void print_volume(const struct listing *listing, const char *resource, uint64_t version,
+                         const struct record *record, long allowed)
+{
+    if (listing->json)
+        printf("{\"resource\":\"%s\",\"version\":%llu,\"volume\":\"%s\",\"bytes\":%llu,\"cipher\":\"%s\",\"integrity\":"
+               "\"%s\",\"sector_size\":%u,\"generation\":%llu,\"state\":\"%s\",\"allowed\":%ld}\n",
+               resource, (unsigned long long)version, record->volume_id, (unsigned long long)record->length,
+               record->cipher, record->integrity, record->sector_size, (unsigned long long)record->generation,
+               state_name(record->state), allowed < 0 ? 0 : allowed);
+    else
+        printf("%s  volume %s, %llu bytes, %s, integrity %s, generation %llu, %s, %ld launches allowed\n", resource,
+               record->volume_id, (unsigned long long)record->length, record->cipher, record->integrity,
+               (unsigned long long)record->generation, state_name(record->state), allowed < 0 ? 0 : allowed);
+}
+
+static int list_one(void *context, const char *resource)
+{
+    const struct listing *listing = context;
+    CLEANUP_SECRET struct secret bytes = SECRET_NONE, key = SECRET_NONE;
+    CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    struct record record;
+    long allowed = 0;
+    int r = volume_find(listing->store, resource, &volume, listing->why);
+
+    if (r == 0)
+        r = volume_unseal(&volume, listing->kek, resource, &bytes, listing->why);
+    if (r == 0)
+        r = record_parse(&bytes, &record, &key, listing->why);
+    if (r == 0)
+        r = count_allowed(&volume, &allowed, listing->why);
+    if (r == 0)
+        print_volume(listing, resource, volume.version, &record, allowed);
+    return r;
+}
+
+static int run_list(const struct verb *verb, int argc, char **argv)
+{
+    const char *directory = NULL;
+    bool json = false;
+    const struct option_spec specs[] = {
+        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
+        { .name = "json", .kind = OPTION_FLAG, .to.flag = &json },
+    };
+    CLEANUP(keys_free) struct keys keys = { .kek = SECRET_NONE };
+    CLEANUP(store_close) struct store *store = NULL;
+    struct listing listing = { .kek = &keys.kek };
+    struct reason why = { "" };
+    int exit_code, r;
+
+    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+        return exit_code;
+    r = verb_open_store(directory, STORE_READ, &store, &why);
+    if (r == 0)
+        r = keys_load(directory, &keys, &why);
+    listing.store = store;
+    listing.json = json;
+    listing.why = &why;
+    if (r == 0)
+        r = volume_each(store, list_one, &listing, &why);
+    return r < 0 ? verb_fail(verb, BROKER_EXIT_STATE, &why, r) : verb_finish(verb);
+}
+
+static int run_remove(const struct verb *verb, int argc, char **argv)
+{
+    const char *directory = NULL, *resource = NULL;
+    const struct option_spec specs[] = {
+        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
+        { .name = "resource", .kind = OPTION_TEXT, .required = true, .to.text = &resource },
+    };
+    CLEANUP(store_close) struct store *store = NULL;
+    struct reason why = { "" };
+    int exit_code, r;
+
+    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+        return exit_code;
+    r = verb_open_store(directory, STORE_WRITE, &store, &why);
+    if (r == 0)
+        r = volume_remove(store, resource, &why);
+    if (r < 0)
+        return verb_fail(verb, r == -ENODATA ? BROKER_EXIT_MISUSE : BROKER_EXIT_STATE, &why, r);
+    printf("%s: removed\n", resource);
+    return verb_finish(verb);
+}
+
+const struct verb verb_volume_add = { "volume add", add_help, run_add };
+const struct verb verb_volume_list = { "volume list", list_help, run_list };
+const struct verb verb_volume_remove = { "volume remove", remove_help, run_remove };
