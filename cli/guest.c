@@ -14,11 +14,14 @@
 #include "base/file.h"
 
 #define LINE_MAX_BYTES 4096
+/* A workload may answer before the line that says so has come over the serial console. */
+#define HANDOFF_GRACE_MS 2000u
 
 struct watcher {
     struct guest *guest;
     int signals;
     uint64_t deadline_ms; /* for the hand-over */
+    bool pressed;         /* the power button */
     char line[LINE_MAX_BYTES];
     size_t line_size;
     bool running;
@@ -60,12 +63,13 @@ static bool read_console(struct watcher *w)
 }
 
 /* The guest's power button; QEMU wants the handshake of QMP first. Its answers are not needed. */
-static void press_power_button(struct guest *guest)
+static void press_power_button(struct watcher *w)
 {
     static const char commands[] = "{\"execute\":\"qmp_capabilities\"}{\"execute\":\"system_powerdown\"}";
 
-    if (fd_write_all(guest->monitor, commands, strlen(commands)) < 0)
-        (void)kill(guest->qemu, SIGTERM);
+    w->pressed = true;
+    if (fd_write_all(w->guest->monitor, commands, strlen(commands)) < 0)
+        (void)kill(w->guest->qemu, SIGTERM);
 }
 
 static void take_signals(struct watcher *w)
@@ -77,13 +81,27 @@ static void take_signals(struct watcher *w)
         if (info.ssi_signo == SIGCHLD) {
             if (waitpid(guest->qemu, &guest->wait_status, WNOHANG) == guest->qemu)
                 w->running = false;
-        } else if (!guest->stop_asked && guest->record.handed_off) {
-            guest->stop_asked = true;
-            press_power_button(guest);
+        } else if (guest->stop_asked) {
+            (void)kill(guest->qemu, SIGKILL);
         } else {
             guest->stop_asked = true;
-            (void)kill(guest->qemu, SIGKILL);
+            if (!guest->record.handed_off)
+                w->deadline_ms = clock_ms() + HANDOFF_GRACE_MS;
         }
+    }
+}
+
+/* What is due: the power button once there is a workload, the end of the waiting for one. */
+static void act(struct watcher *w)
+{
+    struct guest *guest = w->guest;
+
+    if (guest->record.handed_off) {
+        if (guest->stop_asked && !w->pressed)
+            press_power_button(w);
+    } else if (!clock_left_ms(w->deadline_ms) && !guest->timed_out) {
+        guest->timed_out = true;
+        (void)kill(guest->qemu, SIGKILL);
     }
 }
 
@@ -104,10 +122,7 @@ static int watch_once(struct watcher *w)
         fd_close(&guest->monitor);
     if (fds[1].revents)
         take_signals(w);
-    if (waiting && !guest->record.handed_off && !clock_left_ms(w->deadline_ms)) {
-        guest->timed_out = true;
-        (void)kill(guest->qemu, SIGKILL);
-    }
+    act(w);
     return 0;
 }
 

@@ -164,6 +164,7 @@ static int make_command(const struct launch *l, int monitor_fd, struct qemu_comm
     const struct qemu_inputs inputs = { .program = l->qemu,
                                         .accelerator = l->accelerator ? l->accelerator : qemu_accelerator(),
                                         .vcpu_type = l->vcpu_type,
+                                        .cpu_signature = l->measured.cpu_signature,
                                         .vcpus = l->vcpus,
                                         .memory_mib = l->memory_mib,
                                         .firmware = l->firmware,

@@ -108,6 +108,16 @@ static int add_network(struct qemu_command *command, const struct option_list *f
     return buffer_error(&netdev);
 }
 
+/*
+ * Emulation has not all that the real type has and says so at length; all that it has, under the type's own signature,
+ * is what the guest and its digest see of the type.
+ */
+static void add_emulated_cpu(struct qemu_command *command, uint32_t signature)
+{
+    add(command, "max,vendor=AuthenticAMD,family=%u,model=%u,stepping=%u", (signature >> 20 & 0xff) + 15,
+        (signature >> 16 & 15) << 4 | (signature >> 4 & 15), signature & 15);
+}
+
 static void add_machine(struct qemu_command *command, const struct qemu_inputs *inputs)
 {
     bool tcg = strcmp(inputs->accelerator, "tcg") == 0;
@@ -123,7 +133,10 @@ static void add_machine(struct qemu_command *command, const struct qemu_inputs *
     add(command, "-accel");
     add(command, "%s%s", inputs->accelerator, tcg ? ",thread=multi" : "");
     add(command, "-cpu");
-    add(command, "%s", inputs->vcpu_type);
+    if (tcg)
+        add_emulated_cpu(command, inputs->cpu_signature);
+    else
+        add(command, "%s", inputs->vcpu_type);
     add(command, "-smp");
     add(command, "%llu", (unsigned long long)inputs->vcpus);
     add(command, "-m");

@@ -15,6 +15,7 @@ struct qemu_inputs {
     const char *program; /* "qemu-system-x86_64" */
     const char *accelerator; /* "kvm" or "tcg" */
     const char *vcpu_type;
+    uint32_t cpu_signature; /* of that type */
     uint64_t vcpus, memory_mib;
     const char *firmware, *kernel, *initrd, *append, *root;
     const char *hashes;     /* file with the table */

@@ -38,8 +38,8 @@ static const struct {
     const char *path, *value;
     bool needed; /* some kernels lack the others */
 } knobs[] = {
-    { "/proc/sys/kernel/printk_devkmsg", "on", false }, /* our lines are not rate-limited */
-    { "/proc/sys/kernel/sysrq", "0", false },           /* the host has a keyboard */
+    { "/proc/sys/kernel/printk_devkmsg", "on\n", true }, /* no rate limit; the kernel wants the newline */
+    { "/proc/sys/kernel/sysrq", "0", false },             /* the host has a keyboard */
     { "/proc/sys/kernel/core_pattern", "|/bin/false", true },
     { "/proc/sys/kernel/modprobe", "\n", false }, /* no module but those of our list */
     { "/proc/sys/kernel/kexec_load_disabled", "1", false },

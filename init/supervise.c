@@ -23,6 +23,7 @@
 
 #define GRACE_MS 10000u
 #define REST_GRACE_MS 2000u
+#define REAP_PAUSE_MS 5u
 #define UNMOUNT_TRIES 5
 #define UNMOUNT_PAUSE_MS 100u
 
@@ -90,15 +91,17 @@ static int exit_status(int wait_status)
     return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
 }
 
-/* All children that have ended; orphans come to PID 1 from everywhere. */
-static void reap(struct supervisor *s)
+/* All children that have ended; orphans come to PID 1 from everywhere. Whether there are any left that run. */
+static bool reap(struct supervisor *s)
 {
     for (;;) {
         int status = 0;
         pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
 
+        if (pid < 0 && errno == EINTR)
+            continue;
         if (pid <= 0)
-            return;
+            return pid == 0;
         if (pid == s->workload && (WIFEXITED(status) || WIFSIGNALED(status))) {
             s->running = false;
             s->status = exit_status(status);
@@ -121,7 +124,7 @@ static void take_signals(struct supervisor *s, int signal_fd)
 
     while (read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGCHLD)
-            reap(s);
+            (void)reap(s);
         else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT || info.ssi_signo == SIGPWR)
             ask_to_stop(s);
     }
@@ -146,20 +149,20 @@ static int watch(struct supervisor *s, int signal_fd, int button_fd)
     return 0;
 }
 
-/* Everything that is left, first asked, then killed. PID 1 itself is not reached by kill(-1). */
+/*
+ * Everything that is left, first asked, then killed. PID 1 itself is not reached by kill(-1), and all that is left are its
+ * children, by birth or as orphans.
+ */
 static void end_the_rest(struct supervisor *s)
 {
     static const int signals[] = { SIGTERM, SIGKILL };
 
-    for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(signals) && reap(s); i++) {
         uint64_t deadline_ms = clock_ms() + REST_GRACE_MS;
 
-        if (kill(-1, signals[i]) < 0)
-            return;
-        while (clock_left_ms(deadline_ms) && kill(-1, 0) == 0) {
-            reap(s);
-            clock_sleep_ms(5);
-        }
+        (void)kill(-1, signals[i]);
+        while (reap(s) && clock_left_ms(deadline_ms))
+            clock_sleep_ms(REAP_PAUSE_MS);
     }
 }
 
@@ -172,7 +175,7 @@ int supervise_run(pid_t workload)
 
     (void)sigfillset(&all);
     signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-    reap(&s); /* what ended before the descriptor was there */
+    (void)reap(&s); /* what ended before the descriptor was there */
     while (s.running && watch(&s, signal_fd, button_fd) == 0)
         ;
     end_the_rest(&s);
