@@ -1,0 +1,225 @@
+"""Whole guests for tests: the built image, a broker, a software secure processor, QEMU with the real firmware.
+
+A World is a folder with a broker of its own and a volume. What varies from test to test (configuration, command line,
+disks, policy) is laid over the production initrd and measured anew, as a builder or a hostile host would do it.
+Everything runs inside the builder root; nothing here stands in for a part of Postern.
+"""
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(TOP, "build")
+IMAGE = os.path.join(BUILD, "image/app")
+CHIP = os.path.join(BUILD, "tests/chip")
+STAGES = ["start", "mounts", "modules", "devices", "network", "report", "expect", "release", "volumes", "root",
+          "handoff"]
+BOOT_SECONDS = 120
+RESOURCE = "default/volume/data"
+
+_ports = threading.Lock()
+
+
+def program(name):
+    return os.path.join(BUILD, "bin", name)
+
+
+def free_port():
+    import socket
+    with _ports, socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def run(*words, **more):
+    """A program that has to succeed; its standard output."""
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, **more)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(words[:3])} … failed with {done.returncode}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def chip():
+    """The software processor's keys, made once: RSA keys of 4096 bits take their time."""
+    if not os.path.isdir(CHIP):
+        os.makedirs(os.path.dirname(CHIP), exist_ok=True)
+        run(program("postern-psp"), "init", "--dir", CHIP)
+    return CHIP
+
+
+class Broker:
+    """postern-broker with keys and store of its own, listening on a free port."""
+
+    def __init__(self, directory, *options, port=0):
+        self.directory, self.options, self.port = directory, options, port or free_port()
+        self.log_path = directory + ".log"
+        if not os.path.isdir(directory):
+            run(program("postern-broker"), "init", "--dir", directory)
+        self.identity = json.loads(run(program("postern-broker"), "identity", "--dir", directory, "--json"))
+        self.process = None
+
+    def __enter__(self):
+        ready, write = os.pipe()
+        with open(self.log_path, "a", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                [program("postern-broker"), "serve", "--dir", self.directory, "--listen", f"127.0.0.1:{self.port}",
+                 "--trust-root", os.path.join(chip(), "ark.pem"), "--ready-fd", str(write), *self.options],
+                stderr=log, pass_fds=(write,))
+        os.close(write)
+        with os.fdopen(ready) as pipe:
+            if not pipe.read():
+                raise RuntimeError(f"the broker does not start: {self.text()}")
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(30)
+
+    def text(self):
+        with open(self.log_path, encoding="utf-8") as log:
+            return log.read()
+
+    def events(self, **wanted):
+        """The log's objects that have all these members."""
+        lines = [json.loads(line) for line in self.text().splitlines() if line.startswith("{")]
+        return [line for line in lines if all(line.get(name) == value for name, value in wanted.items())]
+
+    def add(self, record, resource=RESOURCE):
+        run(program("postern-broker"), "volume", "add", "--dir", self.directory, "--record", record, "--resource",
+            resource)
+
+    def allow(self, digest, resource=RESOURCE):
+        run(program("postern-broker"), "allow", "--dir", self.directory, "--resource", resource, "--measurement", digest)
+
+    def site(self):
+        """What a guest's configuration has to say about this broker."""
+        return {"url": f"https://10.0.2.2:{self.port}", "spki_sha256": [self.identity["spki_sha256"]],
+                "record_key": self.identity["record_key"]}
+
+
+class Launch:
+    """A running `postern launch`."""
+
+    def __init__(self, world, name, words):
+        self.console_path = os.path.join(world.directory, name + ".console")
+        self.began = time.monotonic()
+        self.process = subprocess.Popen([program("postern"), "launch", IMAGE, "--psp", "software", "--psp-dir", chip(),
+                                         "--console", self.console_path, *words],
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.status = self.timeline = self.said = None
+
+    def wait(self, seconds=BOOT_SECONDS):
+        self.timeline, self.said = self.process.communicate(timeout=seconds)
+        self.status = self.process.returncode
+        return self
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.wait()
+
+    def page(self, port, seconds=BOOT_SECONDS):
+        """The page that the guest serves, or None when it ends without; waits for it."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with contextlib.suppress(OSError):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1) as answer:
+                    return answer.read().decode()
+            time.sleep(0.1)
+        return None
+
+    def console(self):
+        with open(self.console_path, "rb") as console:
+            return console.read().decode("utf-8", "replace")
+
+    def record(self):
+        """The guest's boot record."""
+        return [json.loads(text) for text in re.findall(r"postern: (\{.*\})", self.console())]
+
+    def stages(self):
+        return [line["stage"] for line in self.record() if line.get("outcome") == "ok"]
+
+    def refusal(self):
+        """The line with which the guest refused; {} when it did not."""
+        refused = [line for line in self.record() if line.get("outcome") == "refused"]
+        return refused[0] if refused else {}
+
+
+class World:
+    """A folder with a volume; brokers and guests are started in it."""
+
+    def __init__(self):
+        self.temporary = tempfile.TemporaryDirectory(prefix="postern-vm.")
+        self.directory = self.temporary.name
+        self.secret = secrets.token_hex(16)
+        self.count = 0
+        self.data, self.record = self.volume("data")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.temporary.cleanup()
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def volume(self, name, identity="data"):
+        """A disk with the secret page on it, and its record."""
+        www = self.path(name + ".content/www")
+        os.makedirs(www)
+        with open(os.path.join(www, "index.html"), "w", encoding="utf-8") as page:
+            page.write(self.secret)
+        disk, record = self.path(name + ".img"), self.path(name + ".record")
+        run(program("postern"), "volume", "create", "--id", identity, "--from", os.path.dirname(www), "--size", "16",
+            "--output", disk, "--record", record)
+        return disk, record
+
+    def config(self, *sites, **changes):
+        """The image's configuration with these brokers, and whole members changed; None removes one."""
+        with open(os.path.join(IMAGE, "postern.json"), encoding="utf-8") as file:
+            config = json.load(file)
+        config |= {"brokers": list(sites), **changes}
+        return {name: value for name, value in config.items() if value is not None}
+
+    def initrd(self, config, shim=True, files=None):
+        """The production initrd with a configuration and the processor's shim laid over it; more `files` by name."""
+        self.count += 1
+        stage = self.path(f"overlay-{self.count}")
+        os.makedirs(os.path.join(stage, "etc/postern"))
+        with open(os.path.join(stage, "etc/postern/postern.json"), "w", encoding="utf-8") as file:
+            file.write(config if isinstance(config, str) else json.dumps(config))
+        if shim:
+            os.makedirs(os.path.join(stage, "usr/lib/postern-psp"))
+            shutil.copy(os.path.join(BUILD, "guest/psp-shim"), os.path.join(stage, "init"))
+            shutil.copy(os.path.join(IMAGE, "test-modules/modules/cuse.ko"), os.path.join(stage, "usr/lib/postern-psp"))
+        for name, text in (files or {}).items():
+            os.makedirs(os.path.dirname(os.path.join(stage, name)), exist_ok=True)
+            with open(os.path.join(stage, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        made = self.path(f"initrd-{self.count}")
+        run(os.path.join(TOP, "image/overlay"), os.path.join(IMAGE, "initrd"), stage, made)
+        return made
+
+    def cmdline(self):
+        with open(os.path.join(IMAGE, "cmdline"), encoding="utf-8") as file:
+            return file.read()
+
+    def digest(self, initrd, append=None, vcpus=1):
+        return run(program("postern"), "measure", "--ovmf", os.path.join(IMAGE, "firmware.fd"), "--kernel",
+                   os.path.join(IMAGE, "kernel"), "--initrd", initrd, "--append",
+                   self.cmdline() if append is None else append, "--vcpus", str(vcpus), "--vcpu-type", "EPYC-v4").strip()
+
+    def launch(self, initrd, *words, disk=None):
+        """Starts a guest; without a disk it gets the volume."""
+        self.count += 1
+        disks = ["--disk", f"data={disk or self.data}"] if disk is not False else []
+        return Launch(self, f"launch-{self.count}", ["--initrd", initrd, *disks, *words])

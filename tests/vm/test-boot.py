@@ -1,0 +1,60 @@
+#!/usr/bin/env python3
+"""A guest from firmware to served page and to an orderly end: the positive control of every other VM test. Prints TAP."""
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+SERVED_SECONDS = 60
+
+
+def boot(world, broker, initrd, name, *words):
+    """Boots, fetches the page, stops; returns the launch."""
+    port = vm.free_port()
+    launch = world.launch(initrd, "--vcpus", "2", "--forward", f"{port}:8080", *words)
+    page = launch.page(port)
+    served = vm.time.monotonic() - launch.began
+    launch.stop()
+    tap.same(page, world.secret, f"{name}: the page from the encrypted volume is served")
+    tap.ok(served < SERVED_SECONDS, f"{name}: within {SERVED_SECONDS} s of the launch", f"{served:.1f} s")
+    tap.note(f"{name}: served after {served:.1f} s")
+    tap.same(launch.stages(), vm.STAGES, f"{name}: all stages, in their order")
+    tap.same(launch.status, 0, f"{name}: an orderly stop is exit status 0") or tap.note(launch.said)
+    tap.ok(launch.record()[-1].get("stage") == "exit", f"{name}: the workload's end is in the boot record")
+    report_id = broker.events(event="release", outcome="granted")[-1]["report_id"]
+    notes = [line.get("note") for line in launch.record() if line.get("stage") == "report"]
+    tap.same(notes, [f"report_id {report_id}"], f"{name}: console and broker name the same launch")
+    return launch
+
+
+def check_secrecy(world, broker, launches):
+    with open(world.record, "rb") as file:
+        key = file.read()[-64:].hex()
+    for launch in launches:
+        tap.ok(key[:32] not in launch.console() and world.secret not in launch.console(),
+               "the console shows neither key nor page")
+    tap.ok(key[:32] not in broker.text(), "the broker's log does not show the key")
+    with open(world.data, "rb") as disk:
+        tap.ok(world.secret.encode() not in disk.read(), "the disk does not show the page")
+
+
+def main():
+    with vm.World() as world, vm.Broker(world.path("broker")) as broker:
+        broker.add(world.record)
+        initrd = world.initrd(world.config(broker.site()))
+        broker.allow(world.digest(initrd, vcpus=2))
+        first = boot(world, broker, initrd, "first boot")
+        tap.ok(all(stage in first.timeline for stage in vm.STAGES), "the timeline shows every stage", first.timeline)
+        # The header is the host's to change; the guest does not read it.
+        with open(world.data, "r+b") as disk:
+            disk.write(bytes(16 * 1024 * 1024))
+        second = boot(world, broker, initrd, "LUKS2 header overwritten")
+        check_secrecy(world, broker, [first, second])
+        tap.ok(all(event["trust"] == "software-root" for event in broker.events()),
+               "every line of the broker's log says that it trusts a software root")
+    tap.done()
+
+
+main()
