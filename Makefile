@@ -104,16 +104,18 @@ comma := ,
 
 # ---- tests: each tests/unit/test-X.c is a cmocka program, each tests/fuzz/fuzz-X.c a libFuzzer target
 
+TESTED := $(call room,psp) $(LIBRARIES)
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test-*.c))
-$(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(LIBRARIES)
+$(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(TESTED)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -MMD -MP -o $@ $< $(filter %.o %.a,$^) \
-	    -lcmocka -lcryptsetup -ldevmapper -luuid -lm -lpthread $(COMMON)
+	    -lcmocka $(DISKS) $(COMMON)
 -include $(UNIT:%=%.d)
+$(O)/unit/test-psp-line: $(O)/psp/shim/line.o
 
 # The corpus is replayed through each target with a plain main(); `make fuzz` explores with clang's libFuzzer.
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
-$(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARIES)
+$(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(TESTED)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(COMMON)
 
@@ -125,5 +127,11 @@ build/tests/%: tests/vm/%.c $(LIBRARIES)
 check-unit: $(UNIT) $(FUZZ)
 	@tests/run $(UNIT) $(FUZZ)
 
-.PHONY: all check-unit
+# PSP_TEST_KERNEL and PSP_TEST_MODULES name the kernel of the shim's test in a guest.
+check-psp: build/bin/postern-psp
+	@tests/run $(sort $(wildcard tests/psp/test-*.py))
+check-psp-vm: build/bin/postern-psp build/guest/psp-shim build/tests/device-probe
+	@tests/run tests/vm/test-psp-shim.py
+
+.PHONY: all check-unit check-psp check-psp-vm
 endif

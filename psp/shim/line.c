@@ -108,7 +108,9 @@ static int receive_answer(int fd, const struct psp_request *request, uint32_t id
             size += (size_t)got;
             continue;
         }
-        if (got < 0 && errno != EAGAIN && errno != EINTR)
+        if (got == 0)
+            return -EIO; /* a line that is raw and local does not end */
+        if (errno != EAGAIN && errno != EINTR)
             return -errno;
         r = wait_for(fd, POLLIN, deadline_ms);
         if (r < 0)

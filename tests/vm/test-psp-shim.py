@@ -109,8 +109,9 @@ def start_psp(directory):
 start_psp.starts = 0
 
 
-def make_initrd(directory, modules):
-    """The stand-in for a production initrd (zstd, of odd length as they are), and the overlay behind it."""
+def make_initrds(directory, modules):
+    """"initrd": a stand-in for a production initrd, compressed and of odd length as they are, and the overlay behind it;
+    "overlay": that alone; "other": with a cuse.ko that is none."""
     stage = os.path.join(directory, "stage")
     os.makedirs(os.path.join(stage, "usr/lib/postern"))
     shutil.copy(build("tests/device-probe"), os.path.join(stage, "usr/lib/postern/postern-init"))
@@ -128,14 +129,20 @@ def make_initrd(directory, modules):
         production += b"\0"
     with open(os.path.join(directory, "initrd"), "wb") as file:
         file.write(production + overlay_bytes)
+    other = os.path.join(directory, "modules/kernel/fs/fuse")
+    os.makedirs(other)
+    with open(os.path.join(other, "cuse.ko"), "wb") as file:
+        file.write(b"\x7fELF and nothing more")
+    subprocess.run([os.path.join(TOP, "psp/overlay"), build("guest/psp-shim"), os.path.join(directory, "modules"),
+                    os.path.join(directory, "other")], check=True)
     tap.note(f"overlay {len(overlay_bytes)} bytes, production {len(production)}")
 
 
-def boot(kernel, directory, chardev, on_line):
+def boot(kernel, initrd, chardev, on_line):
     """Runs the guest and gives each console line to `on_line`; returns the lines and QEMU's exit status."""
     command = ["qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-M", "q35", "-accel",
                "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "512M", "-serial", "stdio", *chardev,
-               "-kernel", kernel, "-initrd", os.path.join(directory, "initrd"),
+               "-kernel", kernel, "-initrd", initrd,
                "-append", "console=ttyS0 panic=-1 quiet probe-argument"]
     qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     timer = threading.Timer(LIMIT_SECONDS, qemu.kill)
@@ -207,7 +214,7 @@ def test_boot(kernel, directory):
 
     chardev = ["-chardev", f"socket,id=psp,path={directory}/relay.sock,reconnect-ms=500", "-serial", "chardev:psp"]
     start = time.monotonic()
-    lines, status = boot(kernel, directory, chardev, on_line)
+    lines, status = boot(kernel, os.path.join(directory, "initrd"), chardev, on_line)
     tap.note(f"{time.monotonic() - start:.1f} s, noise {relay.noise} times, {relay.lost} bytes lost, "
              f"{relay.connections} connections")
     tap.same(status, 0, "the guest powered off by itself")
@@ -220,13 +227,12 @@ def test_boot(kernel, directory):
             tap.note(line)
 
 
-def test_no_line(kernel, directory):
-    """Without a second serial line: one sentence, power off, no init."""
-    lines, status = boot(kernel, directory, [], lambda line: None)
+def test_refusal(kernel, initrd, chardev, words):
+    """What cannot work: one sentence on the console, power off, no init."""
+    lines, status = boot(kernel, initrd, chardev, lambda line: None)
     said = [line for line in lines if "psp-shim: " in line]
-    tap.same(status, 0, "without a second serial line the guest powers off")
-    tap.ok(len(said) == 1 and "/dev/ttyS1" in said[0] and "second serial line" in said[0], "and says why in one line",
-           "\n".join(lines[-20:]))
+    tap.same(status, 0, f"the guest powers off: {words}")
+    tap.ok(len(said) == 1 and words in said[0], "and says why in one line", "\n".join(lines[-20:]))
     tap.ok(not any("probe:" in line for line in lines), "and starts nothing else")
 
 
@@ -236,9 +242,13 @@ def main():
     if not os.path.isfile(kernel) or not os.path.isdir(modules):
         raise SystemExit(f"kernel '{kernel}' or module folder '{modules}' is not there: see the head of {sys.argv[0]}")
     with tempfile.TemporaryDirectory(prefix="psp-shim.") as directory:
-        make_initrd(directory, modules)
+        make_initrds(directory, modules)
         test_boot(kernel, directory)
-        test_no_line(kernel, directory)
+        line = ["-serial", "null"]
+        test_refusal(kernel, os.path.join(directory, "initrd"), [], "/dev/ttyS1: Input/output error: the guest needs a "
+                     "second serial line")
+        test_refusal(kernel, os.path.join(directory, "overlay"), line, "/usr/lib/postern/postern-init: cannot be started")
+        test_refusal(kernel, os.path.join(directory, "other"), line, "/usr/lib/postern-psp/cuse.ko: cannot be loaded")
     tap.done()
 
 
