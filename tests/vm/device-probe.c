@@ -56,7 +56,9 @@ static void show(const char *name, const void *data, size_t size)
 static void check_surroundings(int argc, char **argv)
 {
     struct stat root, dev, console;
+    uint64_t started = clock_boot_us();
 
+    result("started", started > 0, "%llu us after the kernel", (unsigned long long)started);
     result("pid", getpid() == 1, "%d", getpid());
     result("argv", argc == 2 && strcmp(argv[0], "/init") == 0 && strcmp(argv[1], "probe-argument") == 0, "%d %s %s", argc,
            argv[0], argc > 1 ? argv[1] : "");
