@@ -12,7 +12,8 @@ BUILDER ?= $(CURDIR)/build/builder
 ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
-INSIDE_TARGETS := all demo image check check-unit check-vm check-image fuzz-corpus fuzz lint size clean-objects
+INSIDE_TARGETS := all demo image check check-unit check-psp check-psp-vm check-vm check-image fuzz-corpus fuzz lint \
+    size clean-objects
 .PHONY: $(INSIDE_TARGETS) builder builder-check clean distclean
 
 builder:
@@ -122,7 +123,8 @@ $(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(TESTED)
 # Programs that tests run in a guest, in the place of the production init.
 build/tests/%: tests/vm/%.c $(LIBRARIES)
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -static-pie -s -o $@ $(filter %.c %.a,$^) $(CRYPTO) -lz -lzstd
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -static-pie -s -o $@ $(filter %.c %.a,$^) \
+	    $(CRYPTO) -lz -lzstd
 
 check-unit: $(UNIT) $(FUZZ)
 	@tests/run $(UNIT) $(FUZZ)

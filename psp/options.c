@@ -62,20 +62,30 @@ struct parse {
     struct reason *why;
 };
 
+/* What getopt_long() did not like; optopt is a letter, one of our ids, or 0 for a long option that nobody knows. */
+static int refuse_option(const struct parse *p, int id, const char *text)
+{
+    if (optopt >= ' ')
+        return reason_set(p->why, -EINVAL, "unknown option \"-%c\"; see postern-psp %s --help", optopt, p->verb);
+    if (id == ':')
+        return reason_set(p->why, -EINVAL, "option \"%s\" needs a value; see postern-psp %s --help", text, p->verb);
+    if (optopt)
+        return reason_set(p->why, -EINVAL, "option \"%s\" takes no value; see postern-psp %s --help", text, p->verb);
+    return reason_set(p->why, -EINVAL, "unknown option \"%s\"; see postern-psp %s --help", text, p->verb);
+}
+
 /* The next option's id, 0 at the end. Names, missing values and repetitions are checked. */
 static int next_option(struct parse *p, int argc, char **argv)
 {
     int index = 0, id = getopt_long(argc, argv, ":", p->table, &index);
 
     if (id == -1 && optind < argc)
-        return reason_set(p->why, -EINVAL, "unexpected argument \"%s\"; see postern-psp %s --help", argv[optind], p->verb);
+        return reason_set(p->why, -EINVAL, "unexpected argument \"%s\"; see postern-psp %s --help", argv[optind],
+                          p->verb);
     if (id == -1)
         return 0;
-    if (id == ':')
-        return reason_set(p->why, -EINVAL, "option \"%s\" needs a value; see postern-psp %s --help", argv[optind - 1],
-                          p->verb);
-    if (id == '?')
-        return reason_set(p->why, -EINVAL, "unknown option \"%s\"; see postern-psp %s --help", argv[optind - 1], p->verb);
+    if (id == ':' || id == '?')
+        return refuse_option(p, id, argv[optind - 1]);
     if (p->seen & UINT64_C(1) << id)
         return reason_set(p->why, -EINVAL, "option --%s is given twice", p->table[index].name);
     p->seen |= UINT64_C(1) << id;
@@ -115,8 +125,9 @@ static int take_number(const char *name, const char *text, uint64_t min, uint64_
         ok = digit(*p) < base && !__builtin_mul_overflow(value, base, &value) &&
              !__builtin_add_overflow(value, digit(*p), &value);
     if (!ok || value < min || value > max)
-        return reason_set(why, -EINVAL, "--%s \"%s\": expected a number from %llu to %llu, decimal or 0x and hexadecimal",
-                          name, text, (unsigned long long)min, (unsigned long long)max);
+        return reason_set(why, -EINVAL,
+                          "--%s \"%s\": expected a number from %llu to %llu, decimal or 0x and hexadecimal", name, text,
+                          (unsigned long long)min, (unsigned long long)max);
     *ret_value = value;
     return 0;
 }

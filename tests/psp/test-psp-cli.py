@@ -29,8 +29,9 @@ def refused(name, code, sentence, *arguments, **options):
     """One line on standard error that holds the sentence, nothing on standard output, that exit code."""
     done = run(*arguments, **options)
     lines = done.stderr.splitlines()
-    tap.ok(done.returncode == code and len(lines) == 1 and lines[0].startswith("postern-psp: ") and sentence in lines[0]
-           and not done.stdout, name, f"exit {done.returncode}, expected {code}: {sentence}\n{done.stderr}{done.stdout}")
+    tap.ok(done.returncode == code and len(lines) == 1 and lines[0].startswith("postern-psp: ")
+           and sentence in lines[0] and not done.stdout, name,
+           f"exit {done.returncode}, expected {code}: {sentence}\n{done.stderr}{done.stdout}")
 
 
 def test_help():
@@ -54,6 +55,8 @@ def test_init(directory):
     refused("init without --dir", BAD_INPUT, "option --dir is missing", "init")
     refused("unknown option", BAD_INPUT, 'unknown option "--colour"', "init", "--dir", chip, "--colour")
     refused("short option", BAD_INPUT, 'unknown option "-d"', "init", "-d")
+    refused("several letters", BAD_INPUT, 'unknown option "-x"', "init", "-xyz")
+    refused("value for --help", BAD_INPUT, 'option "--help=no" takes no value', "init", "--help=no")
     refused("missing value", BAD_INPUT, 'option "--dir" needs a value', "init", "--dir")
     refused("extra argument", BAD_INPUT, 'unexpected argument "more"', "init", "--dir", chip, "more")
     refused("option twice", BAD_INPUT, "option --dir is given twice", "init", "--dir", chip, "--dir", chip)
@@ -119,7 +122,8 @@ def test_openssl(directory):
             for name in (ask, ark):
                 with open(name, encoding="ascii") as file:
                     out.write(file.read())
-        done = subprocess.run(["openssl", "verify", "-CAfile", chain, vcek], stdout=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run(["openssl", "verify", "-CAfile", chain, vcek], stdout=subprocess.PIPE, text=True,
+                              check=False)
         tap.same(done.stdout, f"{vcek}: OK\n", "openssl verify with the chain in AMD's order")
         text = subprocess.run(["openssl", "x509", "-in", vcek, "-noout", "-text"], stdout=subprocess.PIPE, text=True,
                               check=True).stdout
@@ -137,26 +141,27 @@ def test_serve_options(directory):
     base = ["serve", "--dir", chip, "--socket", path, "--measurement", DIGEST]
     refused("serve without --dir", BAD_INPUT, "option --dir is missing", "serve")
     refused("serve without --measurement", BAD_INPUT, "option --measurement is missing", "serve", "--dir", chip)
-    refused("neither socket nor descriptor", BAD_INPUT, "expected one of --socket and --listen-fd, found neither", "serve",
-            "--dir", chip, "--measurement", DIGEST)
+    refused("neither socket nor descriptor", BAD_INPUT, "expected one of --socket and --listen-fd, found neither",
+            "serve", "--dir", chip, "--measurement", DIGEST)
     refused("both", BAD_INPUT, "expected one of --socket and --listen-fd, found both", *base, "--listen-fd", "3")
-    refused("short digest", BAD_INPUT, "--measurement: 94 characters, expected 96 hexadecimal digits (48 bytes)", *base[:-1],
-            DIGEST[:-2])
+    refused("short digest", BAD_INPUT, "--measurement: 94 characters, expected 96 hexadecimal digits (48 bytes)",
+            *base[:-1], DIGEST[:-2])
     refused("digest that is no number", BAD_INPUT, "--measurement: something else than hexadecimal digits", *base[:-1],
             "g" * 96)
     for option, size in (("host-data", 32), ("family-id", 16), ("image-id", 16), ("id-key-digest", 48),
                          ("author-key-digest", 48)):
         refused(f"--{option} of another size", BAD_INPUT,
-                f"--{option}: 2 characters, expected {2 * size} hexadecimal digits ({size} bytes)", *base, f"--{option}", "00")
+                f"--{option}: 2 characters, expected {2 * size} hexadecimal digits ({size} bytes)", *base,
+                f"--{option}", "00")
     for option, least, most in (("guest-svn", 0, 2**32 - 1), ("report-version", 2, 5), ("policy", 0, 2**64 - 1)):
         for value in ("", "x", "-1", "+1", " 1", "1 ", "0x", "0x0x1", "1e3", str(most + 1), str(2**64)):
-            refused(f"--{option} '{value}'", BAD_INPUT, f'--{option} "{value}": expected a number from {least} to {most}',
-                    *base, f"--{option}", value)
+            refused(f"--{option} '{value}'", BAD_INPUT,
+                    f'--{option} "{value}": expected a number from {least} to {most}', *base, f"--{option}", value)
     refused("report version 6", BAD_INPUT, "expected a number from 2 to 5", *base, "--report-version", "6")
     refused("policy that no firmware launches", BAD_INPUT, "bit 17 must be one", *base, "--policy", "0x10000")
     refused("policy with unknown bits", BAD_INPUT, "bits from 26 on must be zero", *base, "--policy", "0x4030000")
-    refused("descriptor that is not open", BAD_INPUT, "--listen-fd 77: no such descriptor is open", "serve", "--dir", chip,
-            "--measurement", DIGEST, "--listen-fd", "77")
+    refused("descriptor that is not open", BAD_INPUT, "--listen-fd 77: no such descriptor is open", "serve", "--dir",
+            chip, "--measurement", DIGEST, "--listen-fd", "77")
     refused("descriptor that does not listen", BAD_INPUT, "--listen-fd 0: expected a listening stream socket", "serve",
             "--dir", chip, "--measurement", DIGEST, "--listen-fd", "0", stdin=subprocess.DEVNULL)
     with socket.socket(socket.AF_UNIX) as unbound:
@@ -169,17 +174,17 @@ def test_serve_places(directory):
     digest = ["--measurement", DIGEST]
     refused("no such chip", BAD_INPUT, "nowhere/chip.json: cannot be opened: No such file", "serve", "--dir",
             f"{directory}/nowhere", "--socket", path, *digest)
-    refused("socket's folder is not there", SYSTEM, "cannot listen there: No such file", "serve", "--dir", chip, "--socket",
-            f"{directory}/no/psp.sock", *digest)
+    refused("socket's folder is not there", SYSTEM, "cannot listen there: No such file", "serve", "--dir", chip,
+            "--socket", f"{directory}/no/psp.sock", *digest)
     refused("socket's path is too long", SYSTEM, "a socket's path has 1 to 107 bytes, this one", "serve", "--dir", chip,
             "--socket", f"{directory}/{'x' * 110}", *digest)
-    refused("a file in the socket's place", SYSTEM, "is there already and is no socket", "serve", "--dir", chip, "--socket",
-            f"{chip}/chip.json", *digest)
+    refused("a file in the socket's place", SYSTEM, "is there already and is no socket", "serve", "--dir", chip,
+            "--socket", f"{chip}/chip.json", *digest)
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(path)
         other.listen()
-        refused("another listens there", SYSTEM, "another program listens there", "serve", "--dir", chip, "--socket", path,
-                *digest)
+        refused("another listens there", SYSTEM, "another program listens there", "serve", "--dir", chip, "--socket",
+                path, *digest)
         tap.ok(os.path.exists(path), "whose socket is left alone")
     os.unlink(path)
     refused("log that cannot be opened", SYSTEM, "cannot be opened: Is a directory", "serve", "--dir", chip, "--socket",

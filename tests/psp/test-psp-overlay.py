@@ -59,9 +59,9 @@ def main():
         fuse = f"{directory}/modules/kernel/fs/fuse"
         write(f"{fuse}/cuse.ko.xz", lzma.compress(MODULE))
         tap.same(run("shim", "modules", "plain", "none").returncode, 0, "an uncompressed archive")
-        wanted = {"init": (0o100755, 0, 0, 0, b"#!shim"), "usr": (0o40755, 0, 0, 0, b""), "usr/lib": (0o40755, 0, 0, 0, b""),
-                  "usr/lib/postern-psp": (0o40755, 0, 0, 0, b""),
-                  "usr/lib/postern-psp/cuse.ko": (0o100644, 0, 0, 0, MODULE)}
+        folder = (0o40755, 0, 0, 0, b"")
+        wanted = {"init": (0o100755, 0, 0, 0, b"#!shim"), "usr": folder, "usr/lib": folder,
+                  "usr/lib/postern-psp": folder, "usr/lib/postern-psp/cuse.ko": (0o100644, 0, 0, 0, MODULE)}
         tap.same(members(read("plain")), wanted, "with these files and no others")
         tap.same(run("shim", "modules", "small").returncode, 0, "a compressed archive")
         tap.same(subprocess.run(["zstd", "-dqc", "small"], stdout=subprocess.PIPE, check=True).stdout, read("plain"),
@@ -90,8 +90,8 @@ def main():
         refused("no cuse.ko", "no cuse.ko; this kernel cannot run", "shim", "modules", "out")
         write(f"{fuse}/cuse.ko.xz", b"not xz")
         done = run("shim", "modules", "out")
-        tap.ok(done.returncode == 1 and "cannot be read" in done.stderr and not os.path.exists("out"), "a damaged cuse.ko.xz",
-               done)
+        tap.ok(done.returncode == 1 and "cannot be read" in done.stderr and not os.path.exists("out"),
+               "a damaged cuse.ko.xz", done)
         tap.same([name for name in os.listdir(".") if "new" in name], [], "nothing half-made is left")
     tap.done()
 

@@ -55,8 +55,8 @@ def status_of(call, *arguments, **options):
 
 
 def test_reports(directory):
-    psp = Psp(directory, "--policy", "0xb0000", "--host-data", "11" * 32, "--family-id", "22" * 16, "--image-id", "33" * 16,
-              "--guest-svn", "0x10", "--id-key-digest", "44" * 48, "--author-key-digest", "55" * 48)
+    psp = Psp(directory, "--policy", "0xb0000", "--host-data", "11" * 32, "--family-id", "22" * 16, "--image-id",
+              "33" * 16, "--guest-svn", "0x10", "--id-key-digest", "44" * 48, "--author-key-digest", "55" * 48)
     data = os.urandom(64)
     report, table = psp_client.extended_report(psp.path, data, vmpl=3)
     chain, found = snp.certificates(table), snp.fields(report)
@@ -73,7 +73,7 @@ def test_reports(directory):
               "current_version": bytes([40, 55, 1, 0]), "platform_info": chip["platform_info"]}
     for name, value in wanted.items():
         tap.same(found[name], value, f"{name} as asked")
-    tap.ok(not snp.signature_holds(report[:0x90] + b"\xff" + report[0x91:], chain["vcek"]), "a changed one does not hold")
+    tap.ok(not snp.signature_holds(report[:0x90] + b"\xff" + report[0x91:], chain["vcek"]), "a changed one does not")
     again = psp_client.report(psp.path, data, vmpl=3)
     tap.same(again[:0x2A0], report[:0x2A0], "the same request gives the same report")
     tap.ok(again[0x2A0:] != report[0x2A0:], "with a signature of its own")
@@ -81,7 +81,8 @@ def test_reports(directory):
     tap.same(psp.end(), 0, "SIGTERM ends it with 0")
     tap.ok(not os.path.exists(psp.path), "and its socket is gone")
     psp = Psp(directory)
-    tap.ok(snp.fields(psp_client.report(psp.path, data))["report_id"] not in (first, bytes(32)), "each start has its REPORT_ID")
+    tap.ok(snp.fields(psp_client.report(psp.path, data))["report_id"] not in (first, bytes(32)),
+           "each start has its REPORT_ID")
     tap.same(psp.end(signal.SIGINT), 0, "SIGINT ends it as well")
 
 
@@ -100,7 +101,8 @@ def test_certificates(directory):
     with psp_client.Line(psp.path) as line:
         for room in (0, 4096):
             failed = status_of(line.extended_report, bytes(64), room=room)
-            tap.same((failed.host_error, failed.firmware_error, failed.certificates_needed), (1, 0, 8192), f"{room} bytes of room")
+            tap.same((failed.host_error, failed.firmware_error, failed.certificates_needed), (1, 0, 8192),
+                     f"{room} bytes of room")
         tap.ok(line.extended_report(bytes(64), room=8192)[1], "as much room as was named")
     psp.end()
     psp = Psp(directory, "--no-certificates")
@@ -115,8 +117,8 @@ def test_statuses(directory):
         tap.same(status_of(line.report, bytes(64), key_select=2).status, 0x27, "no VLEK here")
         tap.same(status_of(line.derived_key, fields=0x40).status, 0x16, "unknown key field")
         tap.same(status_of(line.derived_key, svn=1).status, 0x16, "key of a later SVN")
-        tap.same(status_of(line.request, psp_client.REPORT, psp_client.report_message(bytes(64)), version=2).firmware_error,
-                 0x16, "message version 2")
+        failed = status_of(line.request, psp_client.REPORT, psp_client.report_message(bytes(64)), version=2)
+        tap.same(failed.firmware_error, 0x16, "message version 2")
         tap.same(len(line.report(bytes(64))), 1184, "none of which hurts the next request")
     psp.end()
 
@@ -160,7 +162,7 @@ def test_bad_frames(directory):
             time.sleep(0.01)
         line.send(good)
         tap.same(line.receive()[0], psp_client.REPORT | psp_client.ANSWER, "noise is passed over")
-        tap.ok("\npostern-psp: 50 bytes that belong to no request were skipped\n" in psp.lines(), "and logged in one line")
+        tap.ok("\npostern-psp: 50 bytes that belong to no request were skipped\n" in psp.lines(), "and logged once")
         for byte in good:
             line.send(bytes([byte]))
         tap.same(line.receive()[0], psp_client.REPORT | psp_client.ANSWER, "a request that comes byte by byte")
@@ -296,9 +298,11 @@ def test_request_log(directory):
 
 def main():
     with tempfile.TemporaryDirectory(prefix="test-psp.") as directory:
-        subprocess.run([PROGRAM, "init", "--dir", os.path.join(directory, "chip")], check=True, stderr=subprocess.DEVNULL)
+        subprocess.run([PROGRAM, "init", "--dir", os.path.join(directory, "chip")], check=True,
+                       stderr=subprocess.DEVNULL)
         for test in (test_reports, test_versions, test_certificates, test_statuses, test_keys, test_bad_frames,
-                     test_random_noise, test_one_connection, test_flood, test_restart, test_listen_fd, test_request_log):
+                     test_random_noise, test_one_connection, test_flood, test_restart, test_listen_fd,
+                     test_request_log):
             test(directory)
     tap.done()
 

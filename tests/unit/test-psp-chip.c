@@ -146,7 +146,8 @@ static void assert_same_shape(X509 *made, X509 *genuine)
 
         assert_int_equal(OBJ_cmp(X509_EXTENSION_get_object(a), X509_EXTENSION_get_object(b)), 0);
         assert_int_equal(X509_EXTENSION_get_critical(a), X509_EXTENSION_get_critical(b));
-        assert_int_equal(ASN1_STRING_length(X509_EXTENSION_get_data(a)), ASN1_STRING_length(X509_EXTENSION_get_data(b)));
+        assert_int_equal(ASN1_STRING_length(X509_EXTENSION_get_data(a)),
+                         ASN1_STRING_length(X509_EXTENSION_get_data(b)));
     }
     assert_int_equal(X509_get_key_usage(made), X509_get_key_usage(genuine));
     assert_int_equal(X509_get_pathlen(made), X509_get_pathlen(genuine));

@@ -271,7 +271,8 @@ static void selected_fields_alone_matter(void **state)
     for (uint64_t select = 0; select <= KEY_FIELD_ALL_BITS; select++)
         for (uint64_t field = 1; field <= KEY_FIELD_TCB_VERSION; field <<= 1) {
             struct launch launch = make_launch(), other = make_launch();
-            struct key_request request = { .field_select = select, .reserved_zero = true, .guest_svn = 4 }, again = request;
+            struct key_request request = { .field_select = select, .reserved_zero = true, .guest_svn = 4 };
+            struct key_request again = request;
 
             change(field, &other, &again);
             assert_true(same(derive(&launch, &request), derive(&launch, &request)));

@@ -88,7 +88,8 @@ static void every_cut(void **state)
 
 static void noise_in_front(void **state)
 {
-    static const char *const noise[] = { "x", "\x9b", "\x9bP", "\x9bPS", "\x9b\x9bPS", "\x9bPSPnot a head at all here" };
+    static const char *const noise[] = { "x", "\x9b", "\x9bP", "\x9bPS", "\x9b\x9bPS",
+                                         "\x9bPSPnot a head at all here" };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(noise); i++) {

@@ -4,9 +4,9 @@
 usage: test-psp-shim.py [KERNEL MODULES]
 
 KERNEL is a bzImage, MODULES its module folder (…/lib/modules/VERSION) with cuse.ko; otherwise PSP_TEST_KERNEL and
-PSP_TEST_MODULES name them. An initrd with tests/vm/device-probe.c in the place of the production init is followed by the
-overlay; QEMU (TCG, SeaBIOS) boots it. Between QEMU and postern-psp sits a relay that spoils the line at first: noise
-between frames, bytes lost in both directions. Later postern-psp is killed and started again. Prints TAP.
+PSP_TEST_MODULES name them. An initrd with tests/vm/device-probe.c in the place of the production init is followed by
+the overlay; QEMU (TCG, SeaBIOS) boots it. Between QEMU and postern-psp sits a relay that spoils the line at first:
+noise between frames, bytes lost in both directions. Later postern-psp is killed and started again. Prints TAP.
 """
 import os
 import random
@@ -94,8 +94,8 @@ class Relay(threading.Thread):
 def start_psp(directory):
     path = os.path.join(directory, "psp.sock")
     log = open(os.path.join(directory, "psp.log"), "ab")
-    psp = subprocess.Popen([build("bin/postern-psp"), "serve", "--dir", os.path.join(directory, "chip"), "--socket", path,
-                            "--measurement", MEASUREMENT, "--host-data", HOST_DATA], stderr=log)
+    psp = subprocess.Popen([build("bin/postern-psp"), "serve", "--dir", os.path.join(directory, "chip"), "--socket",
+                            path, "--measurement", MEASUREMENT, "--host-data", HOST_DATA], stderr=log)
     for _ in range(200):
         if os.path.exists(path) and psp.poll() is None:
             with open(log.name, encoding="ascii") as text:
@@ -110,8 +110,8 @@ start_psp.starts = 0
 
 
 def make_initrds(directory, modules):
-    """"initrd": a stand-in for a production initrd, compressed and of odd length as they are, and the overlay behind it;
-    "overlay": that alone; "other": with a cuse.ko that is none."""
+    """"initrd": a stand-in for a production initrd, compressed and of odd length as they are, and the overlay behind
+    it; "overlay": that alone; "other": with a cuse.ko that is none."""
     stage = os.path.join(directory, "stage")
     os.makedirs(os.path.join(stage, "usr/lib/postern"))
     shutil.copy(build("tests/device-probe"), os.path.join(stage, "usr/lib/postern/postern-init"))
@@ -247,7 +247,8 @@ def main():
         line = ["-serial", "null"]
         test_refusal(kernel, os.path.join(directory, "initrd"), [], "/dev/ttyS1: Input/output error: the guest needs a "
                      "second serial line")
-        test_refusal(kernel, os.path.join(directory, "overlay"), line, "/usr/lib/postern/postern-init: cannot be started")
+        test_refusal(kernel, os.path.join(directory, "overlay"), line,
+                     "/usr/lib/postern/postern-init: cannot be started")
         test_refusal(kernel, os.path.join(directory, "other"), line, "/usr/lib/postern-psp/cuse.ko: cannot be loaded")
     tap.done()
 
