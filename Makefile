@@ -15,7 +15,7 @@ ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
 INSIDE := all demo image size
-INSIDE_CHECKS := check check-unit check-image check-vm fuzz lint
+INSIDE_CHECKS := check check-unit check-programs check-vm check-image fuzz lint
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR
 
@@ -128,6 +128,7 @@ $(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(ALL_ROOMS)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -MMD -MP -o $@ $< $(filter %.o %.a,$^) \
 	    -lcmocka $(BROKER) $(DISKS) $(COMMON)
 -include $(UNIT:%=%.d)
+$(O)/unit/test-psp-line: $(O)/psp/shim/line.o
 
 # The corpus is replayed through each target with a plain main(); `make fuzz` explores with clang's libFuzzer.
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
@@ -139,7 +140,8 @@ $(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(ALL_ROOMS)
 # Programs that tests run in a guest, in the place of the production init.
 build/tests/%: tests/vm/%.c $(call objects,base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) $(CRYPTO) -lz -lzstd
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
+	    $(CRYPTO) -lz -lzstd
 
 # ---- images
 
@@ -156,8 +158,13 @@ demo: image
 
 # ---- checks
 
+# Without a guest, with programs that run, and with whole guests.
 check-unit: $(UNIT) $(FUZZ)
-	@tests/run $(UNIT) $(FUZZ)
+	@tests/run $(UNIT) $(FUZZ) $(sort $(wildcard tests/unit/test_*.py))
+check-programs: $(PROGRAMS)
+	@tests/run $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py))
+check-vm: image build/tests/device-probe
+	@tests/run $(sort $(wildcard tests/vm/test-*.py))
 
-.PHONY: all image demo check-unit
+.PHONY: all image demo check-unit check-programs check-vm
 endif

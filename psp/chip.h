@@ -5,8 +5,8 @@
  *     ark.key ask.key vcek.key chip.key   private keys (PKCS #8) and the secret of derived keys (32 bytes), mode 0600
  *     chip.json                           what the chip says of itself
  *
- * Certificates: "Versioned Chip Endorsement Key (VCEK) Certificate and KDS Interface Specification" (57230), and as AMD's
- * own look (attest/roots/ and any VCEK).
+ * Certificates: "Versioned Chip Endorsement Key (VCEK) Certificate and KDS Interface Specification" (57230), and as
+ * AMD's own look (attest/roots/ and any VCEK).
  */
 #pragma once
 

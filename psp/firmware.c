@@ -70,7 +70,8 @@ static int answer_extended(const struct chip *chip, const struct launch *launch,
 }
 
 /* A guest may ask for keys of its own or lower privilege, its own SVN or older, the committed TCB or older. */
-static uint32_t check_key_request(const struct chip *chip, const struct launch *launch, const struct key_request *request)
+static uint32_t check_key_request(const struct chip *chip, const struct launch *launch,
+                                  const struct key_request *request)
 {
     struct tcb wanted = tcb_decode(chip->identity.product, request->tcb_version);
     uint32_t root = request->root_key_select >> KEY_ROOT_SELECT_SHIFT & KEY_ROOT_SELECT_MASK;

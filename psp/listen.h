@@ -5,8 +5,8 @@
 #include "base/reason.h"
 
 /*
- * A listening Unix socket at `path`, mode 0600. A socket that nobody listens on any more is replaced; anything else that
- * is there is left alone. Errors: -EADDRINUSE, -ENAMETOOLONG, -errno.
+ * A listening Unix socket at `path`, mode 0600. A socket that nobody listens on any more is replaced; anything else
+ * that is there is left alone. Errors: -EADDRINUSE, -ENAMETOOLONG, -errno.
  */
 int listen_on_path(const char *path, int *ret_fd, struct reason *why) MUST_CHECK;
 

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/encode.h"
 
@@ -62,20 +62,30 @@ struct parse {
     struct reason *why;
 };
 
+/* What getopt_long() did not like; optopt is a letter, one of our ids, or 0 for a long option that nobody knows. */
+static int refuse_option(const struct parse *p, int id, const char *text)
+{
+    if (optopt >= ' ')
+        return reason_set(p->why, -EINVAL, "unknown option \"-%c\"; see postern-psp %s --help", optopt, p->verb);
+    if (id == ':')
+        return reason_set(p->why, -EINVAL, "option \"%s\" needs a value; see postern-psp %s --help", text, p->verb);
+    if (optopt)
+        return reason_set(p->why, -EINVAL, "option \"%s\" takes no value; see postern-psp %s --help", text, p->verb);
+    return reason_set(p->why, -EINVAL, "unknown option \"%s\"; see postern-psp %s --help", text, p->verb);
+}
+
 /* The next option's id, 0 at the end. Names, missing values and repetitions are checked. */
 static int next_option(struct parse *p, int argc, char **argv)
 {
     int index = 0, id = getopt_long(argc, argv, ":", p->table, &index);
 
     if (id == -1 && optind < argc)
-        return reason_set(p->why, -EINVAL, "unexpected argument \"%s\"; see postern-psp %s --help", argv[optind], p->verb);
+        return reason_set(p->why, -EINVAL, "unexpected argument \"%s\"; see postern-psp %s --help", argv[optind],
+                          p->verb);
     if (id == -1)
         return 0;
-    if (id == ':')
-        return reason_set(p->why, -EINVAL, "option \"%s\" needs a value; see postern-psp %s --help", argv[optind - 1],
-                          p->verb);
-    if (id == '?')
-        return reason_set(p->why, -EINVAL, "unknown option \"%s\"; see postern-psp %s --help", argv[optind - 1], p->verb);
+    if (id == ':' || id == '?')
+        return refuse_option(p, id, argv[optind - 1]);
     if (p->seen & UINT64_C(1) << id)
         return reason_set(p->why, -EINVAL, "option --%s is given twice", p->table[index].name);
     p->seen |= UINT64_C(1) << id;
@@ -89,20 +99,34 @@ static int need(const struct parse *p, enum option_id id, const char *name)
     return reason_set(p->why, -EINVAL, "option %s is missing; see postern-psp %s --help", name, p->verb);
 }
 
-/* Decimal, or hexadecimal behind 0x. */
+/* The value of a digit, 99 for anything else. */
+static unsigned digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return (unsigned)(c - '0');
+    if (c >= 'a' && c <= 'f')
+        return (unsigned)(c - 'a') + 10;
+    if (c >= 'A' && c <= 'F')
+        return (unsigned)(c - 'A') + 10;
+    return 99;
+}
+
+/* Decimal, or hexadecimal behind 0x; digits alone, where strtoull() would also take spaces, signs and a second 0x. */
 static int take_number(const char *name, const char *text, uint64_t min, uint64_t max, uint64_t *ret_value,
                        struct reason *why)
 {
-    bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-    const char *digits = hex ? text + 2 : text;
-    unsigned long long value;
-    char *end;
+    bool hex = strncasecmp(text, "0x", 2) == 0;
+    const char *p = hex ? text + 2 : text;
+    unsigned base = hex ? 16 : 10;
+    uint64_t value = 0;
+    bool ok = *p;
 
-    errno = 0;
-    value = strtoull(digits, &end, hex ? 16 : 10);
-    /* strtoull() itself would take white space and signs. */
-    if (!digits[0] || !strchr("0123456789abcdefABCDEF", digits[0]) || *end || errno || value < min || value > max)
-        return reason_set(why, -EINVAL, "--%s \"%s\": expected a number from %llu to %llu, decimal or 0x…", name, text,
+    for (; ok && *p; p++)
+        ok = digit(*p) < base && !__builtin_mul_overflow(value, base, &value) &&
+             !__builtin_add_overflow(value, digit(*p), &value);
+    if (!ok || value < min || value > max)
+        return reason_set(why, -EINVAL,
+                          "--%s \"%s\": expected a number from %llu to %llu, decimal or 0x and hexadecimal", name, text,
                           (unsigned long long)min, (unsigned long long)max);
     *ret_value = value;
     return 0;

@@ -23,8 +23,8 @@
  *     20  payload
  *      …  u32 CRC-32 of the payload
  *
- * Integers are little-endian, the CRC is that of IEEE 802.3 (zlib's crc32()). The head has a checksum of its own so that
- * noise that looks like a magic never makes the reader wait for a length that nobody sent. A reader that meets
+ * Integers are little-endian, the CRC is that of IEEE 802.3 (zlib's crc32()). The head has a checksum of its own so
+ * that noise that looks like a magic never makes the reader wait for a length that nobody sent. A reader that meets
  * something else than a frame drops bytes until the next magic. Who asked repeats the request, under the same id, when
  * no answer came; answering twice does no harm.
  *

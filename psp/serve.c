@@ -25,6 +25,7 @@ struct server {
     int listen_fd, signal_fd, log_fd;
     int connection; /* or -1 */
     uint64_t requests;
+    size_t noise; /* bytes that were skipped and are not yet in the log */
     size_t in_size, out_size, out_done;
     struct psp_answer answer;
     uint8_t in[IN_BYTES];
@@ -32,8 +33,17 @@ struct server {
     uint8_t out[OUT_BYTES]; /* the answer on its way; nothing is read before it has left */
 };
 
+/* One line for all of it: firmware that takes the line for a console writes it byte by byte. */
+static void log_noise(struct server *s)
+{
+    if (s->noise)
+        log_error("%zu bytes that belong to no request were skipped", s->noise);
+    s->noise = 0;
+}
+
 static void disconnect(struct server *s)
 {
+    log_noise(s);
     fd_close(&s->connection);
     s->in_size = 0;
     s->out_size = 0;
@@ -82,8 +92,9 @@ static void take_frames(struct server *s)
     while (!s->out_size) {
         struct frame_scan scan = frame_scan(s->in, s->in_size, WIRE_REQUEST_MAX_BYTES);
 
-        if (scan.skipped)
-            log_error("%zu bytes that belong to no request were skipped", scan.skipped);
+        s->noise += scan.skipped;
+        if (scan.found != FRAME_NONE)
+            log_noise(s);
         if (scan.found == FRAME_WHOLE)
             answer_request(s, &scan.frame);
         else if (scan.found == FRAME_REFUSED)
@@ -211,7 +222,7 @@ int serve(const struct chip *chip, const struct launch *launch, int listen_fd, i
     s->log_fd = log_fd;
     s->connection = -1;
     r = loop(s, why);
-    log_info("ends after %llu requests", (unsigned long long)s->requests);
     disconnect(s);
+    log_info("ends after %llu requests", (unsigned long long)s->requests);
     return r;
 }

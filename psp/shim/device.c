@@ -153,8 +153,8 @@ static void complete(fuse_req_t request, struct call *call, const void *request_
     explicit_bzero(out, sizeof(out));
 }
 
-static void handle_ioctl(fuse_req_t request, int command, void *argument, struct fuse_file_info *file, unsigned int flags,
-                         const void *in, size_t in_size, size_t out_size)
+static void handle_ioctl(fuse_req_t request, int command, void *argument, struct fuse_file_info *file,
+                         unsigned int flags, const void *in, size_t in_size, size_t out_size)
 {
     struct call call;
     const uint8_t *bytes = in;

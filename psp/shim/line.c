@@ -84,9 +84,8 @@ static int take_frame(const struct frame *frame, const struct psp_request *reque
 
 /* Reads until the answer is there. Frames of earlier requests and refused ones are passed over. */
 static int receive_answer(int fd, const struct psp_request *request, uint32_t id, uint64_t deadline_ms,
-                          struct psp_answer *ret_answer)
+                          uint8_t in[IN_BYTES], struct psp_answer *ret_answer)
 {
-    static uint8_t in[IN_BYTES];
     size_t size = 0;
 
     for (;;) {
@@ -103,12 +102,14 @@ static int receive_answer(int fd, const struct psp_request *request, uint32_t id
         size -= scan.used;
         if (scan.found != FRAME_NONE)
             continue;
-        got = read(fd, in + size, sizeof(in) - size);
+        got = read(fd, in + size, IN_BYTES - size);
         if (got > 0) {
             size += (size_t)got;
             continue;
         }
-        if (got < 0 && errno != EAGAIN && errno != EINTR)
+        if (got == 0)
+            return -EIO; /* a line that is raw and local does not end */
+        if (errno != EAGAIN && errno != EINTR)
             return -errno;
         r = wait_for(fd, POLLIN, deadline_ms);
         if (r < 0)
@@ -118,6 +119,7 @@ static int receive_answer(int fd, const struct psp_request *request, uint32_t id
 
 int line_exchange(int fd, const struct psp_request *request, struct psp_answer *ret_answer)
 {
+    static uint8_t in[IN_BYTES];
     uint8_t payload[WIRE_REQUEST_MAX_BYTES], frame[WIRE_FRAME_BYTES(WIRE_REQUEST_MAX_BYTES)];
     size_t size = message_encode_request(request, payload);
     uint32_t id;
@@ -132,9 +134,10 @@ int line_exchange(int fd, const struct psp_request *request, struct psp_answer *
 
         r = send_all(fd, frame, WIRE_FRAME_BYTES(size), deadline_ms);
         if (r == 0)
-            r = receive_answer(fd, request, id, deadline_ms, ret_answer);
+            r = receive_answer(fd, request, id, deadline_ms, in, ret_answer);
         if (r < 0 && r != -ETIMEDOUT && r != -EPROTO)
-            return r;
+            break;
     }
+    explicit_bzero(in, sizeof(in)); /* answers may hold a derived key */
     return r;
 }

@@ -1,4 +1,4 @@
-/* PID 1 of a test guest until the device is there; then the production init, which finds everything as the kernel left it. */
+/* PID 1 of a test guest until the device is there; then the production init, which finds all as the kernel left it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sev-guest.h>

@@ -22,6 +22,7 @@ IMAGE = os.path.join(BUILD, "image/app")
 CHIP = os.path.join(BUILD, "tests/chip")
 STAGES = ["start", "mounts", "modules", "devices", "network", "report", "expect", "release", "volumes", "root",
           "handoff"]
+CUSE = os.path.join(IMAGE, "test-modules/modules/cuse.ko")
 BOOT_SECONDS = 120
 RESOURCE = "default/volume/data"
 
@@ -53,6 +54,13 @@ def chip():
         os.makedirs(os.path.dirname(CHIP), exist_ok=True)
         run(program("postern-psp"), "init", "--dir", CHIP)
     return CHIP
+
+
+def overlay_shim(folder, module=CUSE):
+    """Puts into a folder what lies over an initrd whose guest has a software processor: the shim and its module."""
+    os.makedirs(os.path.join(folder, "usr/lib/postern-psp"))
+    shutil.copy(os.path.join(BUILD, "guest/psp-shim"), os.path.join(folder, "init"))
+    shutil.copy(module, os.path.join(folder, "usr/lib/postern-psp/cuse.ko"))
 
 
 class Broker:
@@ -198,9 +206,7 @@ class World:
         with open(os.path.join(stage, "etc/postern/postern.json"), "w", encoding="utf-8") as file:
             file.write(config if isinstance(config, str) else json.dumps(config))
         if shim:
-            os.makedirs(os.path.join(stage, "usr/lib/postern-psp"))
-            shutil.copy(os.path.join(BUILD, "guest/psp-shim"), os.path.join(stage, "init"))
-            shutil.copy(os.path.join(IMAGE, "test-modules/modules/cuse.ko"), os.path.join(stage, "usr/lib/postern-psp"))
+            overlay_shim(stage)
         for name, text in (files or {}).items():
             os.makedirs(os.path.dirname(os.path.join(stage, name)), exist_ok=True)
             with open(os.path.join(stage, name), "w", encoding="utf-8") as file:

@@ -56,10 +56,12 @@ static void show(const char *name, const void *data, size_t size)
 static void check_surroundings(int argc, char **argv)
 {
     struct stat root, dev, console;
+    uint64_t started = clock_boot_us();
 
+    result("started", started > 0, "%llu us after the kernel", (unsigned long long)started);
     result("pid", getpid() == 1, "%d", getpid());
-    result("argv", argc == 2 && strcmp(argv[0], "/init") == 0 && strcmp(argv[1], "probe-argument") == 0, "%d %s %s", argc,
-           argv[0], argc > 1 ? argv[1] : "");
+    result("argv", argc == 2 && strcmp(argv[0], "/init") == 0 && strcmp(argv[1], "probe-argument") == 0, "%d %s %s",
+           argc, argv[0], argc > 1 ? argv[1] : "");
     result("dev not mounted", stat("/", &root) == 0 && stat("/dev", &dev) == 0 && root.st_dev == dev.st_dev, "-");
     result("stdio", fstat(0, &console) == 0 && fstat(1, &console) == 0 && fstat(2, &console) == 0, "-");
     result("no more descriptors", fcntl(3, F_GETFD) < 0 && fcntl(4, F_GETFD) < 0 && fcntl(5, F_GETFD) < 0, "-");

@@ -21,6 +21,7 @@ def main():
             control.stop()
         # The same program at the same address, ready to release the same volume to the same guest.
         evidence = world.path("evidence")
+        os.mkdir(evidence)
         with vm.Broker(world.path("rogue"), "--evidence-dir", evidence, port=port) as rogue:
             rogue.add(world.record)
             rogue.allow(world.digest(initrd))

@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
 """The guest's side of the software processor, in a guest: overlay, shim, serial line, postern-psp.
 
-usage: test-psp-shim.py [KERNEL MODULES]
-
-KERNEL is a bzImage, MODULES its module folder (…/lib/modules/VERSION) with cuse.ko; otherwise PSP_TEST_KERNEL and
-PSP_TEST_MODULES name them. An initrd with tests/vm/device-probe.c in the place of the production init is followed by the
-overlay; QEMU (TCG, SeaBIOS) boots it. Between QEMU and postern-psp sits a relay that spoils the line at first: noise
+The image's kernel is booted by QEMU (TCG, SeaBIOS) with an initrd that has tests/vm/device-probe.c in the place of the
+production init, and the overlay behind it. Between QEMU and postern-psp sits a relay that spoils the line at first: noise
 between frames, bytes lost in both directions. Later postern-psp is killed and started again. Prints TAP.
 """
 import os
@@ -23,6 +20,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "tests/lib"))
 import snp  # noqa: E402
 import tap  # noqa: E402
+import vm  # noqa: E402
 
 MEASUREMENT = bytes(range(48)).hex()
 HOST_DATA = bytes(range(100, 132)).hex()
@@ -94,8 +92,8 @@ class Relay(threading.Thread):
 def start_psp(directory):
     path = os.path.join(directory, "psp.sock")
     log = open(os.path.join(directory, "psp.log"), "ab")
-    psp = subprocess.Popen([build("bin/postern-psp"), "serve", "--dir", os.path.join(directory, "chip"), "--socket", path,
-                            "--measurement", MEASUREMENT, "--host-data", HOST_DATA], stderr=log)
+    psp = subprocess.Popen([build("bin/postern-psp"), "serve", "--dir", os.path.join(directory, "chip"), "--socket",
+                            path, "--measurement", MEASUREMENT, "--host-data", HOST_DATA], stderr=log)
     for _ in range(200):
         if os.path.exists(path) and psp.poll() is None:
             with open(log.name, encoding="ascii") as text:
@@ -109,8 +107,9 @@ def start_psp(directory):
 start_psp.starts = 0
 
 
-def make_initrd(directory, modules):
-    """The stand-in for a production initrd (zstd, of odd length as they are), and the overlay behind it."""
+def make_initrds(directory, module):
+    """"initrd": a stand-in for a production initrd, compressed and of odd length as they are, and the overlay behind
+    it; "overlay": that alone; "other": with a cuse.ko that is none."""
     stage = os.path.join(directory, "stage")
     os.makedirs(os.path.join(stage, "usr/lib/postern"))
     shutil.copy(build("tests/device-probe"), os.path.join(stage, "usr/lib/postern/postern-init"))
@@ -119,23 +118,24 @@ def make_initrd(directory, modules):
     packed = subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], cwd=stage, input=files.encode(), check=True,
                             stdout=subprocess.PIPE).stdout
     production = subprocess.run(["zstd", "-q", "-1", "-c"], input=packed, check=True, stdout=subprocess.PIPE).stdout
-    overlay = os.path.join(directory, "overlay")
-    subprocess.run([os.path.join(TOP, "psp/overlay"), build("guest/psp-shim"), modules, overlay], check=True)
-    with open(overlay, "rb") as file:
-        overlay_bytes = file.read()
     # Whatever the length, the overlay has to be found: the odd one is the hard case.
     if len(production) % 4 == 0:
         production += b"\0"
-    with open(os.path.join(directory, "initrd"), "wb") as file:
-        file.write(production + overlay_bytes)
-    tap.note(f"overlay {len(overlay_bytes)} bytes, production {len(production)}")
+    below, nothing = os.path.join(directory, "production"), os.path.join(directory, "nothing")
+    for path, data in (below, production), (nothing, b""), (os.path.join(directory, "bad.ko"), b"\x7fELF and no more"):
+        with open(path, "wb") as file:
+            file.write(data)
+    vm.overlay_shim(os.path.join(directory, "shim"), module)
+    vm.overlay_shim(os.path.join(directory, "shim-bad"), os.path.join(directory, "bad.ko"))
+    for initrd, folder, name in (below, "shim", "initrd"), (nothing, "shim", "overlay"), (nothing, "shim-bad", "other"):
+        vm.run(os.path.join(TOP, "image/overlay"), initrd, os.path.join(directory, folder), os.path.join(directory, name))
 
 
-def boot(kernel, directory, chardev, on_line):
+def boot(kernel, initrd, chardev, on_line):
     """Runs the guest and gives each console line to `on_line`; returns the lines and QEMU's exit status."""
     command = ["qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-M", "q35", "-accel",
                "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "512M", "-serial", "stdio", *chardev,
-               "-kernel", kernel, "-initrd", os.path.join(directory, "initrd"),
+               "-kernel", kernel, "-initrd", initrd,
                "-append", "console=ttyS0 panic=-1 quiet probe-argument"]
     qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     timer = threading.Timer(LIMIT_SECONDS, qemu.kill)
@@ -207,7 +207,7 @@ def test_boot(kernel, directory):
 
     chardev = ["-chardev", f"socket,id=psp,path={directory}/relay.sock,reconnect-ms=500", "-serial", "chardev:psp"]
     start = time.monotonic()
-    lines, status = boot(kernel, directory, chardev, on_line)
+    lines, status = boot(kernel, os.path.join(directory, "initrd"), chardev, on_line)
     tap.note(f"{time.monotonic() - start:.1f} s, noise {relay.noise} times, {relay.lost} bytes lost, "
              f"{relay.connections} connections")
     tap.same(status, 0, "the guest powered off by itself")
@@ -216,29 +216,30 @@ def test_boot(kernel, directory):
     state["psp"].terminate()
     tap.same(state["psp"].wait(), 0, "postern-psp ends with 0 at SIGTERM")
     for line in lines:
-        if "timing" in line:
+        if "timing" in line or "started" in line:
             tap.note(line)
 
 
-def test_no_line(kernel, directory):
-    """Without a second serial line: one sentence, power off, no init."""
-    lines, status = boot(kernel, directory, [], lambda line: None)
+def test_refusal(kernel, initrd, chardev, words):
+    """What cannot work: one sentence on the console, power off, no init."""
+    lines, status = boot(kernel, initrd, chardev, lambda line: None)
     said = [line for line in lines if "psp-shim: " in line]
-    tap.same(status, 0, "without a second serial line the guest powers off")
-    tap.ok(len(said) == 1 and "/dev/ttyS1" in said[0] and "second serial line" in said[0], "and says why in one line",
-           "\n".join(lines[-20:]))
+    tap.same(status, 0, f"the guest powers off: {words}")
+    tap.ok(len(said) == 1 and words in said[0], "and says why in one line", "\n".join(lines[-20:]))
     tap.ok(not any("probe:" in line for line in lines), "and starts nothing else")
 
 
 def main():
-    kernel = sys.argv[1] if len(sys.argv) > 1 else os.environ.get("PSP_TEST_KERNEL", "")
-    modules = sys.argv[2] if len(sys.argv) > 2 else os.environ.get("PSP_TEST_MODULES", "")
-    if not os.path.isfile(kernel) or not os.path.isdir(modules):
-        raise SystemExit(f"kernel '{kernel}' or module folder '{modules}' is not there: see the head of {sys.argv[0]}")
+    kernel = os.path.join(vm.IMAGE, "kernel")
     with tempfile.TemporaryDirectory(prefix="psp-shim.") as directory:
-        make_initrd(directory, modules)
+        make_initrds(directory, vm.CUSE)
         test_boot(kernel, directory)
-        test_no_line(kernel, directory)
+        line = ["-serial", "null"]
+        test_refusal(kernel, os.path.join(directory, "initrd"), [], "/dev/ttyS1: Input/output error: the guest needs a "
+                     "second serial line")
+        test_refusal(kernel, os.path.join(directory, "overlay"), line,
+                     "/usr/lib/postern/postern-init: cannot be started")
+        test_refusal(kernel, os.path.join(directory, "other"), line, "/usr/lib/postern-psp/cuse.ko: cannot be loaded")
     tap.done()
 
 
