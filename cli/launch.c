@@ -236,6 +236,10 @@ static int verdict(const struct guest *guest)
                   record->request[0] ? ", request " : "", record->request);
         return LAUNCH_REFUSED;
     }
+    if (!record->count && WIFEXITED(guest->wait_status) && WEXITSTATUS(guest->wait_status)) {
+        log_error("QEMU ended with status %d; what it said stands above", WEXITSTATUS(guest->wait_status));
+        return LAUNCH_CANNOT_START;
+    }
     if (!record->handed_off && guest->stop_asked) {
         log_error("stopped before the workload ran");
         return LAUNCH_NO_BOOT;

@@ -19,6 +19,7 @@ import vm  # noqa: E402
 
 SAMPLES = 40
 LOOP_BYTES = 32
+FIRMWARE_END = 1 << 32  # the kernel runs at the other end of the address space
 SETTLE_SECONDS = 20
 
 
@@ -94,6 +95,7 @@ def check_refused(world, words, name):
     tap.ok(machine.process.poll() is None, f"{name}: the machine still runs")
     pointers = samples(machine)
     tap.ok(near_median(pointers) >= 0.8, f"{name}: the virtual CPU stays within {LOOP_BYTES} bytes of code", pointers)
+    tap.ok(pointers[-1] < FIRMWARE_END, f"{name}: and below 4 GiB, where firmware runs", pointers)
     code = machine.human(f"x /8i {pointers[len(pointers) // 2] - 8:#x}")
     tap.ok(re.search(r"\bj(e|z|ne|nz|mp)\b", code), f"{name}: which are a loop", code)
     machine.end()
