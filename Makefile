@@ -14,8 +14,8 @@ PROFILE ?= app
 ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
-INSIDE := all demo image size
-INSIDE_CHECKS := check check-unit check-programs check-vm check-image fuzz lint
+INSIDE := all demo image
+INSIDE_CHECKS := check check-unit check-programs check-vm check-image lint
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR
 
@@ -158,13 +158,25 @@ demo: image
 
 # ---- checks
 
-# Without a guest, with programs that run, and with whole guests.
-check-unit: $(UNIT) $(FUZZ)
-	@tests/run $(UNIT) $(FUZZ) $(sort $(wildcard tests/unit/test_*.py))
-check-programs: $(PROGRAMS)
-	@tests/run $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py))
-check-vm: image build/tests/device-probe
-	@tests/run $(sort $(wildcard tests/vm/test-*.py))
+# Without a guest, with programs that run, over the tree, over images, and with whole guests.
+TESTS_UNIT := $(UNIT) $(FUZZ) $(sort $(wildcard tests/unit/test_*.py))
+TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py))
+TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
+TESTS_IMAGE := $(filter-out %.sh,$(sort $(wildcard tests/image/*)))
+TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
 
-.PHONY: all image demo check-unit check-programs check-vm
+check-unit: $(UNIT) $(FUZZ)
+	@tests/run $(TESTS_UNIT)
+check-programs: $(PROGRAMS)
+	@tests/run $(TESTS_PROGRAMS)
+lint: $(PROGRAMS)
+	@tests/run $(TESTS_LINT)
+check-image: image
+	@tests/run $(TESTS_IMAGE)
+check-vm: image build/tests/device-probe
+	@tests/run $(TESTS_VM)
+check: image $(UNIT) $(FUZZ) build/tests/device-probe
+	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(TESTS_IMAGE) $(TESTS_VM)
+
+.PHONY: all image demo check check-unit check-programs check-image check-vm lint
 endif

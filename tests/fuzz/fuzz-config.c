@@ -1,0 +1,42 @@
+/* init/config-parse.c. What is accepted is complete: absolute paths, plain names, keys that are there. */
+#include "fuzz.h"
+#include "init/config.h"
+
+static void check(const struct config *c)
+{
+    REQUIRE(c->broker_count <= CONFIG_MAX_BROKERS && c->volume_count <= CONFIG_MAX_VOLUMES);
+    REQUIRE(!c->volume_count || c->broker_count);
+    for (size_t i = 0; i < c->broker_count; i++) {
+        REQUIRE(c->brokers[i].record_key && c->brokers[i].peer.pin_count);
+        REQUIRE(c->brokers[i].peer.endpoint.address_size);
+    }
+    for (size_t i = 0; i < c->volume_count; i++) {
+        const struct config_volume *volume = &c->volumes[i];
+
+        REQUIRE(volume->mount[0] == '/' && !strstr(volume->mount, "/../") && !strstr(volume->mount, "//"));
+        REQUIRE(volume->id[0] && !strchr(volume->id, '/') && strcmp(volume->id, "root") != 0);
+        REQUIRE(volume->device[0] && !strchr(volume->device, '/'));
+        for (size_t k = 0; k < i; k++)
+            REQUIRE(strcmp(volume->id, c->volumes[k].id) != 0);
+    }
+    REQUIRE(c->root.device[0] && c->root.tree.data_blocks && c->root.tree.salt_size <= VERITY_MAX_SALT_BYTES);
+    REQUIRE(c->workload.args[0] && c->workload.args[0][0] == '/' && c->workload.cwd[0] == '/');
+    REQUIRE(c->release_deadline_ms && c->expect.any_measurement);
+    REQUIRE(!c->network.enabled || c->network.prefix_bits <= 128);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint8_t *copy = fuzz_copy(data, size, 0);
+    struct reason why = { "" };
+    struct config config;
+
+    if (config_parse(copy, size, &config, &why) == 0) {
+        check(&config);
+        config_free(&config);
+    } else {
+        REQUIRE(why.text[0]);
+    }
+    free(copy);
+    return 0;
+}

@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""What the house asks of the tree itself: dependencies one way, sizes, banned calls, parsers fuzzed, codes documented.
+
+Prints TAP.
+"""
+import os
+import re
+import statistics
+import subprocess
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests/lib"))
+import tap  # noqa: E402
+
+# A room may include itself and what stands below it.
+BELOW = {
+    "base": [], "measure": ["base"], "attest": ["base", "measure"], "release": ["base", "measure", "attest"],
+    "luks": ["base", "measure"], "init": ["base", "measure", "attest", "release", "luks"],
+    "broker": ["base", "measure", "attest", "release"], "psp": ["base", "measure", "attest"],
+    "cli": ["base", "measure", "attest", "release", "luks"],
+}
+LIBRARIES = ["base", "measure", "attest", "release", "luks"]
+MOST_LINES = 800
+MOST_FUNCTION_LINES = 100
+BANNED = ("strcpy strcat sprintf vsprintf strncpy strtok atoi atol gets system popen alloca sscanf "
+          "rand random getenv").split()
+PRINTING = ["printf", "puts", "fputs", "perror", "syslog", "fprintf", "log_error", "log_info"]
+MAY_PRINT = ["base/log.c", "base/command.c"]
+
+
+def sources(*endings):
+    """Every source file of the rooms, by its path."""
+    found = []
+    for room in BELOW:
+        for folder, _, names in os.walk(os.path.join(TOP, room)):
+            found += [os.path.relpath(os.path.join(folder, name), TOP) for name in names if name.endswith(endings)]
+    return sorted(found)
+
+
+def read(path):
+    with open(os.path.join(TOP, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def code(path):
+    """A file's text without comments and strings."""
+    return re.sub(r'/\*.*?\*/|"(\\.|[^"\\])*"', lambda m: re.sub(r"[^\n]", " ", m.group()), read(path), flags=re.S)
+
+
+def check_dependencies():
+    wrong = []
+    for path in sources(".c", ".h"):
+        room = path.split("/")[0]
+        for included in re.findall(r'#include "(\w+)/', read(path)):
+            if included != room and included not in BELOW[room]:
+                wrong.append(f"{path} includes {included}/")
+    tap.same(wrong, [], "rooms depend one way")
+
+
+def check_sizes():
+    lines = {path: read(path).count("\n") for path in sources(".c", ".h")}
+    tap.same([path for path in lines if lines[path] > MOST_LINES], [], f"no file over {MOST_LINES} lines")
+    median = statistics.median(lines[path] for path in lines if path.endswith(".c"))
+    tap.ok(median <= 300, "the median source file has at most 300 lines", median)
+    long = []
+    for path in sources(".c"):
+        for match in re.finditer(r"^[\w].*\)\n\{\n(.*?)^\}", read(path), flags=re.S | re.M):
+            if match.group(1).count("\n") > MOST_FUNCTION_LINES:
+                long.append(f"{path}: {match.group().splitlines()[0]}")
+    tap.same(long, [], f"no function over {MOST_FUNCTION_LINES} lines")
+    wide = [path for path in sources(".c", ".h") if any(len(line) > 120 for line in read(path).splitlines())]
+    tap.same(wide, [], "no line over 120 columns")
+
+
+def check_calls():
+    pattern = re.compile(r"\b(" + "|".join(BANNED) + r")\s*\(")
+    found = [f"{path}: {match.group(1)}" for path in sources(".c", ".h") for match in pattern.finditer(code(path))]
+    tap.same(found, [], "no banned call")
+    pattern = re.compile(r"\b(" + "|".join(PRINTING) + r")\s*\(")
+    found = [f"{path}: {match.group(1)}" for path in sources(".c") if path.split("/")[0] in LIBRARIES
+             and path not in MAY_PRINT for match in pattern.finditer(code(path))]
+    tap.same(found, [], "libraries print nothing")
+
+
+def check_parsers():
+    """Each *-parse.c has a fuzz target that says so in its first comment, and a corpus."""
+    targets = {}
+    for name in os.listdir(os.path.join(TOP, "tests/fuzz")):
+        if name.startswith("fuzz-") and name.endswith(".c"):
+            for parser in re.findall(r"[\w/-]+-parse\.c", read(f"tests/fuzz/{name}")):
+                targets[parser] = name[:-2]
+    parsers = [path for path in sources("-parse.c")]
+    tap.same([path for path in parsers if path not in targets], [], "each parser has a fuzz target")
+    empty = [target for target in targets.values() if not os.path.isdir(os.path.join(TOP, "tests/fuzz/corpus", target))]
+    tap.same(empty, [], "each fuzz target has a corpus")
+    forbidden = re.compile(r"\b(open|read|write|fopen|socket|ioctl|printf|log_\w+)\s*\(")
+    doing = [f"{path}: {match.group(1)}" for path in parsers for match in forbidden.finditer(code(path))]
+    tap.same(doing, [], "parsers do no I/O")
+
+
+def check_documents():
+    codes = re.findall(r'"(E-[A-Z-]+)"', read("init/refusal.h"))
+    manual = read("docs/man/postern-init.8")
+    tap.same([code for code in codes if f".It Cm {code}\n" not in manual], [], "postern-init(8) lists every reason code")
+    tests = "".join(read(f"tests/vm/{name}") for name in os.listdir(os.path.join(TOP, "tests/vm")) if name.endswith(".py"))
+    tap.same([code for code in codes if code not in tests], [], "every reason code is brought about by a VM test")
+    named = re.findall(r"\| (tests/[\w/-]+)(?:, ([\w/-]+))? \|$", read("docs/threats.md"), flags=re.M)
+    missing = [name for row in named for name in row if name and not exists_test(name)]
+    tap.same(missing, [], "every test that docs/threats.md names exists")
+    rooms = [room for room in os.listdir(TOP) if os.path.isdir(os.path.join(TOP, room)) and room[0] != "." and room != "build"]
+    readme = read("README.md")
+    tap.same([room for room in rooms if f"`{room}/`" not in readme], [], "README.md says what each folder is for")
+    headers = [room for room in BELOW if not os.path.isfile(os.path.join(TOP, room, f"{room}.h"))]
+    tap.same(headers, [], "each room opens with a header that says what it is for")
+
+
+def exists_test(name):
+    folder, _, last = name.rpartition("/")
+    folder = os.path.join(TOP, folder or "tests/unit")
+    if name.startswith("tests/") and os.path.isdir(os.path.join(TOP, name)):
+        return True
+    return any(entry.startswith(prefix + last + ".") for entry in os.listdir(folder) for prefix in ("", "test-"))
+
+
+def check_scripts():
+    listed = subprocess.run(["git", "-C", TOP, "-c", f"safe.directory={TOP}", "ls-files", "-z"], check=False,
+                            stdout=subprocess.PIPE).stdout.decode().split("\0")
+    shell = [path for path in listed if path and os.path.isfile(os.path.join(TOP, path)) and first_line(path).startswith("#!/bin/sh")]
+    tap.ok(len(shell) > 5, "there are shell scripts to look at", shell)
+    done = subprocess.run(["shellcheck", "-x", *shell], cwd=TOP, stdout=subprocess.PIPE, text=True, check=False)
+    tap.ok(done.returncode == 0, "shellcheck finds nothing", done.stdout)
+
+
+def first_line(path):
+    with open(os.path.join(TOP, path), "rb") as file:
+        return file.readline().decode("utf-8", "replace")
+
+
+def main():
+    check_dependencies()
+    check_sizes()
+    check_calls()
+    check_parsers()
+    check_documents()
+    check_scripts()
+    tap.done()
+
+
+main()

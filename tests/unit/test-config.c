@@ -1,0 +1,248 @@
+/* init/config: the guest's configuration, member by member. */
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <openssl/x509.h>
+
+#include "base/buffer.h"
+#include "base/encode.h"
+#include "init/config.h"
+
+static char record_key[256];
+
+#define DIGEST "1111111111111111111111111111111111111111111111111111111111111111"
+
+/* The parts of a configuration that works; tests replace one. NULL leaves a part out. */
+struct parts {
+    const char *version, *brokers, *network, *root, *volumes, *workload, *more;
+};
+
+static struct parts right(void)
+{
+    static char brokers[512];
+
+    (void)snprintf(brokers, sizeof(brokers),
+                   "[{\"url\":\"https://10.0.2.2:8443\",\"spki_sha256\":[\"" DIGEST "\"],\"record_key\":\"%s\"}]", record_key);
+    return (struct parts){
+        .version = "1",
+        .brokers = brokers,
+        .network = "{\"interface\":\"eth0\",\"address\":\"10.0.2.15/24\",\"gateway\":\"10.0.2.2\"}",
+        .root = "{\"device\":\"root\",\"block_size\":4096,\"hash\":\"sha256\",\"data_blocks\":500,"
+                "\"hash_start_block\":500,\"salt\":\"abcd\",\"root_hash\":\"" DIGEST "\"}",
+        .volumes = "[{\"id\":\"data\",\"device\":\"disk0\",\"resource\":\"default/volume/data\",\"integrity\":\"none\","
+                   "\"filesystem\":\"ext4\",\"mount\":\"/data\",\"read_only\":true}]",
+        .workload = "{\"process\":{\"args\":[\"/bin/x\",\"-f\"],\"env\":[\"A=1\"],\"cwd\":\"/data\","
+                    "\"user\":{\"uid\":1000,\"gid\":1001}}}",
+        .more = "\"release_deadline_s\":30,\"expect\":{\"vmpl\":1}",
+    };
+}
+
+static void add(struct buffer *to, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    buffer_printf(to, "%s\"%s\":%s", to->size > 1 ? "," : "", name, value);
+}
+
+static int parse(const struct parts *parts, struct config *ret_config, struct reason *why)
+{
+    CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
+
+    buffer_add_text(&text, "{");
+    add(&text, "version", parts->version);
+    add(&text, "brokers", parts->brokers);
+    add(&text, "network", parts->network);
+    add(&text, "root", parts->root);
+    add(&text, "volumes", parts->volumes);
+    add(&text, "workload", parts->workload);
+    if (parts->more)
+        buffer_printf(&text, ",%s", parts->more);
+    buffer_add_text(&text, "}");
+    assert_int_equal(buffer_error(&text), 0);
+    return config_parse(text.data, text.size, ret_config, why);
+}
+
+static void assert_refused(const struct parts *parts, const char *words)
+{
+    struct config config = { .broker_count = 77 };
+    struct reason why = { "" };
+    int r = parse(parts, &config, &why);
+
+    if (r != -EBADMSG || !strstr(why.text, words))
+        fail_msg("gave %d \"%s\", expected \"%s\"", r, why.text, words);
+    assert_int_equal(config.broker_count, 77);
+}
+
+static void everything_is_read(void **state UNUSED)
+{
+    struct parts parts = right();
+    struct reason why = { "" };
+    struct config c;
+    struct in_addr address;
+
+    if (parse(&parts, &c, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_int_equal(c.broker_count, 1);
+    assert_string_equal(c.brokers[0].peer.endpoint.authority, "10.0.2.2:8443");
+    assert_int_equal(c.brokers[0].peer.pin_count, 1);
+    assert_int_equal(c.brokers[0].peer.pins[0][31], 0x11);
+    assert_non_null(c.brokers[0].record_key);
+    assert_int_equal(c.release_deadline_ms, 30000);
+    assert_true(c.network.enabled && c.network.has_gateway);
+    assert_string_equal(c.network.interface, "eth0");
+    assert_int_equal(c.network.prefix_bits, 24);
+    memcpy(&address, c.network.address, sizeof(address));
+    assert_string_equal(inet_ntoa(address), "10.0.2.15");
+    assert_int_equal(c.expect.vmpl, 1);
+    assert_true(c.expect.any_measurement);
+    assert_string_equal(c.root.device, "root");
+    assert_int_equal(c.root.tree.data_blocks, 500);
+    assert_int_equal(c.root.tree.salt_size, 2);
+    assert_int_equal(c.volume_count, 1);
+    assert_string_equal(c.volumes[0].device, "disk0");
+    assert_string_equal(c.volumes[0].resource, "default/volume/data");
+    assert_string_equal(c.volumes[0].mount, "/data");
+    assert_true(c.volumes[0].read_only);
+    assert_string_equal(c.workload.args[1], "-f");
+    assert_null(c.workload.args[2]);
+    assert_string_equal(c.workload.env[0], "A=1");
+    assert_string_equal(c.workload.cwd, "/data");
+    assert_int_equal(c.workload.uid, 1000);
+    assert_int_equal(c.workload.gid, 1001);
+    config_free(&c);
+}
+
+static void optional_parts_have_their_defaults(void **state UNUSED)
+{
+    struct parts parts = right();
+    struct reason why = { "" };
+    struct config c;
+
+    parts.brokers = parts.network = parts.volumes = parts.more = NULL;
+    parts.workload = "{\"process\":{\"args\":[\"/bin/x\"]}}";
+    if (parse(&parts, &c, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_int_equal(c.broker_count + c.volume_count, 0);
+    assert_false(c.network.enabled);
+    assert_int_equal(c.release_deadline_ms, 120000);
+    assert_int_equal(c.expect.vmpl, 0);
+    assert_true(c.expect.any_measurement);
+    assert_false(c.expect.allow_debug);
+    assert_string_equal(c.workload.cwd, "/");
+    assert_int_equal(c.workload.uid, 0);
+    config_free(&c);
+}
+
+static void ipv6_works_too(void **state UNUSED)
+{
+    struct parts parts = right();
+    struct reason why = { "" };
+    struct config c;
+
+    parts.network = "{\"interface\":\"eth0\",\"address\":\"fd00::15/64\",\"gateway\":\"fd00::2\"}";
+    if (parse(&parts, &c, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_int_equal(c.network.family, AF_INET6);
+    assert_int_equal(c.network.prefix_bits, 64);
+    assert_int_equal(c.network.address[15], 0x15);
+    config_free(&c);
+}
+
+struct wrong {
+    size_t part; /* offset in struct parts */
+    const char *value, *words;
+};
+
+#define PART(name) offsetof(struct parts, name)
+
+static void each_wrong_part_is_named(void **state UNUSED)
+{
+    static const struct wrong wrongs[] = {
+        { PART(version), "2", "version: expected a number from 1 to 1" },
+        { PART(version), NULL, "version: missing" },
+        { PART(root), NULL, "root: missing" },
+        { PART(workload), NULL, "workload: missing" },
+        { PART(brokers), NULL, "brokers: missing: volumes need a broker" },
+        { PART(brokers), "[{}]", "brokers[0].url: missing" },
+        { PART(brokers), "[{\"url\":\"https://broker:8443\"}]", "brokers[0].url: \"https://broker:8443\" is not of the form" },
+        { PART(brokers), "[{\"url\":\"http://10.0.2.2:1\"}]", "brokers[0].url: \"http://10.0.2.2:1\" is not" },
+        { PART(brokers), "[{\"url\":\"https://10.0.2.2:1\",\"spki_sha256\":[]}]", "empty: no broker could ever be accepted" },
+        { PART(brokers), "[{\"url\":\"https://10.0.2.2:1\",\"spki_sha256\":[\"11\"]}]", "element 0: expected 64" },
+        { PART(brokers), "[{\"url\":\"https://10.0.2.2:1\",\"spki_sha256\":[\"" DIGEST "\"],\"record_key\":\"AAAA\"}]",
+          "brokers[0].record_key: not a P-384 public key" },
+        { PART(network), "{\"interface\":\"eth0\",\"address\":\"10.0.2.15\"}", "network.address: \"10.0.2.15\" is not" },
+        { PART(network), "{\"interface\":\"eth0\",\"address\":\"10.0.2.15/33\"}", "network.address" },
+        { PART(network), "{\"interface\":\"eth0\",\"address\":\"10.0.2.15/024\"}", "network.address" },
+        { PART(network), "{\"interface\":\"eth0\",\"address\":\"10.0.2.15/2x\"}", "network.address" },
+        { PART(network), "{\"interface\":\"eth0\",\"address\":\"fd00::1/129\"}", "network.address" },
+        { PART(network), "{\"interface\":\"eth 0\",\"address\":\"10.0.2.15/24\"}", "network.interface: \"eth 0\"" },
+        { PART(network), "{\"interface\":\"\",\"address\":\"10.0.2.15/24\"}", "network.interface: \"\" is empty" },
+        { PART(network), "{\"interface\":\"eth0\",\"address\":\"10.0.2.15/24\",\"gateway\":\"fd00::1\"}", "network.gateway" },
+        { PART(root), "{\"device\":\"root\",\"block_size\":512}", "root.block_size: expected a number from 4096 to 4096" },
+        { PART(root), "{\"device\":\"root\",\"block_size\":4096,\"hash\":\"sha1\"}", "root.hash: expected \"sha256\"" },
+        { PART(root), "{\"device\":\"root\",\"block_size\":4096,\"hash\":\"sha256\",\"data_blocks\":0}",
+          "root.data_blocks: expected a number from 1" },
+        { PART(root), "{\"device\":\"root\",\"block_size\":4096,\"hash\":\"sha256\",\"data_blocks\":1,"
+          "\"hash_start_block\":1,\"salt\":\"abc\"}", "root.salt" },
+        { PART(root), "{\"device\":\"a_serial_number_that_is_too_long\"}", "root.device: 32 bytes, at most 20" },
+        { PART(volumes), "[{\"id\":\"Data\"}]", "volumes[0].id: \"Data\" is empty or has other characters" },
+        { PART(volumes), "[{\"id\":\"root\",\"device\":\"d\",\"resource\":\"a/b/c\",\"integrity\":\"none\","
+          "\"filesystem\":\"ext4\",\"mount\":\"/d\"}]", "volumes[0].id: \"root\" is taken" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b\"}]", "volumes[0].resource: \"a/b\" is not" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c/d\"}]", "volumes[0].resource" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/../c\"}]", "volumes[0].resource" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a//c\"}]", "volumes[0].resource" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c\"}]", "volumes[0].integrity: missing" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c\",\"integrity\":\"none\",\"mount\":\"data\"}]",
+          "volumes[0].mount: \"data\" is not an absolute path" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c\",\"integrity\":\"none\",\"mount\":\"/a/../b\"}]",
+          "volumes[0].mount" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c\",\"integrity\":\"none\",\"mount\":\"/a//b\"}]",
+          "volumes[0].mount" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c\",\"integrity\":\"none\",\"mount\":\"/a\","
+          "\"filesystem\":\"btrfs\"}]", "volumes[0].filesystem: expected \"ext4\"" },
+        { PART(workload), "{\"process\":{\"args\":[]}}", "workload.process.args: the first word has to be an absolute path" },
+        { PART(workload), "{\"process\":{\"args\":[\"httpd\"]}}", "workload.process.args: the first word" },
+        { PART(workload), "{\"process\":{\"args\":[\"/x\", 1]}}", "workload.process.args[1]: expected a string, found int" },
+        { PART(workload), "{\"process\":{\"args\":[\"/x\"],\"cwd\":\"x\"}}", "workload.process.cwd" },
+        { PART(workload), "{\"process\":{\"args\":[\"/x\"],\"user\":{\"uid\":1}}}", "workload.process.user.gid: missing" },
+        { PART(workload), "{\"process\":{\"args\":[\"/x\"],\"user\":{\"uid\":4294967295,\"gid\":1}}}",
+          "workload.process.user.uid: expected a number from 0 to 4294967294" },
+        { PART(more), "\"release_deadline_s\":0", "release_deadline_s: expected a number from 1 to 3600" },
+        { PART(more), "\"expect\":{\"measurements\":[]}", "expect.measurements: unknown member" },
+        { PART(more), "\"debug\":true", "debug: unknown member" },
+        { PART(more), "\"version\":1", "a member name stands twice" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(wrongs); i++) {
+        struct parts parts = right();
+
+        memcpy((char *)&parts + wrongs[i].part, &wrongs[i].value, sizeof(wrongs[i].value));
+        assert_refused(&parts, wrongs[i].words);
+    }
+}
+
+/* A P-384 key as configurations carry it. */
+static int make_key(void **state UNUSED)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-384");
+    unsigned char *der = NULL;
+    int size = i2d_PUBKEY(key, &der);
+
+    (void)base64_encode(BASE64_STANDARD, der, (size_t)size, record_key);
+    OPENSSL_free(der);
+    EVP_PKEY_free(key);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(everything_is_read),
+        cmocka_unit_test(optional_parts_have_their_defaults),
+        cmocka_unit_test(ipv6_works_too),
+        cmocka_unit_test(each_wrong_part_is_named),
+    };
+
+    return cmocka_run_group_tests(tests, make_key, NULL);
+}
