@@ -67,7 +67,10 @@ finish() {
     status=$?
     trap - EXIT
     if [ -n "$child" ]; then
-        kill -TERM "$child" 2>/dev/null || :
+        # mmdebstrap and what it starts hold TERM back until they are done.
+        kill -s TERM -- "-$child" 2>/dev/null || :
+        sleep 1
+        kill -s KILL -- "-$child" 2>/dev/null || :
         wait "$child" 2>/dev/null || :
     fi
     cleanup
@@ -87,18 +90,18 @@ start_log() {
 }
 
 # logged WHAT COMMAND…: runs it with its output appended to the log. On failure says what failed, shows the last
-# lines, names the log and ends. In the background, so that a signal ends the command at once and not after it.
+# lines, names the log and ends. In the background and in a process group of its own, so that a signal to this
+# script ends the command and all that it started at once, and not after it.
 logged() {
     what=$1
     shift
     printf '== %s: %s\n' "$what" "$*" >>"$log"
-    "$@" >>"$log" 2>&1 </dev/null &
+    setsid "$@" >>"$log" 2>&1 </dev/null &
     child=$!
-    if wait "$child"; then
-        child=
-        return 0
-    fi
+    status=0
+    wait "$child" || status=$?
     child=
+    [ "$status" != 0 ] || return 0
     printf '%s: %s failed; %s ends with:\n' "$me" "$what" "$shown_log" >&2
     tail -n 12 "$log" | sed 's/^/    /' >&2
     exit 1
