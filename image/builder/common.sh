@@ -1,6 +1,7 @@
-# Read (". common.sh") by the scripts of image/ and image/builder/: where things lie, messages, locks, logs.
-# Input: BUILD and BUILDER from the environment (host paths outside, fixed paths inside the builder root), and
-# inside SHOWN_BUILDER, the name of BUILDER outside, for messages. Sets: me, here, top, BUILD, BUILDER.
+# Read (". common.sh") by the scripts of image/ and image/builder/: where things lie, messages,
+# locks, logs. Input: BUILD and BUILDER from the environment (host paths outside, fixed paths inside
+# the builder root), and inside SHOWN_BUILDER, the name of BUILDER outside, for messages. Sets: me,
+# here, top, BUILD, BUILDER.
 # shellcheck shell=sh
 
 LC_ALL=C
@@ -30,13 +31,17 @@ die() {
 }
 
 need_inside() {
-    [ -f "$marks/id" ] || die "this runs inside the builder root: image/builder/enter image/${here##*/image/}/$me …"
+    [ -f "$marks/id" ] ||
+        die "this runs inside the builder root: image/builder/enter ${here#"$top/"}/$me …"
 }
 
 # section NAME: the packages of one section of the list, one a line, minimum versions left in place.
 section() {
-    awk -v want="[$1]" '{ sub(/#.*/, "") } !NF { next } /^\[/ { on = ($1 == want); next } on { $1 = $1; print }' \
-        "$top/image/builder/packages"
+    awk -v want="[$1]" '
+        { sub(/#.*/, "") }
+        !NF { next }
+        /^\[/ { on = ($1 == want); next }
+        on { $1 = $1; print }' "$top/image/builder/packages"
 }
 
 # sha256: of standard input, hex digits only.
@@ -67,7 +72,10 @@ finish() {
     status=$?
     trap - EXIT
     if [ -n "$child" ]; then
-        kill -TERM "$child" 2>/dev/null || :
+        # mmdebstrap and what it starts hold TERM back until they are done.
+        kill -s TERM -- "-$child" 2>/dev/null || :
+        sleep 1
+        kill -s KILL -- "-$child" 2>/dev/null || :
         wait "$child" 2>/dev/null || :
     fi
     cleanup
@@ -86,19 +94,20 @@ start_log() {
     : >"$log"
 }
 
-# logged WHAT COMMAND…: runs it with its output appended to the log. On failure says what failed, shows the last
-# lines, names the log and ends. In the background, so that a signal ends the command at once and not after it.
+# logged WHAT COMMAND…: runs it with its output appended to the log. On failure says what failed,
+# shows the last lines, names the log and ends. In the background and in a process group of its own,
+# so that a signal to this script ends the command and all that it started at once, and not after
+# it.
 logged() {
     what=$1
     shift
     printf '== %s: %s\n' "$what" "$*" >>"$log"
-    "$@" >>"$log" 2>&1 </dev/null &
+    setsid "$@" >>"$log" 2>&1 </dev/null &
     child=$!
-    if wait "$child"; then
-        child=
-        return 0
-    fi
+    status=0
+    wait "$child" || status=$?
     child=
+    [ "$status" != 0 ] || return 0
     printf '%s: %s failed; %s ends with:\n' "$me" "$what" "$shown_log" >&2
     tail -n 12 "$log" | sed 's/^/    /' >&2
     exit 1

@@ -19,7 +19,8 @@ ok() {
     fi
 }
 
-# refused NAME PATTERN COMMAND…: the command must fail, with one line on standard error that matches the pattern.
+# refused NAME PATTERN COMMAND…: the command must fail, with one line on standard error that matches
+# the pattern.
 refused() {
     name=$1
     pattern=$2
