@@ -15,22 +15,29 @@ ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
 INSIDE := all demo image
-INSIDE_CHECKS := check check-unit check-programs check-vm check-image lint
-.PHONY: $(INSIDE) $(INSIDE_CHECKS) builder builder-check clean distclean
+INSIDE_CHECKS := check-unit check-programs check-image check-vm lint
+.PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR
+inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)'
 
 builder:
-	@image/builder/host-setup
 	@image/builder/make-root
-
-builder-check: builder
+builder-check:
 	@image/builder/make-root check
 
 $(INSIDE): builder
+	$(inside) $@
 $(INSIDE_CHECKS): builder-check
+	$(inside) $@
 
-$(INSIDE) $(INSIDE_CHECKS):
-	@image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)' $@
+# Tests of what runs on the machine itself leave their TAP lines for the runner, which is inside.
+HOST_TAP := $(patsubst tests/host/%,build/tests/host/%.tap,$(sort $(wildcard tests/host/*)))
+check: builder-check
+	$(inside) check-built
+	@mkdir -p build/tests/host
+	@for test in $(sort $(wildcard tests/host/*)); do \
+	    printf 'running %s\n' $$test; $$test >build/tests/host/$${test##*/}.tap 2>&1 || true; done
+	$(inside) check-run HOST_TAP='$(HOST_TAP)'
 
 clean:
 	rm -rf build/obj build/san build/bin build/guest build/tests build/image build/demo
@@ -73,6 +80,8 @@ DISKS := -lcryptsetup -ldevmapper -luuid -lm -lpthread
 BROKER := -levent_core -levent_openssl -lsqlite3
 DYNAMIC := -ljson-c -lllhttp $(CRYPTO)
 COMMON := $(DYNAMIC) -lz -lzstd
+
+objects: $(foreach r,$(ROOMS),$(call objects,$(r)))
 
 PROGRAMS := build/bin/postern build/bin/postern-psp build/bin/postern-broker build/guest/postern-init \
     build/guest/psp-shim
@@ -162,7 +171,7 @@ demo: image
 TESTS_UNIT := $(UNIT) $(FUZZ) $(sort $(wildcard tests/unit/test_*.py))
 TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py))
 TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
-TESTS_IMAGE := $(filter-out %.sh,$(sort $(wildcard tests/image/*)))
+TESTS_IMAGE := $(sort $(wildcard tests/image/*))
 TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
 
 check-unit: $(UNIT) $(FUZZ)
@@ -175,8 +184,10 @@ check-image: image
 	@tests/run $(TESTS_IMAGE)
 check-vm: image build/tests/device-probe
 	@tests/run $(TESTS_VM)
-check: image $(UNIT) $(FUZZ) build/tests/device-probe
-	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(TESTS_IMAGE) $(TESTS_VM)
+# The two halves of `make check`.
+check-built: image $(UNIT) $(FUZZ) build/tests/device-probe
+check-run:
+	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 
-.PHONY: all image demo check check-unit check-programs check-image check-vm lint
+.PHONY: all objects image demo check-built check-run check-unit check-programs check-image check-vm lint
 endif

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,7 @@
 #include "release/record.h"
 
 #define MIB (1024u * 1024u)
-#define SIZE_LEAST_MIB 1u
+#define SIZE_LEAST_MIB 16u /* less leaves ext4 without a journal */
 #define SIZE_MOST_MIB (1024u * 1024u)
 #define RECOVERY_MAX_BYTES 4096
 
@@ -76,10 +77,13 @@ static void show_progress(void *context, uint64_t done, uint64_t total)
 }
 
 /* Disk and record under temporary names, then both under their own. */
-static int make_volume(const struct request *request, const char *content, const char *disk, struct reason *why)
+static int make_volume(const struct request *request, const char *content, const char *disk,
+                       const struct secret *recovery, struct reason *why)
 {
-    CLEANUP_SECRET struct secret key = SECRET_NONE, recovery = SECRET_NONE, bytes = SECRET_NONE;
-    struct create_volume volume = { .path = disk, .content = content, .progress = show_progress };
+    CLEANUP_SECRET struct secret key = SECRET_NONE, bytes = SECRET_NONE;
+    struct create_volume volume = {
+        .path = disk, .content = content, .key = &key, .recovery = recovery, .progress = show_progress
+    };
     struct record record = { .cipher = "aes-xts-plain64",
                              .integrity = "none",
                              .sector_size = CREATE_SECTOR_BYTES,
@@ -87,22 +91,15 @@ static int make_volume(const struct request *request, const char *content, const
                              .state = RECORD_READY };
     int r = secret_random(CREATE_KEY_BYTES, &key);
 
-    if (r == 0 && request->recovery_file)
-        r = read_recovery(request->recovery_file, &recovery, why);
-    if (r < 0)
-        return r;
-    volume.key = &key;
-    volume.recovery = request->recovery_file ? &recovery : NULL;
-    r = create_volume(&volume, &record.length, why);
+    if (r == 0)
+        r = create_volume(&volume, &record.length, why);
     progress_end();
     if (r < 0)
         return r;
     memcpy(record.volume_id, request->id, strlen(request->id) + 1);
     r = record_encode(&record, &key, &bytes);
-    if (r < 0)
-        return reason_set(why, r, "--id: \"%s\" is no volume id, expected 1 to %u of a-z, 0-9 and -", request->id,
-                          RECORD_ID_MAX_BYTES);
-    r = file_write(request->record, 0600, bytes.bytes, bytes.size, why);
+    if (r == 0)
+        r = file_write(request->record, 0600, bytes.bytes, bytes.size, why);
     if (r == 0 && rename(disk, request->output) < 0) {
         r = reason_set(why, -errno, "%s: cannot be written: %s", request->output, strerror(errno));
         (void)unlink(request->record);
@@ -110,21 +107,44 @@ static int make_volume(const struct request *request, const char *content, const
     return r;
 }
 
-/* Everything half-made lies beside the output and is removed whatever happens. */
+/* What is half-made, for the handler of signals. */
+static char *half_made[2];
+
+static void remove_half_made(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(half_made); i++)
+        if (half_made[i])
+            (void)unlink(half_made[i]);
+}
+
+static void end_by_signal(int number)
+{
+    remove_half_made();
+    (void)signal(number, SIG_DFL);
+    (void)raise(number);
+}
+
+/* Everything half-made lies beside the output and is removed whatever happens: one of the two is not encrypted. */
 static int create(const struct request *request, struct reason *why)
 {
-    CLEANUP_FREE char *disk = NULL;
-    CLEANUP_FREE char *image = NULL;
-    int r = 0;
+    CLEANUP_SECRET struct secret recovery = SECRET_NONE;
+    char *disk, *image;
+    int r = request->recovery_file ? read_recovery(request->recovery_file, &recovery, why) : 0;
 
+    if (r < 0)
+        return r;
     if (asprintf(&disk, "%s.partial", request->output) < 0 || asprintf(&image, "%s.plain", request->output) < 0)
         return -ENOMEM;
+    half_made[0] = disk;
+    half_made[1] = image;
+    (void)signal(SIGINT, end_by_signal);
+    (void)signal(SIGTERM, end_by_signal);
+    (void)signal(SIGHUP, end_by_signal);
     if (request->from)
         r = make_filesystem(request, image, why);
     if (r == 0)
-        r = make_volume(request, request->from ? image : request->content, disk, why);
-    (void)unlink(image);
-    (void)unlink(disk);
+        r = make_volume(request, request->from ? image : request->content, disk, recovery.bytes ? &recovery : NULL, why);
+    remove_half_made();
     return r;
 }
 
@@ -137,8 +157,9 @@ static int check(const struct request *request)
     else if (request->from && (request->size_mib < SIZE_LEAST_MIB || request->size_mib > SIZE_MOST_MIB))
         log_error("--size: %llu MiB, expected %u to %u", (unsigned long long)request->size_mib, SIZE_LEAST_MIB,
                   SIZE_MOST_MIB);
-    else if (strlen(request->id) > RECORD_ID_MAX_BYTES)
-        log_error("--id: longer than %u characters", RECORD_ID_MAX_BYTES);
+    else if (!*request->id || strlen(request->id) > RECORD_ID_MAX_BYTES ||
+             request->id[strspn(request->id, "abcdefghijklmnopqrstuvwxyz0123456789-")])
+        log_error("--id: \"%s\" is no volume id, expected 1 to %u of a-z, 0-9 and -", request->id, RECORD_ID_MAX_BYTES);
     else if (access(request->output, F_OK) == 0)
         log_error("%s: exists; a volume is never made over something else", request->output);
     else if (access(request->record, F_OK) == 0)

@@ -96,8 +96,12 @@ int create_volume(const struct create_volume *volume, uint64_t *ret_length, stru
         return reason_set(why, -EINVAL, "%s: %lld bytes, expected a file of whole 4096-byte sectors", volume->content,
                           (long long)status.st_size);
     to = open(volume->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (to < 0 || ftruncate(to, CREATE_DATA_OFFSET_BYTES + status.st_size) < 0)
+    if (to < 0)
         return reason_set(why, -errno, "%s: cannot be made: %s", volume->path, strerror(errno));
+    /* All of it, so that a full file system shows here and not somewhere inside the library. */
+    r = posix_fallocate(to, 0, CREATE_DATA_OFFSET_BYTES + status.st_size);
+    if (r > 0)
+        return reason_set(why, -r, "%s: cannot be made: %s", volume->path, strerror(r));
     r = format(volume, why);
     if (r < 0)
         return r;

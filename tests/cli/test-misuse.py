@@ -1,0 +1,187 @@
+#!/usr/bin/env python3
+"""postern, used wrongly: one sentence that names what is wrong, exit status 1, nothing left behind. Prints TAP."""
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests/lib"))
+import tap  # noqa: E402
+
+POSTERN = os.path.join(TOP, "build/bin/postern")
+FIRMWARE = "/builder/firmware/OVMF.amdsev.fd"
+VERBS = ["measure", "manifest create", "volume create", "launch", "timeline"]
+
+
+def run(*words, **more):
+    return subprocess.run([POSTERN, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, check=False, **more)
+
+
+def refused(words, *parts, status=1, cwd=None, **more):
+    """Fails with this status and one sentence that holds all the parts."""
+    before = sorted(os.listdir(cwd)) if cwd else []
+    done = run(*words, cwd=cwd, **more)
+    after = sorted(os.listdir(cwd)) if cwd else []
+    good = (done.returncode == status and done.stdout == "" and done.stderr.count("\n") == 1
+            and done.stderr.startswith("postern: ") and all(part in done.stderr for part in parts) and before == after)
+    tap.ok(good, f"refused: {' '.join(words)[:70]}", f"{done.returncode} {done.stdout!r} {done.stderr!r} {after}")
+
+
+def test_help():
+    done = run()
+    tap.ok(done.returncode == 1 and "VERB" in done.stderr, "without a verb: the verbs, exit status 1")
+    tap.ok(run("--help").returncode == 0 and all(verb in run("--help").stdout for verb in VERBS), "--help lists the verbs")
+    refused(["sing"], 'unknown verb "sing"', "--help")
+    refused(["volume"], 'unknown verb "volume"')
+    for verb in VERBS:
+        done = run(*verb.split(), "--help")
+        lines = done.stdout.splitlines()
+        tap.ok(done.returncode == 0 and len(lines) <= 50 and "example:" in lines and max(map(len, lines)) <= 120,
+               f"{verb} --help fits a screen and has an example", done.stdout)
+        refused([*verb.split(), "--nosuch"], "unknown option --nosuch", f"postern {verb} --help")
+        refused([*verb.split(), "-x"], "unknown option -x")
+
+
+def test_measure(folder):
+    with open(os.path.join(folder, "kernel"), "wb") as file:
+        file.write(b"kernel")
+    right = ["measure", "--ovmf", FIRMWARE, "--vcpu-type", "EPYC-v4"]
+    done = run(*right)
+    tap.ok(done.returncode == 0 and len(done.stdout) == 97 and done.stderr == "", "control: a digest alone on a line")
+    tap.same(run(*right, "--vcpu-sig=0x800f12").stdout, done.stdout, "--name=value works, and a signature is its type")
+    tap.ok('"digest":"' + done.stdout.strip() in run(*right, "--output-format", "json").stdout, "as JSON")
+    refused(["measure"], "--ovmf is missing")
+    refused(["measure", "--ovmf", FIRMWARE], "--vcpu-type is missing", "EPYC-v4")
+    refused(["measure", "--ovmf", "/nonexistent", "--vcpu-type", "EPYC-v4"], "/nonexistent: cannot be opened: No such file")
+    refused(["measure", "--ovmf", "/", "--vcpu-type", "EPYC-v4"], "/: ")
+    refused(["measure", "--ovmf", os.path.join(folder, "kernel"), "--vcpu-type", "EPYC-v4"], "6 bytes, expected a multiple of 4096")
+    refused(["measure", "--ovmf", FIRMWARE, "--vcpu-type", "EPYC-Nosuch"], 'no EPYC type that QEMU knows')
+    for count in "0", "513", "18446744073709551615":
+        refused([*right, "--vcpus", count], f"{count} virtual CPUs, expected 1 to 512")
+    refused([*right, "--vcpus", "two"], '--vcpus: "two" is not a number')
+    refused([*right, "--vcpus", "-1"], '--vcpus: "-1" is not a number')
+    refused([*right, "--vcpus"], "--vcpus needs a value")
+    refused([*right, "--vcpu-sig", "0x100000000"], "not a 32-bit number")
+    refused([*right, "--initrd", "x"], "--initrd without --kernel")
+    refused([*right, "--append", "x"], "--append without --kernel")
+    refused([*right, "--kernel", "/nonexistent"], "/nonexistent: cannot be opened")
+    refused([*right, "--mode", "tdx"], '--mode: "tdx" is not supported, expected snp')
+    refused([*right, "--vmm-type", "ec2"], '--vmm-type: "ec2" is not supported')
+    refused([*right, "--output-format", "xml"], '--output-format: "xml", expected hex, base64 or json')
+    refused([*right, "word"], 'unexpected word "word"')
+    done = run(*right, "--guest-features", "0x20")
+    tap.ok(done.returncode == 0 and "lacks bit 0" in done.stderr, "a feature mask without SNP is warned of", done.stderr)
+
+
+def test_volume(folder):
+    work = os.path.join(folder, "volume")
+    os.makedirs(os.path.join(work, "from"))
+    for name, size, mode in ("odd", 5000, 0o600), ("key", 32, 0o644), ("empty", 0, 0o600):
+        with open(os.path.join(work, name), "wb") as file:
+            file.write(bytes(size))
+        os.chmod(os.path.join(work, name), mode)
+    verb = ["volume", "create"]
+    right = [*verb, "--id", "data", "--output", "disk", "--record", "record"]
+    refused(verb, "--id, --output and --record are needed", cwd=work)
+    refused(right, "either --from or --content", cwd=work)
+    refused([*right, "--from", "from", "--content", "odd"], "either --from or --content", cwd=work)
+    refused([*right, "--from", "from", "--size", "15"], "--size: 15 MiB, expected 16 to", cwd=work)
+    refused([*right, "--content", "odd"], "odd: 5000 bytes, expected a file of whole 4096-byte sectors", cwd=work)
+    refused([*right, "--content", "none"], "none: cannot be opened", cwd=work)
+    refused([*right, "--from", "from", "--size", "16", "--recovery-key", "key"], "key: others can read it (mode 644)", cwd=work)
+    refused([*right, "--from", "from", "--size", "16", "--recovery-key", "empty"], "empty: is empty", cwd=work)
+    refused([*verb, "--id", "Data", "--output", "disk", "--record", "record", "--from", "from", "--size", "16"],
+            '--id: "Data" is no volume id', cwd=work)
+    refused([*verb, "--id", "x" * 64, "--output", "disk", "--record", "record", "--from", "from"], 'is no volume id, expected 1 to 63', cwd=work)
+    refused([*verb, "--id", "data", "--output", "odd", "--record", "record", "--from", "from"], "odd: exists", cwd=work)
+    refused([*verb, "--id", "data", "--output", "disk", "--record", "odd", "--from", "from"], "odd: exists", cwd=work)
+    refused([*verb, "--id", "data", "--output", "no/disk", "--record", "record", "--content", "empty"],
+            "empty: 0 bytes", cwd=work)
+    refused([*right, "--from", "from", "--size", "16"], "mke2fs cannot be run", "install e2fsprogs", cwd=work,
+            env={"PATH": "/nonexistent"})
+    done = run(*right, "--from", "nonexistent", cwd=work)
+    tap.ok(done.returncode == 1 and "mke2fs could not make a file system" in done.stderr, "mke2fs's failure is told", done.stderr)
+    tap.same(sorted(os.listdir(work)), ["empty", "from", "key", "odd"], "and leaves nothing behind")
+    child = subprocess.Popen([POSTERN, *right, "--from", "from", "--size", "4096"], cwd=work, stderr=subprocess.DEVNULL)
+    while not os.path.exists(os.path.join(work, "disk.plain")) and child.poll() is None:
+        time.sleep(0.001)
+    child.send_signal(signal.SIGINT)
+    tap.same((child.wait(), sorted(os.listdir(work))), (-signal.SIGINT, ["empty", "from", "key", "odd"]),
+             "interrupted, it leaves nothing behind")
+    done = run(*right, "--from", "from", "--size", "16", cwd=work)
+    tap.same((done.returncode, done.stderr), (0, ""), "control: a volume is made")
+    tap.same(os.stat(os.path.join(work, "record")).st_mode & 0o777, 0o600, "its record is for its owner alone")
+
+
+def test_no_space(folder):
+    """On a full file system nothing is left but what was there."""
+    full = os.path.join(folder, "full")
+    os.mkdir(full)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", full], check=False).returncode:
+        tap.note("no tmpfs to be had: not tried")
+        return
+    content = os.path.join(folder, "content")
+    with open(content, "wb") as file:
+        file.write(os.urandom(16 << 20))
+    done = run("volume", "create", "--id", "data", "--content", content, "--output", full + "/disk", "--record",
+               full + "/record")
+    tap.ok(done.returncode == 1 and "No space left" in done.stderr, "no space: said", done.stderr)
+    tap.same(os.listdir(full), [], "no space: nothing is left behind")
+    subprocess.run(["umount", full], check=True)
+
+
+def test_launch(folder):
+    image = os.path.join(TOP, "build/image/app")
+    right = ["launch", image, "--psp", "software", "--psp-dir", folder]
+    refused(["launch"], "which image?")
+    refused(["launch", image], "--psp", "expected software")
+    refused(["launch", image, "--psp", "hardware"], '"hardware", expected software')
+    refused(["launch", image, "--psp", "software"], "--psp-dir is missing")
+    refused(["launch", "/nonexistent", "--psp", "software", "--psp-dir", folder], "/nonexistent/firmware.fd: No such file",
+            "an image directory has")
+    refused([*right, "--memory", "1"], "--memory: 1 MiB, expected 64")
+    refused([*right, "--accel", "xen"], '--accel: "xen", expected kvm or tcg')
+    refused([*right, "--boot-timeout", "0"], "--boot-timeout: expected 1 to")
+    refused([*right, "--print"], "--print needs --runtime-dir")
+    refused([*right, "--vcpus", "0"], "0 virtual CPUs, expected 1 to 512")
+    # QEMU's command line is made after the processor was started: exit status 2.
+    for words, part in (["--disk", "data"], '--disk: "data" is not of the form'), \
+            (["--disk", "a_b=x"], "--disk: "), (["--forward", "80"], '--forward: "80" is not of the form'), \
+            (["--forward", "0:80"], "--forward: "), (["--forward", "65536:80"], "--forward: "):
+        done = run(*right, "--runtime-dir", folder, "--print", *words)
+        tap.ok(done.returncode == 1 and part in done.stderr, f"refused: {' '.join(words)}", done.stderr)
+
+
+def test_timeline(folder):
+    console = os.path.join(folder, "console")
+    with open(console, "w", encoding="utf-8") as file:
+        file.write("nothing of ours\n")
+    refused(["timeline"], "which console log?")
+    refused(["timeline", "/nonexistent"], "/nonexistent: cannot be opened")
+    refused(["timeline", console], "holds no boot record")
+    refused(["timeline", console, "more"], 'unexpected word "more"')
+
+
+def test_manifest(folder):
+    refused(["manifest", "create"], "which image?")
+    refused(["manifest", "create", folder], "firmware.fd: No such file")
+    refused(["manifest", "create", folder, "--vcpus", "0"], "--vcpus: expected 1 to 512")
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="postern-cli.") as folder:
+        test_help()
+        test_measure(folder)
+        test_volume(folder)
+        test_no_space(folder)
+        test_launch(folder)
+        test_timeline(folder)
+        test_manifest(folder)
+    tap.done()
+
+
+main()
