@@ -27,6 +27,7 @@ struct command {
 int command_main(const struct command *const *commands, size_t count, int argc, char **argv);
 
 #define OPTION_MAX_VALUES 16
+#define OPTION_MAX_ROWS 64
 
 struct option_list {
     const char *values[OPTION_MAX_VALUES];
@@ -36,8 +37,9 @@ struct option_list {
 enum option_kind {
     OPTION_FLAG, /* bool */
     OPTION_TEXT, /* const char * */
-    OPTION_U64,  /* uint64_t, decimal or 0x… */
-    OPTION_LIST, /* struct option_list; may be given several times */
+    OPTION_U64,  /* uint64_t, decimal or 0x…, from min to max (0: no limit) */
+    OPTION_HEX,  /* `size` bytes in hexadecimal */
+    OPTION_LIST, /* struct option_list; may be given several times, the others once */
 };
 
 struct option_row {
@@ -46,7 +48,16 @@ struct option_row {
     const char *help;
     enum option_kind kind;
     void *to; /* set when the option is given */
+    bool required;
+    bool may_be_empty; /* OPTION_TEXT */
+    uint64_t min, max;
+    size_t size;
+    bool *given; /* may be NULL */
 };
+
+/* A row of a table; what is behind `to` is named: OPTION("dir", "DIR", "where", OPTION_TEXT, &dir, .required = true). */
+#define OPTION(row_name, row_argument, row_help, row_kind, row_to, ...)                                                \
+    { .name = row_name, .argument = row_argument, .help = row_help, .kind = row_kind, .to = row_to, __VA_ARGS__ }
 
 /*
  * Reads --name VALUE and --name=VALUE. Words without dashes are positional: at most `max_positional`, the rest of
@@ -56,5 +67,5 @@ struct option_row {
 int command_options(const struct command *command, const struct option_row *rows, size_t row_count, int argc,
                     char **argv, const char **ret_positional, size_t max_positional) MUST_CHECK;
 
-/* A whole decimal or 0x number. Errors: -EINVAL. */
+/* A whole decimal or 0x number: digits alone. Errors: -EINVAL. */
 int command_parse_u64(const char *text, uint64_t *ret_value) MUST_CHECK;

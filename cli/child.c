@@ -28,8 +28,9 @@ static int become(const struct child_start *start)
     /* Ctrl-C at the terminal is for the verb, which ends its children in order. */
     if (setpgid(0, 0) < 0)
         return errno;
-    if (start->keep >= 0 && fcntl(start->keep, F_SETFD, 0) < 0)
-        return errno;
+    for (size_t i = 0; i < ARRAY_SIZE(start->keep); i++)
+        if (start->keep[i] >= 0 && fcntl(start->keep[i], F_SETFD, 0) < 0)
+            return errno;
     /* execvp() changes none of the words; its prototype is older than const. */
     (void)execvp(start->words[0], (char *const *)(uintptr_t)start->words);
     return errno;

@@ -8,7 +8,7 @@
 struct child_start {
     const char *const *words; /* NULL-terminated; the first is looked up in PATH unless it has a slash */
     int output;               /* becomes standard output; -1: /dev/null */
-    int keep;                 /* a descriptor that stays open under its number; -1: none */
+    int keep[2];              /* descriptors that stay open under their numbers; -1: none */
 };
 
 /*

@@ -31,8 +31,6 @@ static int find_signature(const struct inputs *inputs, uint32_t *ret_signature, 
 
 static int check_combination(const struct inputs *inputs, struct reason *why)
 {
-    if (!inputs->firmware)
-        return reason_set(why, -EINVAL, "--ovmf is missing: the firmware is what is measured first");
     if (!inputs->kernel && (inputs->initrd || inputs->append))
         return reason_set(why, -EINVAL, "%s without --kernel: there would be nothing to measure it with",
                           inputs->initrd ? "--initrd" : "--append");
@@ -70,9 +68,6 @@ int inputs_measure(const struct inputs *inputs, struct inputs_measured *ret_meas
     }
     if (inputs->kernel)
         r = kernel_hashes_compute(inputs->kernel, inputs->initrd, inputs->append, &measured.hashes, why);
-    if (r == 0 && inputs->vcpus > VCPUS_MAX)
-        r = reason_set(why, -EINVAL, "--vcpus: %llu virtual CPUs, expected 1 to %u", (unsigned long long)inputs->vcpus,
-                       VCPUS_MAX);
     if (r == 0)
         r = inputs_digest(&measured, (uint32_t)inputs->vcpus, measured.cpu_signature, inputs->features, measured.digest,
                           why);

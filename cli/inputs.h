@@ -11,7 +11,7 @@ struct inputs {
     const char *kernel;
     const char *initrd;
     const char *append;
-    uint64_t vcpus;
+    uint64_t vcpus; /* 1 to VCPUS_MAX */
     const char *vcpu_type;
     const char *vcpu_signature; /* a number; instead of a type */
     uint64_t features;

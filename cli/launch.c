@@ -132,22 +132,43 @@ static void find_psp_program(const struct launch *l, char ret_path[4096])
         (void)snprintf(ret_path + n, 4096 - (size_t)n, "-psp");
 }
 
+/* The processor has looked at its keys and waits for a guest; its own sentence is on standard error otherwise. */
+static int wait_for_psp(int ready, struct reason *why)
+{
+    char said[16];
+    ssize_t n;
+
+    do
+        n = read(ready, said, sizeof(said));
+    while (n < 0 && errno == EINTR);
+    return n > 0 ? 0 : reason_set(why, -ECHILD, "postern-psp could not start");
+}
+
 /* The processor listens before QEMU connects: the socket is ours and is handed to it. */
 static int start_psp(struct launch *l, struct reason *why)
 {
-    char program[4096], digest[HEX_TEXT_BYTES(LAUNCH_DIGEST_BYTES)], fd_text[16];
-    const char *words[16] = { program, "serve", "--dir", l->psp_dir, "--measurement", digest, "--listen-fd", fd_text };
-    size_t count = 8;
+    char program[4096], digest[HEX_TEXT_BYTES(LAUNCH_DIGEST_BYTES)], listen_text[16], ready_text[16];
+    const char *words[16] = { program,         "serve",      "--dir",     l->psp_dir,   "--measurement", digest,
+                              "--listen-fd", listen_text, "--ready-fd", ready_text };
+    size_t count = 10;
     CLEANUP_FD int listener = -1;
+    CLEANUP_FD int ready_read = -1;
+    CLEANUP_FD int ready_write = -1;
     struct child_start start = { .words = words, .output = -1 };
-    int r = listen_at(l->socket_path, &listener, why);
+    int ready[2], r = listen_at(l->socket_path, &listener, why);
 
     if (r < 0)
         return r;
+    if (pipe2(ready, O_CLOEXEC) < 0)
+        return -errno;
+    ready_read = ready[0];
+    ready_write = ready[1];
     find_psp_program(l, program);
     hex_encode(l->measured.digest, sizeof(l->measured.digest), digest);
-    (void)snprintf(fd_text, sizeof(fd_text), "%d", listener);
-    start.keep = listener;
+    (void)snprintf(listen_text, sizeof(listen_text), "%d", listener);
+    (void)snprintf(ready_text, sizeof(ready_text), "%d", ready_write);
+    start.keep[0] = listener;
+    start.keep[1] = ready_write;
     if (l->policy) {
         words[count++] = "--policy";
         words[count++] = l->policy;
@@ -156,7 +177,9 @@ static int start_psp(struct launch *l, struct reason *why)
         words[count++] = "--host-data";
         words[count++] = l->host_data;
     }
-    return child_run(&start, &l->psp_pid, why);
+    r = child_run(&start, &l->psp_pid, why);
+    fd_close(&ready_write);
+    return r < 0 ? r : wait_for_psp(ready_read, why);
 }
 
 static int make_command(const struct launch *l, int monitor_fd, struct qemu_command *ret_command, struct reason *why)
@@ -203,7 +226,8 @@ static int start_qemu(struct launch *l, struct guest *guest, struct reason *why)
     if (r < 0)
         return r;
     start.output = console_write;
-    start.keep = monitor_theirs;
+    start.keep[0] = monitor_theirs;
+    start.keep[1] = -1;
     return child_run(&start, &guest->qemu, why);
 }
 
@@ -334,10 +358,6 @@ static int check(const struct launch *l)
         log_error("--psp: \"%s\", expected software", l->psp ? l->psp : "");
     else if (!l->psp_dir)
         log_error("--psp-dir is missing: the keys that `postern-psp init` made");
-    else if (l->memory_mib < 64 || l->memory_mib > 1024 * 1024)
-        log_error("--memory: %llu MiB, expected 64 to 1048576", (unsigned long long)l->memory_mib);
-    else if (l->boot_timeout_s < 1 || l->boot_timeout_s > 86400)
-        log_error("--boot-timeout: expected 1 to 86400 seconds");
     else if (l->accelerator && strcmp(l->accelerator, "kvm") != 0 && strcmp(l->accelerator, "tcg") != 0)
         log_error("--accel: \"%s\", expected kvm or tcg", l->accelerator);
     else if (l->print && !l->runtime_dir)
@@ -352,28 +372,29 @@ static int run(const struct command *command, int argc, char **argv)
     static struct launch l = { .qemu = "qemu-system-x86_64", .vcpu_type = "EPYC-v4", .vcpus = 1, .memory_mib = 512,
                                .boot_timeout_s = 180 };
     const struct option_row rows[] = {
-        { "psp", "software", "the secure processor: postern-psp", OPTION_TEXT, &l.psp },
-        { "psp-dir", "DIR", "its keys, made by `postern-psp init`", OPTION_TEXT, &l.psp_dir },
-        { "psp-program", "FILE", "postern-psp (default: beside postern)", OPTION_TEXT, &l.psp_program },
-        { "vcpus", "N", "virtual CPUs (default 1)", OPTION_U64, &l.vcpus },
-        { "vcpu-type", "NAME", "CPU type (default EPYC-v4)", OPTION_TEXT, &l.vcpu_type },
-        { "memory", "MIB", "memory (default 512)", OPTION_U64, &l.memory_mib },
-        { "disk", "SERIAL=FILE[,ro]", "a further disk; several times", OPTION_LIST, &l.disks },
-        { "forward", "HOST:GUEST", "TCP port of 127.0.0.1 to the guest; several times", OPTION_LIST, &l.forwards },
-        { "policy", "N", "guest policy in the report (default 0x30000)", OPTION_TEXT, &l.policy },
-        { "host-data", "HEX", "32 bytes for the report", OPTION_TEXT, &l.host_data },
-        { "kernel", "FILE", "instead of the image's", OPTION_TEXT, &l.kernel },
-        { "initrd", "FILE", "instead of the image's", OPTION_TEXT, &l.initrd },
-        { "append", "TEXT", "command line instead of the image's", OPTION_TEXT, &l.append },
-        { "firmware", "FILE", "instead of the image's", OPTION_TEXT, &l.firmware },
-        { "root", "FILE", "root disk instead of the image's", OPTION_TEXT, &l.root },
-        { "console", "FILE", "keeps all that the guest's console says", OPTION_TEXT, &l.console_file },
-        { "boot-timeout", "SECONDS", "until the workload runs (default 180)", OPTION_U64, &l.boot_timeout_s },
-        { "accel", "kvm|tcg", "default: kvm where the processor has it", OPTION_TEXT, &l.accelerator },
-        { "qemu", "PROGRAM", "default: qemu-system-x86_64", OPTION_TEXT, &l.qemu },
-        { "qmp", "SOCKET", "a further QMP monitor", OPTION_TEXT, &l.monitor },
-        { "runtime-dir", "DIR", "for socket and hash table (default: a new one)", OPTION_TEXT, &l.runtime_dir },
-        { "print", NULL, "prints QEMU's command line and starts nothing", OPTION_FLAG, &l.print },
+        OPTION("psp", "software", "the secure processor: postern-psp", OPTION_TEXT, &l.psp),
+        OPTION("psp-dir", "DIR", "its keys, made by `postern-psp init`", OPTION_TEXT, &l.psp_dir),
+        OPTION("psp-program", "FILE", "postern-psp (default: beside postern)", OPTION_TEXT, &l.psp_program),
+        OPTION("vcpus", "N", "virtual CPUs (default 1)", OPTION_U64, &l.vcpus, .min = 1, .max = VCPUS_MAX),
+        OPTION("vcpu-type", "NAME", "CPU type (default EPYC-v4)", OPTION_TEXT, &l.vcpu_type),
+        OPTION("memory", "MIB", "memory (default 512)", OPTION_U64, &l.memory_mib, .min = 64, .max = 1024 * 1024),
+        OPTION("disk", "SERIAL=FILE[,ro]", "a further disk; several times", OPTION_LIST, &l.disks),
+        OPTION("forward", "HOST:GUEST", "TCP port of 127.0.0.1 to the guest; several times", OPTION_LIST, &l.forwards),
+        OPTION("policy", "N", "guest policy in the report (default 0x30000)", OPTION_TEXT, &l.policy),
+        OPTION("host-data", "HEX", "32 bytes for the report", OPTION_TEXT, &l.host_data),
+        OPTION("kernel", "FILE", "instead of the image's", OPTION_TEXT, &l.kernel),
+        OPTION("initrd", "FILE", "instead of the image's", OPTION_TEXT, &l.initrd),
+        OPTION("append", "TEXT", "command line instead of the image's", OPTION_TEXT, &l.append, .may_be_empty = true),
+        OPTION("firmware", "FILE", "instead of the image's", OPTION_TEXT, &l.firmware),
+        OPTION("root", "FILE", "root disk instead of the image's", OPTION_TEXT, &l.root),
+        OPTION("console", "FILE", "keeps all that the guest's console says", OPTION_TEXT, &l.console_file),
+        OPTION("boot-timeout", "SECONDS", "until the workload runs (default 180)", OPTION_U64, &l.boot_timeout_s, .min = 1,
+          .max = 86400),
+        OPTION("accel", "kvm|tcg", "default: kvm where the processor has it", OPTION_TEXT, &l.accelerator),
+        OPTION("qemu", "PROGRAM", "default: qemu-system-x86_64", OPTION_TEXT, &l.qemu),
+        OPTION("qmp", "SOCKET", "a further QMP monitor", OPTION_TEXT, &l.monitor),
+        OPTION("runtime-dir", "DIR", "for socket and hash table (default: a new one)", OPTION_TEXT, &l.runtime_dir),
+        OPTION("print", NULL, "prints QEMU's command line and starts nothing", OPTION_FLAG, &l.print),
     };
     int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, &l.directory, 1);
 

@@ -107,16 +107,16 @@ static int run(const struct command *command, int argc, char **argv)
     uint64_t vcpus = 8;
     struct reason why = { "" };
     const struct option_row rows[] = {
-        { "vcpus", "N", "rows for 1 to N virtual CPUs (default 8)", OPTION_U64, &vcpus },
-        { "output", "FILE", "where to write it (default DIR/manifest.json)", OPTION_TEXT, &output },
+        OPTION("vcpus", "N", "rows for 1 to N virtual CPUs (default 8)", OPTION_U64, &vcpus, .min = 1, .max = VCPUS_MAX),
+        OPTION("output", "FILE", "where to write it (default DIR/manifest.json)", OPTION_TEXT, &output),
     };
     char path[4096];
     int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, &directory, 1);
 
     if (r != 0)
         return r > 0 ? COMMAND_OK : COMMAND_MISUSE;
-    if (!directory || vcpus < 1 || vcpus > VCPUS_MAX) {
-        log_error(directory ? "--vcpus: expected 1 to 512" : "which image? usage: postern manifest create DIR");
+    if (!directory) {
+        log_error("which image? usage: postern manifest create DIR");
         return COMMAND_MISUSE;
     }
     (void)snprintf(path, sizeof(path), "%s/manifest.json", directory);

@@ -47,17 +47,18 @@ static int run(const struct command *command, int argc, char **argv)
     const char *mode = "snp", *vmm = "QEMU", *format = "hex";
     struct reason why = { "" };
     const struct option_row rows[] = {
-        { "ovmf", "FILE", "firmware, OVMF's AmdSev build", OPTION_TEXT, &inputs.firmware },
-        { "kernel", "FILE", "kernel of a direct boot", OPTION_TEXT, &inputs.kernel },
-        { "initrd", "FILE", "its initrd", OPTION_TEXT, &inputs.initrd },
-        { "append", "TEXT", "its command line, byte for byte", OPTION_TEXT, &inputs.append },
-        { "vcpus", "N", "virtual CPUs, 1 to 512 (default 1)", OPTION_U64, &inputs.vcpus },
-        { "vcpu-type", "NAME", "QEMU's CPU type, EPYC-v4 or EPYC-Milan for example", OPTION_TEXT, &inputs.vcpu_type },
-        { "vcpu-sig", "N", "CPUID signature instead of a type", OPTION_TEXT, &inputs.vcpu_signature },
-        { "guest-features", "N", "SEV_FEATURES (default 0x1)", OPTION_U64, &inputs.features },
-        { "mode", "snp", "what is launched (default snp)", OPTION_TEXT, &mode },
-        { "vmm-type", "QEMU", "who launches it (default QEMU)", OPTION_TEXT, &vmm },
-        { "output-format", "FORMAT", "hex (default), base64 or json", OPTION_TEXT, &format },
+        OPTION("ovmf", "FILE", "firmware, OVMF's AmdSev build", OPTION_TEXT, &inputs.firmware, .required = true),
+        OPTION("kernel", "FILE", "kernel of a direct boot", OPTION_TEXT, &inputs.kernel),
+        OPTION("initrd", "FILE", "its initrd", OPTION_TEXT, &inputs.initrd),
+        OPTION("append", "TEXT", "its command line, byte for byte", OPTION_TEXT, &inputs.append, .may_be_empty = true),
+        OPTION("vcpus", "N", "virtual CPUs, 1 to 512 (default 1)", OPTION_U64, &inputs.vcpus, .min = 1,
+          .max = VCPUS_MAX),
+        OPTION("vcpu-type", "NAME", "QEMU's CPU type, EPYC-v4 or EPYC-Milan for example", OPTION_TEXT, &inputs.vcpu_type),
+        OPTION("vcpu-sig", "N", "CPUID signature instead of a type", OPTION_TEXT, &inputs.vcpu_signature),
+        OPTION("guest-features", "N", "SEV_FEATURES (default 0x1)", OPTION_U64, &inputs.features),
+        OPTION("mode", "snp", "what is launched (default snp)", OPTION_TEXT, &mode),
+        OPTION("vmm-type", "QEMU", "who launches it (default QEMU)", OPTION_TEXT, &vmm),
+        OPTION("output-format", "FORMAT", "hex (default), base64 or json", OPTION_TEXT, &format),
     };
     int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0);
 

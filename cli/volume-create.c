@@ -33,7 +33,7 @@ static int make_filesystem(const struct request *request, const char *image, str
     char size[32];
     const char *words[] = { "mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-d", request->from, image,
                             size, NULL };
-    const struct child_start start = { .words = words, .output = -1, .keep = -1 };
+    const struct child_start start = { .words = words, .output = -1, .keep = { -1, -1 } };
     pid_t pid = 0;
     int status, r;
 
@@ -150,14 +150,9 @@ static int create(const struct request *request, struct reason *why)
 
 static int check(const struct request *request)
 {
-    if (!request->id || !request->output || !request->record)
-        log_error("--id, --output and --record are needed; `postern volume create --help` shows an example");
-    else if (!request->from == !request->content)
+    if (!request->from == !request->content)
         log_error("either --from or --content says what the volume holds");
-    else if (request->from && (request->size_mib < SIZE_LEAST_MIB || request->size_mib > SIZE_MOST_MIB))
-        log_error("--size: %llu MiB, expected %u to %u", (unsigned long long)request->size_mib, SIZE_LEAST_MIB,
-                  SIZE_MOST_MIB);
-    else if (!*request->id || strlen(request->id) > RECORD_ID_MAX_BYTES ||
+    else if (strlen(request->id) > RECORD_ID_MAX_BYTES ||
              request->id[strspn(request->id, "abcdefghijklmnopqrstuvwxyz0123456789-")])
         log_error("--id: \"%s\" is no volume id, expected 1 to %u of a-z, 0-9 and -", request->id, RECORD_ID_MAX_BYTES);
     else if (access(request->output, F_OK) == 0)
@@ -174,13 +169,16 @@ static int run(const struct command *command, int argc, char **argv)
     struct request request = { .size_mib = 64 };
     struct reason why = { "" };
     const struct option_row rows[] = {
-        { "id", "ID", "the volume's name in configuration and broker", OPTION_TEXT, &request.id },
-        { "from", "DIR", "directory whose files the volume will hold (ext4)", OPTION_TEXT, &request.from },
-        { "size", "MIB", "size of that file system (default 64)", OPTION_U64, &request.size_mib },
-        { "content", "FILE", "a ready file system image instead", OPTION_TEXT, &request.content },
-        { "output", "FILE", "disk image to make", OPTION_TEXT, &request.output },
-        { "record", "FILE", "record to make: holds the key, goes to the broker", OPTION_TEXT, &request.record },
-        { "recovery-key", "FILE", "key for `cryptsetup open` without a broker", OPTION_TEXT, &request.recovery_file },
+        OPTION("id", "ID", "the volume's name in configuration and broker", OPTION_TEXT, &request.id,
+          .required = true),
+        OPTION("from", "DIR", "directory whose files the volume will hold (ext4)", OPTION_TEXT, &request.from),
+        OPTION("size", "MIB", "size of that file system (default 64)", OPTION_U64, &request.size_mib,
+          .min = SIZE_LEAST_MIB, .max = SIZE_MOST_MIB),
+        OPTION("content", "FILE", "a ready file system image instead", OPTION_TEXT, &request.content),
+        OPTION("output", "FILE", "disk image to make", OPTION_TEXT, &request.output, .required = true),
+        OPTION("record", "FILE", "record to make: holds the key, goes to the broker", OPTION_TEXT, &request.record,
+          .required = true),
+        OPTION("recovery-key", "FILE", "key for `cryptsetup open` without a broker", OPTION_TEXT, &request.recovery_file),
     };
     int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0);
 

@@ -37,7 +37,7 @@ struct server {
 static void log_noise(struct server *s)
 {
     if (s->noise)
-        log_error("%zu bytes that belong to no request were skipped", s->noise);
+        log_info("%zu bytes that belong to no request were skipped", s->noise);
     s->noise = 0;
 }
 
