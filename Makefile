@@ -12,7 +12,7 @@ BUILDER ?= $(CURDIR)/build/builder
 ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
-INSIDE_TARGETS := all demo image check check-unit check-vm check-image fuzz-corpus fuzz lint size clean-objects
+INSIDE_TARGETS := all demo image check check-unit check-broker check-vm check-image fuzz-corpus fuzz lint size clean-objects
 .PHONY: $(INSIDE_TARGETS) builder builder-check clean distclean
 
 builder:
@@ -125,5 +125,16 @@ $(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARIES)
 check-unit: $(UNIT) $(FUZZ)
 	@tests/run $(UNIT) $(FUZZ)
 
-.PHONY: all check-unit
+# The broker end to end. Its programs lie together, so that a sanitized build leaves build/bin alone.
+BROKER_TESTS := $(O)/tests/broker
+$(BROKER_TESTS)/postern-broker: $(O)/broker/main.o $(call room,broker) $(LIBRARIES)
+	$(call link,-pie,$(BROKER) $(DYNAMIC))
+$(BROKER_TESTS)/release-client: $(call objects,tests/broker) $(LIBRARIES)
+	$(call link,-pie,$(DYNAMIC))
+-include $(patsubst %.c,$(O)/%.d,$(wildcard tests/broker/*.c))
+
+check-broker: $(BROKER_TESTS)/postern-broker $(BROKER_TESTS)/release-client
+	@POSTERN_TEST_PROGRAMS='$(CURDIR)/$(BROKER_TESTS)' tests/run $(sort $(wildcard tests/broker/test-*.py))
+
+.PHONY: all check-unit check-broker
 endif

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 
@@ -13,17 +14,17 @@ int verb_fail(const struct verb *verb, int exit_code, const struct reason *why, 
     return exit_code;
 }
 
-int verb_open_store(const char *directory, enum store_access access, struct store **ret_store, struct reason *why)
+int verb_open_store(const char *directory, enum store_access mode, struct store **ret_store, struct reason *why)
 {
     char path[KEYS_MAX_PATH];
     int r = keys_path(directory, STORE_FILE, path, why);
 
-    if (r == 0)
-        r = store_open(path, access, ret_store, why);
-    if (r == -ENOENT)
-        return reason_set(why, r, "%s: there is no broker here; postern-broker init --dir %s makes one", directory,
+    if (r < 0)
+        return r;
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return reason_set(why, -ENOENT, "%s: there is no broker here; postern-broker init --dir %s makes one", directory,
                           directory);
-    return r;
+    return store_open(path, mode, ret_store, why);
 }
 
 int verb_finish(const struct verb *verb)

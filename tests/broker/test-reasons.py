@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Reason codes: each one the program knows stands in the man page and is triggered by a test, and no other does."""
+import os
+import re
+
+from harness import equal, main, must, test, true
+
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+
+
+def read(*names):
+    with open(os.path.join(ROOT, *names)) as file:
+        return file.read()
+
+
+CODES = dict(re.findall(r'\{ "([a-z-]+)", (\d+),', read("broker", "verdict.c")))
+PAGE = read("docs", "man", "postern-broker.1")
+
+
+@test("the man page lists exactly the codes that there are, with their statuses")
+def _():
+    section = PAGE.split(".SH REASON CODES")[1].split(".SH ")[0]
+    listed = dict(re.findall(r"^\.B ([a-z\\-]+) \((\d+)\)$", section, re.M))
+    equal({code.replace("\\-", "-"): status for code, status in listed.items()}, CODES)
+
+
+@test("each code is triggered by a test that looks it up in the log")
+def _():
+    tests = "".join(read("tests", "broker", name) for name in ("test-release.py", "test-http.py", "test-store.py"))
+    for code in CODES:
+        true(f'"{code}"' in tests, f"no test for {code}")
+
+
+@test("the man page has every verb and every option")
+def _():
+    page = PAGE.replace("\\-", "-")
+    sources = (read("broker", name) for name in os.listdir(os.path.join(ROOT, "broker")) if name.startswith("verb-"))
+    verbs = [verb for text in sources for verb in re.findall(r'^const struct verb \w+ = \{ "([a-z ]+)"', text, re.M)]
+    equal(len(verbs), 9)
+    for verb in verbs:
+        true(f".B {verb}\n" in page, f"verb {verb}")
+        for option in re.findall(r"--[a-z-]+", must(*verb.split(), "--help")):
+            true(option in page, f"{verb} {option}")
+
+
+main()
