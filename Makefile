@@ -150,5 +150,5 @@ check-broker: $(BT)/postern-broker $(BT)/release-client $(BROKER_UNIT)
 	@POSTERN_TEST_PROGRAMS='$(CURDIR)/$(BT)' tests/run $(BROKER_UNIT) $(sort $(wildcard tests/broker/test-*.py))
 
 .PHONY: all check-unit check-broker
-.PRECIOUS: $(BT)/%.o
+.SECONDARY: $(BROKER_UNIT:%=%.o)
 endif

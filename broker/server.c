@@ -194,8 +194,11 @@ void server_free(struct server *server)
     free_event(&server->tick);
     free_event(&server->signals[0]);
     free_event(&server->signals[1]);
-    SSL_CTX_free(server->tls);
-    if (server->base)
+    if (server->base) {
+        /* Bufferevents are let go in a turn of the loop after the one that freed them. */
+        (void)event_base_loop(server->base, EVLOOP_NONBLOCK);
         event_base_free(server->base);
+    }
+    SSL_CTX_free(server->tls);
     *server = (struct server){ .count = 0 };
 }

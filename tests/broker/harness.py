@@ -199,6 +199,8 @@ class Broker:
         code = self.process.wait(20)
         self.thread.join(10)
         self.process = None
+        if code != 0:
+            print("# " + "# ".join(line for line in self.lines if not line.startswith("{")))
         return code
 
     def kill(self):

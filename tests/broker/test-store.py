@@ -282,8 +282,8 @@ def _():
         for line in maps:
             span, modes = line.split()[:2]
             start, end = (int(part, 16) for part in span.split("-"))
-            if "r" not in modes or "vvar" in line or "vsyscall" in line:
-                continue
+            if "r" not in modes or "vvar" in line or "vsyscall" in line or end - start > 1 << 32:
+                continue  # the last: shadow memory of sanitizers
             try:
                 memory.seek(start)
                 data = memory.read(end - start)

@@ -99,6 +99,17 @@ def _():
     refused(2, ["cannot be made"], "init", "--dir", path("no", "such", "place"))
 
 
+@test("of several inits at a time one makes the broker, and the others leave it alone")
+def _():
+    for number in range(10):
+        where = path(f"raced-{number}")
+        started = [subprocess.Popen([BROKER, "init", "--dir", where], stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.DEVNULL) for _ in range(4)]
+        equal(sorted(each.wait(30) for each in started), [0, 1, 1, 1])
+        equal(set(os.listdir(where)), FILES)
+        must("identity", "--dir", where)
+
+
 @test("init leaves nothing half-made behind: no space at any point")
 def _():
     sizes = set()
