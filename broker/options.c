@@ -86,7 +86,8 @@ static bool take_argument(const struct verb *verb, int argc, char **argv, int *a
     if (strncmp(argument, "--", 2) != 0) {
         spec = find_list(specs, count);
         if (!spec || argument[0] == '-')
-            return complain(verb, argument[0] == '-' ? "unknown option" : "unexpected word", argument, strlen(argument));
+            return complain(verb, argument[0] == '-' ? "unknown option" : "unexpected word", argument,
+                            strlen(argument));
         return take_word(verb, spec, argument);
     }
     equals = strchr(argument, '=');

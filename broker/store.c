@@ -50,8 +50,8 @@ static const char *const texts[STORE_STATEMENTS] = {
     [STORE_REFUSED_INSERT] = "INSERT INTO refused (time, request, line) VALUES (?1, ?2, ?3)",
     [STORE_REFUSED_TRIM] = "DELETE FROM refused WHERE id <= ?1",
     [STORE_LOG_ALL] = "SELECT time, line FROM log UNION ALL SELECT time, line FROM refused ORDER BY time",
-    [STORE_LOG_REQUEST] = "SELECT time, line FROM log WHERE request = ?1 "
-                          "UNION ALL SELECT time, line FROM refused WHERE request = ?1 ORDER BY time",
+    [STORE_LOG_REQUEST] = ("SELECT time, line FROM log WHERE request = ?1 "
+                           "UNION ALL SELECT time, line FROM refused WHERE request = ?1 ORDER BY time"),
 };
 
 static const struct {

@@ -52,8 +52,8 @@ static int run(const struct verb *verb, int argc, char **argv)
     hex_encode(pin, sizeof(pin), pin_text);
     (void)base64_encode(BASE64_STANDARD, der, (size_t)size, key_text);
     OPENSSL_free(der);
-    printf(json ? "{\"spki_sha256\": \"%s\", \"record_key\": \"%s\"}\n" : "spki_sha256  %s\nrecord_key   %s\n", pin_text,
-           key_text);
+    printf(json ? "{\"spki_sha256\": \"%s\", \"record_key\": \"%s\"}\n" : "spki_sha256  %s\nrecord_key   %s\n",
+           pin_text, key_text);
     return verb_finish(verb);
 }
 

@@ -69,7 +69,9 @@ static int fill(DIR *directory, const char *path, const char *store, struct reas
 static int run(const struct verb *verb, int argc, char **argv)
 {
     const char *directory = NULL;
-    const struct option_spec specs[] = { { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory } };
+    const struct option_spec specs[] = {
+        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
+    };
     char store[KEYS_MAX_PATH];
     struct reason why = { "" };
     DIR *held = NULL;

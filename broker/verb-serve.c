@@ -113,7 +113,7 @@ static int serve(const struct verb *verb, const struct settings *settings, const
     tell_ready(settings->ready_fd, listen);
     server_run(&server);
     server_free(&server);
-    journal_note(&journal, "end", "no longer listening on %s", listen->authority);
+    journal_note(&journal, "end", "stopped listening on %s", listen->authority);
     return BROKER_EXIT_GOOD;
 }
 

@@ -22,8 +22,8 @@ int verb_open_store(const char *directory, enum store_access mode, struct store 
     if (r < 0)
         return r;
     if (access(path, F_OK) < 0 && errno == ENOENT)
-        return reason_set(why, -ENOENT, "%s: there is no broker here; postern-broker init --dir %s makes one", directory,
-                          directory);
+        return reason_set(why, -ENOENT, "%s: there is no broker here; postern-broker init --dir %s makes one",
+                          directory, directory);
     return store_open(path, mode, ret_store, why);
 }
 

@@ -11,9 +11,9 @@
  *         attest NONCE [KEY=VALUE…]                prints the body of POST /attest
  *         open RECORD_KEY JWE                      decrypts, verifies, prints the volume key
  *
- * broker= pin= record-key= resource= deadline-ms= processes= seconds= for release and bench; chain= measurement= policy=
- * vmpl= tag= report-id= for reports, and what a hostile guest would do: bind-nonce= send-key=other break=signature|chip|tcb
- * certs=none|vek|junk.
+ * broker= pin= record-key= resource= deadline-ms= processes= seconds= for release and bench; chain= measurement=
+ * policy= vmpl= tag= report-id= for reports, and what a hostile guest would do: bind-nonce= send-key=other
+ * break=signature|chip|tcb certs=none|vek|junk.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -265,8 +265,9 @@ static int compare(const void *a, const void *b)
 
 static int run_bench(const struct settings *settings)
 {
-    size_t processes = number(settings, "processes", 2), seconds = number(settings, "seconds", 5), total = 0, failed = 0;
-    struct samples *all = mmap(NULL, processes * sizeof(*all), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    size_t processes = number(settings, "processes", 2), seconds = number(settings, "seconds", 5);
+    size_t total = 0, failed = 0, size = processes * sizeof(struct samples);
+    struct samples *all = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     uint32_t *us = calloc(processes * MAX_SAMPLES, sizeof(*us));
     uint64_t end = clock_ms() + 1000 * seconds;
 

@@ -41,7 +41,11 @@ struct script {
     const char *retry_after;
 };
 
-static const struct script good_script = { .heads = { GOOD_AUTH, GOOD_HEAD, GOOD_HEAD }, .close_at = 3, .silent_at = 3 };
+static const struct script good_script = {
+    .heads = { GOOD_AUTH, GOOD_HEAD, GOOD_HEAD },
+    .close_at = 3,
+    .silent_at = 3,
+};
 
 /* Shared with the server's process. */
 struct tally {
@@ -154,7 +158,8 @@ static void follow_script(SSL *ssl, int fd UNUSED, struct tls_seen *seen)
         CLEANUP_BUFFER struct buffer body = BUFFER_EMPTY;
 
         seen->bytes = parser.message.body.size;
-        if (i == 1 && message_parse_attestation(parser.message.body.data, parser.message.body.size, &attestation, NULL) < 0)
+        if (i == 1 && message_parse_attestation(parser.message.body.data, parser.message.body.size, &attestation,
+                                                NULL) < 0)
             _exit(1);
         if (script.close_at == i)
             return;
@@ -304,7 +309,8 @@ static void statuses_have_classes(void **state UNUSED)
         enum release_outcome outcome;
         const char *words;
     } answers[] = {
-        { "401 Unauthorized", "{\"type\":\"https://x/errors/PolicyDeny\",\"detail\":\"d\"}", RELEASE_DENIED, "PolicyDeny" },
+        { "401 Unauthorized", "{\"type\":\"https://x/errors/PolicyDeny\",\"detail\":\"d\"}", RELEASE_DENIED,
+          "PolicyDeny" },
         { "401 Unauthorized", "", RELEASE_DENIED, "HTTP 401" },
         { "403 Forbidden", "{}", RELEASE_DENIED, "in its log" },
         { "404 Not Found", "", RELEASE_DENIED, "HTTP 404" },
@@ -425,7 +431,8 @@ static void cookies_have_one_shape(void **state UNUSED)
 
 static void answers_that_are_not_http(void **state UNUSED)
 {
-    static const char *const heads[] = { "HTTP/1.0 200 OK\r\n", "HTTP/2 200\r\n", "nonsense\r\n", "HTTP/1.1 100 Continue\r\n",
+    static const char *const heads[] = { "HTTP/1.0 200 OK\r\n", "HTTP/2 200\r\n", "nonsense\r\n",
+                                         "HTTP/1.1 100 Continue\r\n",
                                          "HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n",
                                          "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n",
                                          "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n",
@@ -489,8 +496,9 @@ static void records_that_are_not_for_us(void **state UNUSED)
         enum lie lie;
         const char *words;
     } lies[] = {
-        { LIE_OTHER_SIGNER, "signature" }, { LIE_OTHER_NONCE, "another session" }, { LIE_OTHER_REPORT, "another report" },
-        { LIE_OTHER_KEY, "decrypt" },      { LIE_TAMPERED, "decrypt" },             { LIE_BARE_KEY, "not a signed" },
+        { LIE_OTHER_SIGNER, "signature" },      { LIE_OTHER_NONCE, "another session" },
+        { LIE_OTHER_REPORT, "another report" }, { LIE_OTHER_KEY, "decrypt" },
+        { LIE_TAMPERED, "decrypt" },            { LIE_BARE_KEY, "not a signed" },
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {

@@ -36,7 +36,7 @@ static int parse(const char *text, struct reason *why)
     return status.error;
 }
 
-/* Vectors: 0, 1 of version 2 (Milan, Turin), 2, 3 of version 3 (Milan, Genoa), 4 of 4 (Genoa), 5, 6 of 5 (Turin, Genoa). */
+/* Versions and products: 0, 1: 2 Milan, Turin; 2, 3: 3 Milan, Genoa; 4: 4 Genoa; 5, 6: 5 Turin, Genoa. */
 static const char *good(size_t number)
 {
     char pointer[64];
@@ -114,7 +114,8 @@ static void randomise(uint32_t version, uint8_t family, uint8_t model, struct re
 
 static void every_version_and_product_survives(void **state UNUSED)
 {
-    static const uint8_t products[][2] = { { 0x19, 0x01 }, { 0x19, 0x11 }, { 0x19, 0xa0 }, { 0x1a, 0x02 }, { 0x33, 0 } };
+    static const uint8_t products[][2] = { { 0x19, 0x01 }, { 0x19, 0x11 }, { 0x19, 0xa0 }, { 0x1a, 0x02 },
+                                           { 0x33, 0x00 } };
 
     for (uint32_t version = 2; version <= 5; version++) {
         for (size_t i = 0; i < ARRAY_SIZE(products) * 20; i++) {
@@ -363,7 +364,10 @@ static void no_useful_certificate_is_null(void **state UNUSED)
 static void certificates_without_a_name_are_left_out(void **state UNUSED)
 {
     static const uint8_t der[] = { 0x30, 0x00 };
-    const struct cert_table table = { .count = 2, .entries = { { CERTIFICATE_OTHER, der, 2 }, { CERTIFICATE_VLEK, der, 2 } } };
+    const struct cert_table table = {
+        .count = 2,
+        .entries = { { CERTIFICATE_OTHER, der, 2 }, { CERTIFICATE_VLEK, der, 2 } },
+    };
     CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
     struct reason why = { "" };
 

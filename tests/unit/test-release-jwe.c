@@ -149,15 +149,15 @@ static void writes_the_header_that_clients_expect(void **state UNUSED)
     assert_int_equal(secret_random(32, &plaintext), 0);
     assert_int_equal(jwe_encrypt(&point, &plaintext, &text), 0);
     assert_int_equal(jwe_parse(text.data, text.size, &jwe, &why), 0);
-    assert_int_equal(base64_decode(BASE64_URL, jwe.protected_text, strlen(jwe.protected_text), header, sizeof(header) - 1,
-                                   &size),
+    assert_int_equal(base64_decode(BASE64_URL, jwe.protected_text, strlen(jwe.protected_text), header,
+                                   sizeof(header) - 1, &size),
                      0);
     header[size] = '\0';
     (void)base64_encode(BASE64_URL, jwe.epk.x, 32, x);
     (void)base64_encode(BASE64_URL, jwe.epk.y, 32, y);
     buffer_printf(&wanted,
-                  "{\"alg\":\"ECDH-ES+A256KW\",\"enc\":\"A256GCM\",\"epk\":{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\","
-                  "\"y\":\"%s\"}}",
+                  "{\"alg\":\"ECDH-ES+A256KW\",\"enc\":\"A256GCM\","
+                  "\"epk\":{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}}",
                   x, y);
     assert_string_equal((char *)header, buffer_text(&wanted));
 }
@@ -380,7 +380,8 @@ static void refuses_points_off_the_curve(void **state UNUSED)
         free(text);
     }
     assert_refused(parse, with_header("/epk/x", "\"AAAA\""), "a short coordinate");
-    assert_refused(parse, with_header("/epk/x", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\""), "a long coordinate");
+    assert_refused(parse, with_header("/epk/x", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\""),
+                   "a long coordinate");
 }
 
 static void refuses_what_is_no_message(void **state UNUSED)

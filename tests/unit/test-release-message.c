@@ -13,7 +13,8 @@ static struct message_attestation attestation;
 static char *good_attestation;
 
 static const char good_request[] = "{\"version\":\"0.4.0\",\"tee\":\"snp\",\"extra-params\":{\"a\":[1]}}";
-static const char good_challenge[] = "{\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\",\"extra-params\":\"\"}";
+static const char good_challenge[] = "{\"nonce\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\","
+                                     "\"extra-params\":\"\"}";
 
 static int parse_request(const char *text, struct reason *why)
 {
@@ -57,7 +58,8 @@ static int load(void **state UNUSED)
     vectors = vectors_load();
     vector_key(0, &point);
     assert_int_equal(bytes_at(vectors, "/evidence/5/report", report, sizeof(report)), REPORT_BYTES);
-    assert_int_equal(message_write_attestation(text_at(vectors, "/handshakes/0/nonce"), &point, report, &none, &text, &why),
+    assert_int_equal(message_write_attestation(text_at(vectors, "/handshakes/0/nonce"), &point, report, &none, &text,
+                                               &why),
                      0);
     good_attestation = strdup(buffer_text(&text));
     return 0;
@@ -161,8 +163,9 @@ static void our_errors_are_read_back(void **state UNUSED)
     char type[64], detail[192];
 
     message_write_error("PolicyDeny", "a \"quoted\" word", &text);
-    assert_string_equal(buffer_text(&text), "{\"type\":\"https://github.com/confidential-containers/kbs/errors/PolicyDeny\","
-                                            "\"detail\":\"a \\\"quoted\\\" word\"}");
+    assert_string_equal(buffer_text(&text),
+                        "{\"type\":\"https://github.com/confidential-containers/kbs/errors/PolicyDeny\","
+                        "\"detail\":\"a \\\"quoted\\\" word\"}");
     message_parse_error(text.data, text.size, type, detail);
     assert_string_equal(type, "PolicyDeny");
     assert_string_equal(detail, "a \"quoted\" word");
@@ -302,7 +305,8 @@ static void reports_that_would_not_survive_are_not_sent(void **state UNUSED)
     vector_key(0, &point);
     assert_int_equal(bytes_at(vectors, "/evidence/3/report", report, sizeof(report)), REPORT_BYTES);
     report[0x290] = 1;
-    assert_int_equal(message_write_attestation(text_at(vectors, "/handshakes/0/nonce"), &point, report, &none, &text, &why),
+    assert_int_equal(message_write_attestation(text_at(vectors, "/handshakes/0/nonce"), &point, report, &none, &text,
+                                               &why),
                      -EBADMSG);
     assert_reason(&why, "reserved");
 }

@@ -69,7 +69,7 @@ static struct record_binding vector_binding(void)
     struct record_binding binding;
 
     assert_int_equal(bytes_at(vectors, "/record/nonce", binding.nonce, sizeof(binding.nonce)), 32);
-    assert_int_equal(bytes_at(vectors, "/record/report_digest", binding.report_digest, sizeof(binding.report_digest)), 48);
+    assert_int_equal(bytes_at(vectors, "/record/report_digest", binding.report_digest, SHA384_BYTES), SHA384_BYTES);
     return binding;
 }
 
@@ -118,7 +118,8 @@ static void our_releases_verify(void **state UNUSED)
 
     random_fill(&binding, sizeof(binding));
     for (int i = 0; i < 50; i++) { /* signatures have several lengths */
-        CLEANUP_SECRET struct secret key = key_of(64), registered = SECRET_NONE, release = SECRET_NONE, again = SECRET_NONE;
+        CLEANUP_SECRET struct secret key = key_of(64), registered = SECRET_NONE, release = SECRET_NONE;
+        CLEANUP_SECRET struct secret again = SECRET_NONE;
         struct reason why = { "" };
         struct record record;
 
