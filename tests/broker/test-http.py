@@ -136,10 +136,13 @@ def _():
     equal((status_of(said), broker.entry(request_of(said))["reason"]), (431, "http-head-too-large"))
     said = exchange(b"GET /" + b"a" * 600 + b" HTTP/1.1\r\n\r\n")
     equal((status_of(said), broker.entry(request_of(said))["reason"]), (431, "http-head-too-large"))
-    for head in (b"Content-Length: 300000\r\n\r\n" + b"x" * 300000,
-                 b"Transfer-Encoding: chunked\r\n\r\n" + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 5):
+    for head in (b"Content-Length: 98305\r\n\r\n" + b"x" * 98305, b"Content-Length: 99999999999\r\n\r\n" + b"x" * 99999,
+                 b"Transfer-Encoding: chunked\r\n\r\n" + (b"8000\r\n" + b"x" * 32768 + b"\r\n") * 4):
         said = exchange(b"POST /kbs/v0/attest HTTP/1.1\r\nHost: x\r\n" + head)
         equal((status_of(said), broker.entry(request_of(said))["reason"]), (413, "http-too-large"))
+    said = exchange(b"POST /kbs/v0/auth HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 98304\r\n\r\n"
+                    + REQUEST.encode().ljust(98304))
+    equal(status_of(said), 200, "a body of just the size")
 
 
 @test("requests in one packet are answered in order, and in pieces as well")
