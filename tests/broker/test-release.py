@@ -40,7 +40,7 @@ def _():
     true(name.startswith("kbs-session-id=") and len(name) == len("kbs-session-id=") + 32, name)
     true(attributes.startswith("Expires=") and ";" not in attributes, attributes)
     expires = time.mktime(time.strptime(attributes[8:], "%a, %d %b %Y %H:%M:%S GMT")) - time.timezone
-    true(295 <= expires - time.time() <= 301, f"expires in {expires - time.time()} s")
+    true(270 <= expires - time.time() <= 301, f"expires in {expires - time.time()} s")
     attested = connection.attest(guest.attestation(answer.json()["nonce"]), answer.cookie())
     equal(attested.status, 200)
     equal(set(attested.json()), {"token"})
@@ -235,7 +235,7 @@ def _():
     short = Broker().serve("--session-seconds", "1")
     connection = short.connect()
     nonce, cookie = connection.auth()
-    time.sleep(1.2)
+    time.sleep(1.1)
     denied(short, connection.attest(guest.attestation(nonce), cookie), "nonce-expired", error="AttestationError")
     equal(short.stop(), 0)
 
@@ -344,7 +344,7 @@ def _():
 
 @test("attest: when all sessions are taken, newcomers are told when to come back, and nobody is pushed out")
 def _():
-    small = Broker().serve("--max-sessions", "2", "--session-seconds", "3")
+    small = Broker().serve("--max-sessions", "2", "--session-seconds", "6")
     held = [session(small, guest) for _ in range(2)]
     connection = small.connect()
     nonce, cookie = connection.auth()
@@ -353,7 +353,7 @@ def _():
     equal(answer.headers["retry-after"], "5")
     for old, its_cookie in held:
         equal(old.resource("default/volume/data", its_cookie).status, 200, "an old session")
-    time.sleep(3.2)
+    time.sleep(6.2)
     session(small, guest)
     equal(small.stop(), 0)
 
@@ -430,9 +430,9 @@ def _():
     _, cookie = connection.auth()
     denied(broker, connection.resource("default/volume/data", cookie), "session-unknown", error="TokenNotFound")
     denied(broker, connection.resource("default/volume/data", "kbs-session-id=" + "0" * 32), "session-unknown")
-    short = Broker().serve("--session-seconds", "1")
+    short = Broker().serve("--session-seconds", "4")
     late, cookie = session(short, guest)
-    time.sleep(1.2)
+    time.sleep(4.2)
     denied(short, late.resource("default/volume/data", cookie), "session-unknown")
     equal(short.stop(), 0)
 

@@ -1,4 +1,4 @@
-/* Evidence that anybody sends: what is read can be written again and is the same. */
+/* release/evidence-parse.c: what anybody sends; what is read can be written again and is the same. */
 #include <stdlib.h>
 #include <string.h>
 

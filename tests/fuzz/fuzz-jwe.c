@@ -1,4 +1,4 @@
-/* Encrypted answers from the network, up to the decryption with a key of the guest's. */
+/* release/jwe-parse.c: encrypted answers from the network, up to the decryption with a key of the guest's. */
 #include <openssl/evp.h>
 #include <stdlib.h>
 

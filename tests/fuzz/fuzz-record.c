@@ -1,4 +1,4 @@
-/* Volume records, registered and released: what is read would be written in the same bytes. */
+/* release/record-parse.c: records, registered and released; what is read would be written in the same bytes. */
 #include <stdlib.h>
 #include <string.h>
 

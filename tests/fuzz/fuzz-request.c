@@ -1,9 +1,8 @@
-/* Paths and cookies that a broker's clients send: the first line is the target, the rest the Cookie header. */
+/* broker/request-parse.c: paths and cookies. The first line is the target, the rest the Cookie header. */
 #include <stdlib.h>
 #include <string.h>
 
-/* The broker is a program, not a library: its parser is taken in here. */
-#include "broker/request-parse.c"
+#include "broker/request.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

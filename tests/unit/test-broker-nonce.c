@@ -1,5 +1,5 @@
 /* broker/nonce and broker/session: challenges without memory, sessions with little. */
-#include "tests/unit/unit.h"
+#include "unit.h"
 
 #include "base/encode.h"
 #include "broker/nonce.h"

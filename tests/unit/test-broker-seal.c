@@ -1,5 +1,5 @@
 /* broker/seal: records at rest. */
-#include "tests/unit/unit.h"
+#include "unit.h"
 
 #include "broker/seal.h"
 

@@ -1,5 +1,5 @@
 /* broker/request: which path goes where, and which cookie counts. */
-#include "tests/unit/unit.h"
+#include "unit.h"
 
 #include "broker/request.h"
 
