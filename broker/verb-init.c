@@ -9,17 +9,6 @@
 
 #include "broker/verbs.h"
 
-static const char help[] =
-    "usage: postern-broker init --dir DIR\n"
-    "\n"
-    "Makes the broker's directory: TLS key and certificate, the key that signs volume records, the key that\n"
-    "encrypts them in the store, and the empty store. DIR must not exist, or be empty. Nothing is left behind\n"
-    "when it fails, and nothing is ever overwritten.\n"
-    "\n"
-    "  --dir DIR   the directory; whoever can read it has every key that is registered here\n"
-    "\n"
-    "Example: postern-broker init --dir /var/lib/broker\n";
-
 static bool is_empty(DIR *directory)
 {
     struct dirent *entry;
@@ -66,11 +55,12 @@ static int fill(DIR *directory, const char *path, const char *store, struct reas
     return r;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int run(const struct command *command, int argc, char **argv)
 {
     const char *directory = NULL;
-    const struct option_spec specs[] = {
-        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
+    const struct option_row rows[] = {
+        OPTION("dir", "DIR", "the broker's directory, made here; must not exist, or be empty", OPTION_TEXT, &directory,
+               .required = true),
     };
     char store[KEYS_MAX_PATH];
     struct reason why = { "" };
@@ -78,14 +68,14 @@ static int run(const struct verb *verb, int argc, char **argv)
     bool made = false;
     int exit_code, r;
 
-    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+    if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0, &exit_code))
         return exit_code;
     r = keys_path(directory, STORE_FILE, store, &why);
     if (r < 0)
-        return verb_fail(verb, BROKER_EXIT_MISUSE, &why, r);
+        return verb_fail(COMMAND_MISUSE, &why, r);
     r = take_directory(directory, &held, &made, &why);
     if (r < 0)
-        return verb_fail(verb, r == -EEXIST ? BROKER_EXIT_MISUSE : BROKER_EXIT_STATE, &why, r);
+        return verb_fail(r == -EEXIST ? COMMAND_MISUSE : BROKER_EXIT_STATE, &why, r);
     r = fill(held, directory, store, &why);
     if (r < 0) {
         keys_remove(directory);
@@ -95,10 +85,17 @@ static int run(const struct verb *verb, int argc, char **argv)
     }
     (void)closedir(held);
     if (r < 0)
-        return verb_fail(verb, BROKER_EXIT_STATE, &why, r);
+        return verb_fail(BROKER_EXIT_STATE, &why, r);
     printf("%s: a broker is here. postern-broker identity --dir %s prints what images have to pin.\n", directory,
            directory);
-    return verb_finish(verb);
+    return COMMAND_OK;
 }
 
-const struct verb verb_init = { "init", help, run };
+const struct command verb_init = {
+    .program = VERB_PROGRAM,
+    .name = "init",
+    .summary = "Makes a broker: its keys and an empty store.",
+    .usage = "--dir DIR",
+    .example = "  postern-broker init --dir /var/lib/broker\n",
+    .run = run,
+};

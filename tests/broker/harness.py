@@ -166,7 +166,7 @@ class Broker:
         self.thread.start()
         with os.fdopen(reader) as pipe:
             ready = pipe.read() if select.select([pipe], [], [], 30)[0] else ""
-        if ready != f"127.0.0.1:{self.port}\n":
+        if ready != "ready\n":
             self.process.wait(10)
             raise AssertionError(f"the broker did not start: {''.join(self.lines)}")
         return self

@@ -33,12 +33,12 @@ def _():
 @test("the man page has every verb and every option")
 def _():
     sources = (read("broker", name) for name in os.listdir(os.path.join(ROOT, "broker")) if name.startswith("verb-"))
-    verbs = [verb for text in sources for verb in re.findall(r'^const struct verb \w+ = \{ "([a-z ]+)"', text, re.M)]
+    verbs = [verb for text in sources for verb in re.findall(r'^    \.name = "([a-z ]+)",$', text, re.M)]
     equal(len(verbs), 9)
     for verb in verbs:
         true(f".Cm {verb}\n" in PAGE and f".Ss postern-broker {verb}\n" in PAGE, f"verb {verb}")
-        for option in re.findall(r"--([a-z-]+)", must(*verb.split(), "--help")):
-            true(f"Fl -{option}" in PAGE, f"{verb} --{option}")
+        for option in re.findall(r"^  --([a-z-]+)", must(*verb.split(), "--help"), re.M):
+            true(option == "help" or f"Fl -{option}" in PAGE, f"{verb} --{option}")
 
 
 main()
