@@ -121,8 +121,8 @@ static int run_allow(const struct command *command, int argc, char **argv)
     struct option_list list = { .count = 0 };
     const struct option_row rows[] = {
         VERB_DIRECTORY(&directory),
-        OPTION("resource", "NAME", "the volume's name, as `volume list` prints it", OPTION_TEXT, &resource, .required = true),
-        OPTION("measurement", "HEX", "a launch digest, as `postern measure` prints it; more may follow", OPTION_LIST, &list),
+        VERB_RESOURCE(&resource),
+        OPTION("measurement", "HEX", "a launch digest of `postern measure`; more may follow", OPTION_LIST, &list),
         OPTION("policy", "FILE", "a whole policy instead (JSON, docs/policy.md)", OPTION_TEXT, &path),
     };
     CLEANUP(store_close) struct store *store = NULL;
@@ -149,7 +149,7 @@ static int run_show(const struct command *command, int argc, char **argv)
     const char *directory = NULL, *resource = NULL;
     const struct option_row rows[] = {
         VERB_DIRECTORY(&directory),
-        OPTION("resource", "NAME", "the volume's name, as `volume list` prints it", OPTION_TEXT, &resource, .required = true),
+        VERB_RESOURCE(&resource),
     };
     CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
     CLEANUP(store_close) struct store *store = NULL;

@@ -170,7 +170,7 @@ static int run_remove(const struct command *command, int argc, char **argv)
     const char *directory = NULL, *resource = NULL;
     const struct option_row rows[] = {
         VERB_DIRECTORY(&directory),
-        OPTION("resource", "NAME", "the volume's name, as `volume list` prints it", OPTION_TEXT, &resource, .required = true),
+        VERB_RESOURCE(&resource),
     };
     CLEANUP(store_close) struct store *store = NULL;
     struct reason why = { "" };

@@ -19,6 +19,8 @@ extern const struct command verb_log_show;
 
 #define VERB_PROGRAM "postern-broker"
 #define VERB_DIRECTORY(to) OPTION("dir", "DIR", "the broker's directory", OPTION_TEXT, to, .required = true)
+#define VERB_RESOURCE(to)                                                                                              \
+    OPTION("resource", "NAME", "the volume's name, as `volume list` prints it", OPTION_TEXT, to, .required = true)
 
 /*
  * Reads the options, then sees to it that memory for secrets can be had. false when there is nothing more to do:
