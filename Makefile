@@ -15,7 +15,7 @@ ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
 INSIDE := all demo image
-INSIDE_CHECKS := check-unit check-programs check-image check-vm lint
+INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR
 inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)'
@@ -77,6 +77,8 @@ program = $(O)/$(1)/main.o $(call room,$(1))
 LIBRARIES := $(foreach r,release attest measure luks base,$(call room,$(r)))
 CRYPTO := -lssl -lcrypto
 DISKS := -lcryptsetup -ldevmapper -luuid -lm -lpthread
+# Programs that tests run besides linking to them; a sanitized build leaves build/bin alone.
+TESTED := $(if $(SANITIZE),$(O),build)
 BROKER := -levent_core -levent_openssl -lsqlite3
 DYNAMIC := -ljson-c -lllhttp $(CRYPTO)
 COMMON := $(DYNAMIC) -lz -lzstd
@@ -120,7 +122,7 @@ build/bin/postern: $(call program,cli) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),$(DISKS) $(COMMON))
 build/bin/postern-psp: $(call program,psp) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),-ljson-c -lcrypto -lz -lzstd)
-build/bin/postern-broker: $(call program,broker) $(LIBRARIES)
+$(TESTED)/bin/postern-broker: $(call program,broker) $(LIBRARIES)
 	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
 build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
@@ -152,6 +154,11 @@ build/tests/%: tests/vm/%.c $(call objects,base/static) $(LIBRARIES)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
 	    $(CRYPTO) -lz -lzstd
 
+# A guest that tests of the broker can make lie, with a processor of its own.
+$(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
+	$(call link,-pie,$(DYNAMIC))
+-include $(patsubst %.c,$(O)/%.d,$(wildcard tests/broker/*.c))
+
 # ---- images
 
 # The keys of the demonstration's broker are part of an image's configuration, so it is made once and kept.
@@ -176,8 +183,10 @@ TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
 
 check-unit: $(UNIT) $(FUZZ)
 	@tests/run $(TESTS_UNIT)
-check-programs: $(PROGRAMS)
+check-programs: $(PROGRAMS) $(TESTED)/tests/release-client
 	@tests/run $(TESTS_PROGRAMS)
+check-broker: $(TESTED)/bin/postern-broker $(TESTED)/tests/release-client
+	@TESTED='$(TESTED)' tests/run $(filter tests/broker/%,$(TESTS_PROGRAMS))
 lint: $(PROGRAMS)
 	@tests/run $(TESTS_LINT)
 check-image: image
@@ -185,9 +194,9 @@ check-image: image
 check-vm: image build/tests/device-probe
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.
-check-built: image $(UNIT) $(FUZZ) build/tests/device-probe
+check-built: image $(UNIT) $(FUZZ) build/tests/device-probe $(TESTED)/tests/release-client
 check-run:
 	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 
-.PHONY: all objects image demo check-built check-run check-unit check-programs check-image check-vm lint
+.PHONY: all objects image demo check-built check-run check-unit check-programs check-broker check-image check-vm lint
 endif

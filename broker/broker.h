@@ -21,10 +21,8 @@
 #include "broker/session.h"
 #include "broker/store.h"
 
-/* Exit codes of every verb (postern-broker(1)). */
+/* Exit codes beside those of base/command.h (postern-broker(1)). */
 enum broker_exit {
-    BROKER_EXIT_GOOD = 0,
-    BROKER_EXIT_MISUSE = 1, /* wrong options, unacceptable input, nothing of that name */
     BROKER_EXIT_STATE = 2,  /* the broker's directory, store or memory cannot be used */
     BROKER_EXIT_LISTEN = 3, /* the address cannot be listened on */
 };

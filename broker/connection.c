@@ -176,7 +176,7 @@ static void on_output_done(struct bufferevent *stream, void *argument)
 {
     struct connection *connection = argument;
 
-    if (connection->state != STATE_WRITING)
+    if (connection->state != STATE_WRITING || evbuffer_get_length(bufferevent_get_output(stream)))
         return;
     if (connection->close) {
         connection->state = STATE_LINGERING;

@@ -16,7 +16,6 @@
 
 #define MAX_KEY_FILE_BYTES 8192
 #define MAX_CERTIFICATE_FILE_BYTES 16384
-#define CERTIFICATE_NAME "postern-broker"
 
 static const char *const files[] = { "tls.key", "tls.crt", "record.key", "token.key", "kek" };
 
@@ -66,6 +65,7 @@ static int create_key(const char *directory, const char *name, const char *group
 
 static bool fill_certificate(X509 *certificate, EVP_PKEY *key)
 {
+    static const unsigned char common_name[] = "postern-broker";
     X509_NAME *name = X509_get_subject_name(certificate);
     uint8_t serial[16];
     BIGNUM *number;
@@ -79,7 +79,7 @@ static bool fill_certificate(X509 *certificate, EVP_PKEY *key)
          X509_set_version(certificate, X509_VERSION_3) == 1 &&
          ASN1_TIME_set_string_X509(X509_getm_notBefore(certificate), "20240101000000Z") == 1 &&
          ASN1_TIME_set_string_X509(X509_getm_notAfter(certificate), "99991231235959Z") == 1 &&
-         X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)CERTIFICATE_NAME, -1, -1, 0) == 1 &&
+         X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_ASC, common_name, -1, -1, 0) == 1 &&
          X509_set_issuer_name(certificate, name) == 1 && X509_set_pubkey(certificate, key) == 1 &&
          X509_sign(certificate, key, EVP_sha256()) > 0;
     BN_free(number);

@@ -9,4 +9,5 @@
 void policy_document_write(const struct policy *policy, struct buffer *to);
 
 /* Adds a launch digest unless it is there. Errors: -ENOMEM, -E2BIG above POLICY_MAX_MEASUREMENTS. */
-int policy_document_add(struct policy *policy, const uint8_t measurement[MEASUREMENT_BYTES], bool *ret_added) MUST_CHECK;
+int policy_document_add(struct policy *policy, const uint8_t measurement[MEASUREMENT_BYTES], bool *ret_added)
+    MUST_CHECK;

@@ -21,8 +21,8 @@ enum route {
 enum route request_route(const char *target, const char **ret_resource);
 
 /*
- * Whether this is "repository/type/tag" as the protocol spells resources (each part [A-Za-z0-9_-]+[A-Za-z0-9_.-]*), of at
- * most RELEASE_MAX_RESOURCE_BYTES.
+ * Whether this is "repository/type/tag" as the protocol spells resources, each part [A-Za-z0-9_-]+[A-Za-z0-9_.-]*, of
+ * at most RELEASE_MAX_RESOURCE_BYTES.
  */
 bool request_resource_valid(const char *resource);
 

@@ -13,8 +13,9 @@ static int check_file(const char *path, const struct stat *found, size_t max, st
     if (!S_ISREG(found->st_mode))
         return reason_set(why, -EINVAL, "%s: not a regular file", path);
     if (found->st_mode & 077)
-        return reason_set(why, -EACCES, "%s: holds a key, but its mode is %04o: others may read or change it; chmod 600 it",
-                          path, (unsigned)found->st_mode & 07777u);
+        return reason_set(why, -EACCES,
+                          "%s: holds a key, but its mode is %04o: others may read or change it; chmod 600 it", path,
+                          (unsigned)found->st_mode & 07777u);
     if (!found->st_size)
         return reason_set(why, -ENODATA, "%s: is empty", path);
     if ((uintmax_t)found->st_size > max)

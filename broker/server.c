@@ -90,9 +90,10 @@ static int open_tls(struct server *server, const struct keys *keys)
     if (!server->tls)
         return -ENOMEM;
     (void)SSL_CTX_set_session_cache_mode(server->tls, SSL_SESS_CACHE_OFF);
-    (void)SSL_CTX_set_options(server->tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    (void)SSL_CTX_set_options(server->tls, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET);
     (void)SSL_CTX_set_mode(server->tls, SSL_MODE_RELEASE_BUFFERS);
-    if (SSL_CTX_set_min_proto_version(server->tls, TLS1_3_VERSION) != 1 || SSL_CTX_set_num_tickets(server->tls, 0) != 1 ||
+    if (SSL_CTX_set_min_proto_version(server->tls, TLS1_3_VERSION) != 1 ||
+        SSL_CTX_set_num_tickets(server->tls, 0) != 1 ||
         SSL_CTX_use_certificate(server->tls, keys->certificate) != 1 ||
         SSL_CTX_use_PrivateKey(server->tls, keys->tls) != 1) {
         ERR_clear_error();
@@ -194,8 +195,11 @@ void server_free(struct server *server)
     free_event(&server->tick);
     free_event(&server->signals[0]);
     free_event(&server->signals[1]);
-    SSL_CTX_free(server->tls);
-    if (server->base)
+    if (server->base) {
+        /* Bufferevents are let go in a turn of the loop after the one that freed them. */
+        (void)event_base_loop(server->base, EVLOOP_NONBLOCK);
         event_base_free(server->base);
+    }
+    SSL_CTX_free(server->tls);
     *server = (struct server){ .count = 0 };
 }

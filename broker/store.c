@@ -50,8 +50,8 @@ static const char *const texts[STORE_STATEMENTS] = {
     [STORE_REFUSED_INSERT] = "INSERT INTO refused (time, request, line) VALUES (?1, ?2, ?3)",
     [STORE_REFUSED_TRIM] = "DELETE FROM refused WHERE id <= ?1",
     [STORE_LOG_ALL] = "SELECT time, line FROM log UNION ALL SELECT time, line FROM refused ORDER BY time",
-    [STORE_LOG_REQUEST] = "SELECT time, line FROM log WHERE request = ?1 "
-                          "UNION ALL SELECT time, line FROM refused WHERE request = ?1 ORDER BY time",
+    [STORE_LOG_REQUEST] = ("SELECT time, line FROM log WHERE request = ?1 "
+                           "UNION ALL SELECT time, line FROM refused WHERE request = ?1 ORDER BY time"),
 };
 
 static const struct {
@@ -67,15 +67,22 @@ static const struct {
     { SQLITE_CORRUPT, -EBADMSG, "is damaged" },
     { SQLITE_NOTADB, -EBADMSG, "is not a broker's store" },
     { SQLITE_NOMEM, -ENOMEM, "no memory is left" },
-    { SQLITE_CANTOPEN, -ENOENT, "cannot be opened" },
 };
 
 static int failed(const struct store *store, int code, struct reason *why)
 {
+    int error;
+
     for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
         if ((code & 0xff) == failures[i].code)
             return reason_set(why, failures[i].error, "%s: %s", store->path, failures[i].text);
-    return reason_set(why, -EIO, "%s: %s", store->path, sqlite3_errstr(code));
+    /* Of its own errors SQLITE_IOERR and SQLITE_CANTOPEN, SQLite knows what the system said. */
+    error = sqlite3_system_errno(store->database);
+    if (error == ENOSPC)
+        return reason_set(why, -ENOSPC, "%s: no space is left", store->path);
+    if (!error || error == ENOENT) /* of a file beside the store */
+        return reason_set(why, -EIO, "%s: %s", store->path, sqlite3_errstr(code));
+    return reason_set(why, -error, "%s: %s", store->path, strerror(error));
 }
 
 static int execute(struct store *store, const char *text, struct reason *why)
@@ -163,13 +170,13 @@ int store_open(const char *path, enum store_access access, struct store **ret_st
     CLEANUP(store_close) struct store *store = NULL;
     int r = open_database(path, access == STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY, &store, why);
 
+    /* Whether it can be written is found out here, not at the first decision. */
+    if (r == 0 && access == STORE_WRITE && sqlite3_db_readonly(store->database, "main") == 1)
+        r = failed(store, SQLITE_READONLY, why);
     if (r == 0)
         r = check_format(store, why);
     if (r == 0 && access == STORE_WRITE)
         r = execute(store, "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;", why);
-    /* Whether it can be written is found out here, not at the first decision. */
-    if (r == 0 && access == STORE_WRITE && sqlite3_db_readonly(store->database, "main") == 1)
-        r = failed(store, SQLITE_READONLY, why);
     if (r == 0 && access == STORE_WRITE)
         r = store_run(store, STORE_BEGIN, why);
     if (r < 0)

@@ -47,8 +47,8 @@ void store_remove(const char *path);
 enum store_access { STORE_READ, STORE_WRITE };
 
 /*
- * Errors: -ENOENT, -EACCES, -EROFS, -ENOSPC, -EBUSY another process holds it, -EBADMSG not a broker's store or damaged,
- * -EIO, -ENOMEM; the sentence names the file.
+ * Errors: -EACCES, -EROFS, -ENOSPC, -EBUSY another process holds it, -EBADMSG not a broker's store or damaged, -EIO,
+ * also when it is not there, -ENOMEM, other errnos of the system; the sentence names the file.
  */
 int store_open(const char *path, enum store_access access, struct store **ret_store, struct reason *why) MUST_CHECK;
 

@@ -35,7 +35,8 @@ static int write_header(EVP_PKEY *key, struct buffer *to)
 
     if (guest_key_point(key, &point) < 0)
         return -EIO;
-    buffer_add_text(to, "{\"typ\":\"JWT\",\"alg\":\"ES256\",\"jwk\":{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ES256\"");
+    buffer_add_text(to, "{\"typ\":\"JWT\",\"alg\":\"ES256\",\"jwk\":"
+                        "{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ES256\"");
     write_coordinate(to, "x", point.x);
     write_coordinate(to, "y", point.y);
     buffer_add_text(to, "}}");

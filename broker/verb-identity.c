@@ -10,25 +10,13 @@
 
 #define MAX_SPKI_BYTES 256
 
-static const char help[] =
-    "usage: postern-broker identity --dir DIR [--json]\n"
-    "\n"
-    "Prints what an image's postern.json says about its broker:\n"
-    "  spki_sha256   SHA-256 of the TLS key's SubjectPublicKeyInfo, in hexadecimal\n"
-    "  record_key    the key that signs volume records: its DER SubjectPublicKeyInfo, in base64\n"
-    "\n"
-    "  --dir DIR   the broker's directory\n"
-    "  --json      as one JSON object\n"
-    "\n"
-    "Example: postern-broker identity --dir /var/lib/broker --json\n";
-
-static int run(const struct verb *verb, int argc, char **argv)
+static int run(const struct command *command, int argc, char **argv)
 {
     const char *directory = NULL;
     bool json = false;
-    const struct option_spec specs[] = {
-        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
-        { .name = "json", .kind = OPTION_FLAG, .to.flag = &json },
+    const struct option_row rows[] = {
+        VERB_DIRECTORY(&directory),
+        OPTION("json", NULL, "as one JSON object", OPTION_FLAG, &json),
     };
     CLEANUP(keys_free) struct keys keys = { .kek = SECRET_NONE };
     char pin_text[HEX_TEXT_BYTES(TLS_PIN_BYTES)], key_text[BASE64_TEXT_BYTES(MAX_SPKI_BYTES)];
@@ -37,24 +25,31 @@ static int run(const struct verb *verb, int argc, char **argv)
     unsigned char *der = NULL;
     int exit_code, size, r;
 
-    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+    if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0, &exit_code))
         return exit_code;
     r = keys_load(directory, &keys, &why);
     if (r == 0)
         r = tls_pin_of(keys.certificate, pin);
     if (r < 0)
-        return verb_fail(verb, BROKER_EXIT_STATE, &why, r);
+        return verb_fail(BROKER_EXIT_STATE, &why, r);
     size = i2d_PUBKEY(keys.record, &der);
     if (size <= 0 || size > MAX_SPKI_BYTES) {
         OPENSSL_free(der);
-        return verb_fail(verb, BROKER_EXIT_STATE, &why, -ENOMEM);
+        return verb_fail(BROKER_EXIT_STATE, &why, -ENOMEM);
     }
     hex_encode(pin, sizeof(pin), pin_text);
     (void)base64_encode(BASE64_STANDARD, der, (size_t)size, key_text);
     OPENSSL_free(der);
-    printf(json ? "{\"spki_sha256\": \"%s\", \"record_key\": \"%s\"}\n" : "spki_sha256  %s\nrecord_key   %s\n", pin_text,
-           key_text);
-    return verb_finish(verb);
+    printf(json ? "{\"spki_sha256\": \"%s\", \"record_key\": \"%s\"}\n" : "spki_sha256  %s\nrecord_key   %s\n",
+           pin_text, key_text);
+    return COMMAND_OK;
 }
 
-const struct verb verb_identity = { "identity", help, run };
+const struct command verb_identity = {
+    .program = VERB_PROGRAM,
+    .name = "identity",
+    .summary = "Prints the keys that images pin: what postern.json says about its broker.",
+    .usage = "--dir DIR [--json]",
+    .example = "  postern-broker identity --dir /var/lib/broker --json\n",
+    .run = run,
+};

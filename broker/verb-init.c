@@ -1,108 +1,101 @@
 /* init: a broker's directory. */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "broker/verbs.h"
 
-static const char help[] =
-    "usage: postern-broker init --dir DIR\n"
-    "\n"
-    "Makes the broker's directory: TLS key and certificate, the key that signs volume records, the key that\n"
-    "encrypts them in the store, and the empty store. DIR must not exist, or be empty. Nothing is left behind\n"
-    "when it fails, and nothing is ever overwritten.\n"
-    "\n"
-    "  --dir DIR   the directory; whoever can read it has every key that is registered here\n"
-    "\n"
-    "Example: postern-broker init --dir /var/lib/broker\n";
-
-/* Whether nothing lies in the directory. Errors: -errno. */
-static int is_empty(const char *directory, bool *ret_empty)
+static bool is_empty(DIR *directory)
 {
-    DIR *open = opendir(directory);
     struct dirent *entry;
-    bool empty = true;
 
-    if (!open)
-        return -errno;
-    while ((entry = readdir(open)))
+    while ((entry = readdir(directory)))
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            empty = false;
-    (void)closedir(open);
-    *ret_empty = empty;
-    return 0;
+            return false;
+    return true;
 }
 
-/* Makes the directory, or takes an empty one over. */
-static int take_directory(const char *directory, bool *ret_made, struct reason *why)
+/* Makes the directory, or takes an empty one over; holds it against others that do the same until it is closed. */
+static int take_directory(const char *path, DIR **ret_directory, bool *ret_made, struct reason *why)
 {
-    bool empty = false;
-    int r;
+    DIR *directory;
+    int r = 0;
 
-    *ret_made = mkdir(directory, 0700) == 0;
-    if (*ret_made)
-        return 0;
-    if (errno != EEXIST)
-        return reason_set(why, -errno, "%s: cannot be made: %s", directory, strerror(errno));
-    r = is_empty(directory, &empty);
-    if (r < 0)
-        return reason_set(why, r, "%s: cannot be read: %s", directory, strerror(-r));
-    if (!empty)
-        return reason_set(why, -EEXIST, "%s: is not empty; a broker is made in a directory of its own", directory);
-    if (chmod(directory, 0700) < 0)
-        return reason_set(why, -errno, "%s: cannot be closed to others: %s", directory, strerror(errno));
+    *ret_made = mkdir(path, 0700) == 0;
+    if (!*ret_made && errno != EEXIST)
+        return reason_set(why, -errno, "%s: cannot be made: %s", path, strerror(errno));
+    directory = opendir(path);
+    if (!directory)
+        return reason_set(why, -errno, "%s: cannot be read: %s", path, strerror(errno));
+    if (flock(dirfd(directory), LOCK_EX | LOCK_NB) < 0 || !is_empty(directory))
+        r = reason_set(why, -EEXIST, "%s: is not empty; a broker is made in a directory of its own", path);
+    else if (fchmod(dirfd(directory), 0700) < 0)
+        r = reason_set(why, -errno, "%s: cannot be closed to others: %s", path, strerror(errno));
+    if (r < 0) {
+        (void)closedir(directory);
+        return r;
+    }
+    *ret_directory = directory;
     return 0;
 }
 
 /* The store comes last: without it the directory is no broker's. */
-static int fill(const char *directory, const char *store, struct reason *why)
+static int fill(DIR *directory, const char *path, const char *store, struct reason *why)
 {
-    CLEANUP_FD int fd = -1;
-    int r = keys_create(directory, why);
+    int r = keys_create(path, why);
 
     if (r == 0)
         r = store_create(store, why);
-    if (r < 0)
-        return r;
-    fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0 || fsync(fd) < 0)
-        return reason_set(why, -errno, "%s: cannot be synced: %s", directory, strerror(errno));
-    return 0;
+    if (r == 0 && fsync(dirfd(directory)) < 0)
+        r = reason_set(why, -errno, "%s: cannot be synced: %s", path, strerror(errno));
+    return r;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int run(const struct command *command, int argc, char **argv)
 {
     const char *directory = NULL;
-    const struct option_spec specs[] = { { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory } };
+    const struct option_row rows[] = {
+        OPTION("dir", "DIR", "the broker's directory, made here; must not exist, or be empty", OPTION_TEXT, &directory,
+               .required = true),
+    };
     char store[KEYS_MAX_PATH];
     struct reason why = { "" };
+    DIR *held = NULL;
     bool made = false;
     int exit_code, r;
 
-    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+    if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0, &exit_code))
         return exit_code;
     r = keys_path(directory, STORE_FILE, store, &why);
     if (r < 0)
-        return verb_fail(verb, BROKER_EXIT_MISUSE, &why, r);
-    r = take_directory(directory, &made, &why);
+        return verb_fail(COMMAND_MISUSE, &why, r);
+    r = take_directory(directory, &held, &made, &why);
     if (r < 0)
-        return verb_fail(verb, r == -EEXIST ? BROKER_EXIT_MISUSE : BROKER_EXIT_STATE, &why, r);
-    r = fill(directory, store, &why);
+        return verb_fail(r == -EEXIST ? COMMAND_MISUSE : BROKER_EXIT_STATE, &why, r);
+    r = fill(held, directory, store, &why);
     if (r < 0) {
         keys_remove(directory);
         store_remove(store);
         if (made)
             (void)rmdir(directory);
-        return verb_fail(verb, BROKER_EXIT_STATE, &why, r);
     }
+    (void)closedir(held);
+    if (r < 0)
+        return verb_fail(BROKER_EXIT_STATE, &why, r);
     printf("%s: a broker is here. postern-broker identity --dir %s prints what images have to pin.\n", directory,
            directory);
-    return verb_finish(verb);
+    return COMMAND_OK;
 }
 
-const struct verb verb_init = { "init", help, run };
+const struct command verb_init = {
+    .program = VERB_PROGRAM,
+    .name = "init",
+    .summary = "Makes a broker: its keys and an empty store.",
+    .usage = "--dir DIR",
+    .example = "  postern-broker init --dir /var/lib/broker\n",
+    .run = run,
+};

@@ -9,18 +9,6 @@
 #define MAX_LINE_BYTES 16384
 #define MAX_CHECKS 32
 
-static const char help[] =
-    "usage: postern-broker log show --dir DIR [--request ID] [--json]\n"
-    "\n"
-    "Prints what was decided and why, oldest first: accepted attestations and every decision over a resource, and\n"
-    "the newest 10000 refusals before that.\n"
-    "\n"
-    "  --dir DIR        the broker's directory\n"
-    "  --request ID     only this one: the id that the guest shows on its console\n"
-    "  --json           the lines as they were logged, one JSON object each\n"
-    "\n"
-    "Example: postern-broker log show --dir /var/lib/broker --request 1c0ffee0d15ea5e0\n";
-
 static void print_check(struct json_reader *checks, size_t index)
 {
     struct json_reader check;
@@ -98,32 +86,39 @@ static int print_all(struct store *store, const char *request, bool json, size_t
     return r;
 }
 
-static int run(const struct verb *verb, int argc, char **argv)
+static int run(const struct command *command, int argc, char **argv)
 {
     const char *directory = NULL, *request = NULL;
     bool json = false;
-    const struct option_spec specs[] = {
-        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
-        { .name = "request", .kind = OPTION_TEXT, .to.text = &request },
-        { .name = "json", .kind = OPTION_FLAG, .to.flag = &json },
+    const struct option_row rows[] = {
+        VERB_DIRECTORY(&directory),
+        OPTION("request", "ID", "only this one: the id that the guest's console names", OPTION_TEXT, &request),
+        OPTION("json", NULL, "the lines as they were logged", OPTION_FLAG, &json),
     };
     CLEANUP(store_close) struct store *store = NULL;
     struct reason why = { "" };
     size_t count = 0;
     int exit_code, r;
 
-    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+    if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0, &exit_code))
         return exit_code;
     r = verb_open_store(directory, STORE_READ, &store, &why);
     if (r == 0)
         r = print_all(store, request, json, &count, &why);
     if (r < 0)
-        return verb_fail(verb, BROKER_EXIT_STATE, &why, r);
+        return verb_fail(BROKER_EXIT_STATE, &why, r);
     if (request && !count) {
         r = reason_set(&why, -ENODATA, "%s: no decision stands under this request id", request);
-        return verb_fail(verb, BROKER_EXIT_MISUSE, &why, r);
+        return verb_fail(COMMAND_MISUSE, &why, r);
     }
-    return verb_finish(verb);
+    return COMMAND_OK;
 }
 
-const struct verb verb_log_show = { "log show", help, run };
+const struct command verb_log_show = {
+    .program = VERB_PROGRAM,
+    .name = "log show",
+    .summary = "Prints what was decided and why, oldest first.",
+    .usage = "--dir DIR [--request ID] [--json]",
+    .example = "  postern-broker log show --dir /var/lib/broker --request 1c0ffee0d15ea5e0\n",
+    .run = run,
+};

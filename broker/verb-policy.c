@@ -10,30 +10,8 @@
 #include "broker/verbs.h"
 #include "broker/volumes.h"
 
-static const char allow_help[] =
-    "usage: postern-broker allow --dir DIR --resource R --measurement HEX [HEX…]\n"
-    "       postern-broker allow --dir DIR --resource R --policy FILE\n"
-    "\n"
-    "Says which launches may have a volume. Without a policy nobody may. With --measurement, launch digests join\n"
-    "those that are allowed already; a first policy denies debug and wants VMPL 0. With --policy, a document\n"
-    "(JSON; docs/policy.md) takes the place of the policy that is there.\n"
-    "\n"
-    "  --dir DIR           the broker's directory\n"
-    "  --resource R        the volume's name, as `volume list` prints it\n"
-    "  --measurement HEX   a launch digest, 96 hexadecimal digits, as `postern measure` prints it\n"
-    "  --policy FILE       a whole policy\n"
-    "\n"
-    "Example: postern-broker allow --dir /var/lib/broker --resource default/volume/data --measurement 5f3a…\n";
-
-static const char show_help[] =
-    "usage: postern-broker policy show --dir DIR --resource R\n"
-    "\n"
-    "Prints the policy document of a volume.\n"
-    "\n"
-    "  --dir DIR        the broker's directory\n"
-    "  --resource R     the volume's name, as `volume list` prints it\n"
-    "\n"
-    "Example: postern-broker policy show --dir /var/lib/broker --resource default/volume/data\n";
+/* Launch digests behind one --measurement. */
+#define MAX_WORDS 512
 
 /* The policy that a volume has; an empty one, under which nothing is allowed, when it has none. */
 static int load_policy(struct store *store, const char *resource, struct policy *ret_policy, struct reason *why)
@@ -78,16 +56,15 @@ static int add_one(struct policy *policy, const char *text, unsigned *added, str
     return r;
 }
 
-/* Reads, adds, writes back, inside the caller's transaction. */
-static int allow_measurements(struct store *store, const char *resource, const struct option_list *list,
-                              struct reason *why)
+/* Reads, adds, writes back, inside the caller's transaction. The texts end with NULL. */
+static int allow_measurements(struct store *store, const char *resource, const char *const *texts, struct reason *why)
 {
     CLEANUP(policy_free) struct policy policy = { .measurements = NULL };
     unsigned added = 0;
     int r = load_policy(store, resource, &policy, why);
 
-    for (size_t i = 0; r == 0 && i < list->count; i++)
-        r = add_one(&policy, list->values[i], &added, why);
+    for (; r == 0 && *texts; texts++)
+        r = add_one(&policy, *texts, &added, why);
     if (r == 0)
         r = keep_policy(store, resource, &policy, why);
     if (r == 0)
@@ -115,14 +92,14 @@ static int allow_document(struct store *store, const char *resource, const char 
     return r;
 }
 
-static int change_policy(struct store *store, const char *resource, const struct option_list *list, const char *path,
+static int change_policy(struct store *store, const char *resource, const char *const *texts, const char *path,
                          struct reason *why)
 {
     int r = store_run(store, STORE_BEGIN, why);
 
     if (r < 0)
         return r;
-    r = path ? allow_document(store, resource, path, why) : allow_measurements(store, resource, list, why);
+    r = path ? allow_document(store, resource, path, why) : allow_measurements(store, resource, texts, why);
     if (r == 0)
         r = store_run(store, STORE_COMMIT, why);
     if (r < 0)
@@ -133,62 +110,80 @@ static int change_policy(struct store *store, const char *resource, const struct
 static int exit_code_of(int error)
 {
     return error == -ENODATA || error == -EINVAL || error == -E2BIG || error == -ENOENT || error == -EFBIG
-               ? BROKER_EXIT_MISUSE
+               ? COMMAND_MISUSE
                : BROKER_EXIT_STATE;
 }
 
-static int run_allow(const struct verb *verb, int argc, char **argv)
+static int run_allow(const struct command *command, int argc, char **argv)
 {
     const char *directory = NULL, *resource = NULL, *path = NULL;
+    const char *texts[OPTION_MAX_VALUES + MAX_WORDS + 1] = { NULL };
     struct option_list list = { .count = 0 };
-    const struct option_spec specs[] = {
-        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
-        { .name = "resource", .kind = OPTION_TEXT, .required = true, .to.text = &resource },
-        { .name = "measurement", .kind = OPTION_LIST, .to.list = &list },
-        { .name = "policy", .kind = OPTION_TEXT, .to.text = &path },
+    const struct option_row rows[] = {
+        VERB_DIRECTORY(&directory),
+        VERB_RESOURCE(&resource),
+        OPTION("measurement", "HEX", "a launch digest of `postern measure`; more may follow", OPTION_LIST, &list),
+        OPTION("policy", "FILE", "a whole policy instead (JSON, docs/policy.md)", OPTION_TEXT, &path),
     };
     CLEANUP(store_close) struct store *store = NULL;
     struct reason why = { "" };
     int exit_code, r;
 
-    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+    /* Words behind the options are digests too, behind those of --measurement. */
+    if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, texts + OPTION_MAX_VALUES, MAX_WORDS, &exit_code))
         return exit_code;
-    if (!list.count == !path) {
+    memcpy(texts + OPTION_MAX_VALUES - list.count, list.values, list.count * sizeof(*texts));
+    if (!list.count == !path || (!list.count && texts[OPTION_MAX_VALUES])) {
         r = reason_set(&why, -EINVAL, "expected either --measurement or --policy; see postern-broker allow --help");
-        return verb_fail(verb, BROKER_EXIT_MISUSE, &why, r);
+        return verb_fail(COMMAND_MISUSE, &why, r);
     }
     r = verb_open_store(directory, STORE_WRITE, &store, &why);
     if (r < 0)
-        return verb_fail(verb, BROKER_EXIT_STATE, &why, r);
-    r = change_policy(store, resource, &list, path, &why);
-    return r < 0 ? verb_fail(verb, exit_code_of(r), &why, r) : verb_finish(verb);
+        return verb_fail(BROKER_EXIT_STATE, &why, r);
+    r = change_policy(store, resource, texts + OPTION_MAX_VALUES - list.count, path, &why);
+    return r < 0 ? verb_fail(exit_code_of(r), &why, r) : COMMAND_OK;
 }
 
-static int run_show(const struct verb *verb, int argc, char **argv)
+static int run_show(const struct command *command, int argc, char **argv)
 {
     const char *directory = NULL, *resource = NULL;
-    const struct option_spec specs[] = {
-        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
-        { .name = "resource", .kind = OPTION_TEXT, .required = true, .to.text = &resource },
+    const struct option_row rows[] = {
+        VERB_DIRECTORY(&directory),
+        VERB_RESOURCE(&resource),
     };
     CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
     CLEANUP(store_close) struct store *store = NULL;
     struct reason why = { "" };
     int exit_code, r;
 
-    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+    if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0, &exit_code))
         return exit_code;
     r = verb_open_store(directory, STORE_READ, &store, &why);
     if (r < 0)
-        return verb_fail(verb, BROKER_EXIT_STATE, &why, r);
+        return verb_fail(BROKER_EXIT_STATE, &why, r);
     r = volume_find(store, resource, &volume, &why);
     if (r == 0 && !volume.policy.size)
         r = reason_set(&why, -ENODATA, "%s: has no policy, so nobody may have it", resource);
     if (r < 0)
-        return verb_fail(verb, exit_code_of(r), &why, r);
+        return verb_fail(exit_code_of(r), &why, r);
     printf("%s\n", buffer_text(&volume.policy));
-    return verb_finish(verb);
+    return COMMAND_OK;
 }
 
-const struct verb verb_allow = { "allow", allow_help, run_allow };
-const struct verb verb_policy_show = { "policy show", show_help, run_show };
+const struct command verb_allow = {
+    .program = VERB_PROGRAM,
+    .name = "allow",
+    .summary = "Says which launches may have a volume. Launch digests join those that are allowed already.",
+    .usage = "--dir DIR --resource NAME (--measurement HEX [HEX…] | --policy FILE)",
+    .example = "  postern-broker allow --dir /var/lib/broker --resource default/volume/data --measurement 5f3a…\n",
+    .run = run_allow,
+};
+
+const struct command verb_policy_show = {
+    .program = VERB_PROGRAM,
+    .name = "policy show",
+    .summary = "Prints the policy document of a volume.",
+    .usage = "--dir DIR --resource NAME",
+    .example = "  postern-broker policy show --dir /var/lib/broker --resource default/volume/data\n",
+    .run = run_show,
+};

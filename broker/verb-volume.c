@@ -13,38 +13,6 @@
 /* A registered record: three words, a key, and some numbers. */
 #define MAX_RECORD_FILE_BYTES 1024
 
-static const char add_help[] =
-    "usage: postern-broker volume add --dir DIR --record FILE [--resource REPOSITORY/TYPE/TAG]\n"
-    "\n"
-    "Registers a volume record, as `postern volume create` wrote it. It holds the volume's key: it is kept\n"
-    "encrypted, and FILE must not be readable by others. Nobody gets it before `postern-broker allow`.\n"
-    "\n"
-    "  --dir DIR          the broker's directory\n"
-    "  --record FILE      the record\n"
-    "  --resource R       the name that guests ask for; default/volume/ID unless said otherwise\n"
-    "\n"
-    "Example: postern-broker volume add --dir /var/lib/broker --record data.record\n";
-
-static const char list_help[] =
-    "usage: postern-broker volume list --dir DIR [--json]\n"
-    "\n"
-    "Lists the registered volumes, without their keys, and how many launches may have each.\n"
-    "\n"
-    "  --dir DIR   the broker's directory\n"
-    "  --json      one JSON object per line\n"
-    "\n"
-    "Example: postern-broker volume list --dir /var/lib/broker\n";
-
-static const char remove_help[] =
-    "usage: postern-broker volume remove --dir DIR --resource REPOSITORY/TYPE/TAG\n"
-    "\n"
-    "Forgets a volume: its record, and with it the broker's copy of its key, and its policy.\n"
-    "\n"
-    "  --dir DIR        the broker's directory\n"
-    "  --resource R     the volume's name, as `volume list` prints it\n"
-    "\n"
-    "Example: postern-broker volume remove --dir /var/lib/broker --resource default/volume/data\n";
-
 static const char *state_name(enum record_state state)
 {
     return state == RECORD_READY ? "ready" : "uninitialised";
@@ -75,13 +43,13 @@ static int add_record(const char *directory, const char *resource, const struct 
     return r < 0 ? r : volume_add(store, &keys.kek, resource, bytes, why);
 }
 
-static int run_add(const struct verb *verb, int argc, char **argv)
+static int run_add(const struct command *command, int argc, char **argv)
 {
     const char *directory = NULL, *path = NULL, *resource = NULL;
-    const struct option_spec specs[] = {
-        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
-        { .name = "record", .kind = OPTION_TEXT, .required = true, .to.text = &path },
-        { .name = "resource", .kind = OPTION_TEXT, .to.text = &resource },
+    const struct option_row rows[] = {
+        VERB_DIRECTORY(&directory),
+        OPTION("record", "FILE", "the record; must not be accessible to others", OPTION_TEXT, &path, .required = true),
+        OPTION("resource", "NAME", "what guests ask for (default/volume/ and the volume's id)", OPTION_TEXT, &resource),
     };
     CLEANUP_SECRET struct secret bytes = SECRET_NONE;
     char name[sizeof("default/volume/") + RECORD_ID_MAX_BYTES];
@@ -89,26 +57,26 @@ static int run_add(const struct verb *verb, int argc, char **argv)
     struct record record;
     int exit_code, r;
 
-    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+    if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0, &exit_code))
         return exit_code;
     r = read_record(path, &bytes, &record, &why);
     if (r < 0)
-        return verb_fail(verb, BROKER_EXIT_MISUSE, &why, r);
+        return verb_fail(COMMAND_MISUSE, &why, r);
     (void)snprintf(name, sizeof(name), "default/volume/%s", record.volume_id);
     if (!resource)
         resource = name;
     if (!request_resource_valid(resource)) {
         r = reason_set(&why, -EINVAL, "\"%s\" is not a resource's name, expected REPOSITORY/TYPE/TAG", resource);
-        return verb_fail(verb, BROKER_EXIT_MISUSE, &why, r);
+        return verb_fail(COMMAND_MISUSE, &why, r);
     }
     r = add_record(directory, resource, &bytes, &why);
     if (r < 0)
-        return verb_fail(verb, r == -EEXIST ? BROKER_EXIT_MISUSE : BROKER_EXIT_STATE, &why, r);
+        return verb_fail(r == -EEXIST ? COMMAND_MISUSE : BROKER_EXIT_STATE, &why, r);
     printf("%s: volume %s, %llu bytes, %s, integrity %s, %s. Nobody may have it yet:\n"
            "postern-broker allow --dir %s --resource %s --measurement HEX\n",
            resource, record.volume_id, (unsigned long long)record.length, record.cipher, record.integrity,
            state_name(record.state), directory, resource);
-    return verb_finish(verb);
+    return COMMAND_OK;
 }
 
 struct listing {
@@ -170,13 +138,13 @@ static int list_one(void *context, const char *resource)
     return r;
 }
 
-static int run_list(const struct verb *verb, int argc, char **argv)
+static int run_list(const struct command *command, int argc, char **argv)
 {
     const char *directory = NULL;
     bool json = false;
-    const struct option_spec specs[] = {
-        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
-        { .name = "json", .kind = OPTION_FLAG, .to.flag = &json },
+    const struct option_row rows[] = {
+        VERB_DIRECTORY(&directory),
+        OPTION("json", NULL, "one JSON object per line", OPTION_FLAG, &json),
     };
     CLEANUP(keys_free) struct keys keys = { .kek = SECRET_NONE };
     CLEANUP(store_close) struct store *store = NULL;
@@ -184,7 +152,7 @@ static int run_list(const struct verb *verb, int argc, char **argv)
     struct reason why = { "" };
     int exit_code, r;
 
-    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+    if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0, &exit_code))
         return exit_code;
     r = verb_open_store(directory, STORE_READ, &store, &why);
     if (r == 0)
@@ -194,31 +162,54 @@ static int run_list(const struct verb *verb, int argc, char **argv)
     listing.why = &why;
     if (r == 0)
         r = volume_each(store, list_one, &listing, &why);
-    return r < 0 ? verb_fail(verb, BROKER_EXIT_STATE, &why, r) : verb_finish(verb);
+    return r < 0 ? verb_fail(BROKER_EXIT_STATE, &why, r) : COMMAND_OK;
 }
 
-static int run_remove(const struct verb *verb, int argc, char **argv)
+static int run_remove(const struct command *command, int argc, char **argv)
 {
     const char *directory = NULL, *resource = NULL;
-    const struct option_spec specs[] = {
-        { .name = "dir", .kind = OPTION_TEXT, .required = true, .to.text = &directory },
-        { .name = "resource", .kind = OPTION_TEXT, .required = true, .to.text = &resource },
+    const struct option_row rows[] = {
+        VERB_DIRECTORY(&directory),
+        VERB_RESOURCE(&resource),
     };
     CLEANUP(store_close) struct store *store = NULL;
     struct reason why = { "" };
     int exit_code, r;
 
-    if (!options_parse(verb, argc, argv, specs, ARRAY_SIZE(specs), &exit_code))
+    if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0, &exit_code))
         return exit_code;
     r = verb_open_store(directory, STORE_WRITE, &store, &why);
     if (r == 0)
         r = volume_remove(store, resource, &why);
     if (r < 0)
-        return verb_fail(verb, r == -ENODATA ? BROKER_EXIT_MISUSE : BROKER_EXIT_STATE, &why, r);
+        return verb_fail(r == -ENODATA ? COMMAND_MISUSE : BROKER_EXIT_STATE, &why, r);
     printf("%s: removed\n", resource);
-    return verb_finish(verb);
+    return COMMAND_OK;
 }
 
-const struct verb verb_volume_add = { "volume add", add_help, run_add };
-const struct verb verb_volume_list = { "volume list", list_help, run_list };
-const struct verb verb_volume_remove = { "volume remove", remove_help, run_remove };
+const struct command verb_volume_add = {
+    .program = VERB_PROGRAM,
+    .name = "volume add",
+    .summary = "Registers a volume record, as `postern volume create` wrote it. Nobody gets it before `allow`.",
+    .usage = "--dir DIR --record FILE [--resource NAME]",
+    .example = "  postern-broker volume add --dir /var/lib/broker --record data.record\n",
+    .run = run_add,
+};
+
+const struct command verb_volume_list = {
+    .program = VERB_PROGRAM,
+    .name = "volume list",
+    .summary = "Lists the registered volumes, without their keys.",
+    .usage = "--dir DIR [--json]",
+    .example = "  postern-broker volume list --dir /var/lib/broker\n",
+    .run = run_list,
+};
+
+const struct command verb_volume_remove = {
+    .program = VERB_PROGRAM,
+    .name = "volume remove",
+    .summary = "Forgets a volume: its record, with the key in it, and its policy.",
+    .usage = "--dir DIR --resource NAME",
+    .example = "  postern-broker volume remove --dir /var/lib/broker --resource default/volume/data\n",
+    .run = run_remove,
+};

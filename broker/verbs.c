@@ -2,34 +2,41 @@
 #include "broker/verbs.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/secret.h"
 
-int verb_fail(const struct verb *verb, int exit_code, const struct reason *why, int error)
+bool verb_options(const struct command *command, const struct option_row *rows, size_t row_count, int argc, char **argv,
+                  const char **words, size_t max_words, int *ret_exit)
 {
-    log_error("%s: %s", verb->name, reason_text(why, error));
+    int r = command_options(command, rows, row_count, argc, argv, words, max_words);
+
+    *ret_exit = r < 0 ? COMMAND_MISUSE : COMMAND_OK;
+    if (r != 0)
+        return false;
+    if (secret_library_init() == 0)
+        return true;
+    log_error("memory for secrets cannot be locked: raise the limit of locked memory (ulimit -l, LimitMEMLOCK=)");
+    *ret_exit = BROKER_EXIT_STATE;
+    return false;
+}
+
+int verb_fail(int exit_code, const struct reason *why, int error)
+{
+    log_error("%s", reason_text(why, error));
     return exit_code;
 }
 
-int verb_open_store(const char *directory, enum store_access access, struct store **ret_store, struct reason *why)
+int verb_open_store(const char *directory, enum store_access mode, struct store **ret_store, struct reason *why)
 {
     char path[KEYS_MAX_PATH];
     int r = keys_path(directory, STORE_FILE, path, why);
 
-    if (r == 0)
-        r = store_open(path, access, ret_store, why);
-    if (r == -ENOENT)
-        return reason_set(why, r, "%s: there is no broker here; postern-broker init --dir %s makes one", directory,
-                          directory);
-    return r;
-}
-
-int verb_finish(const struct verb *verb)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return BROKER_EXIT_GOOD;
-    log_error("%s: standard output: %s", verb->name, strerror(errno));
-    return BROKER_EXIT_STATE;
+    if (r < 0)
+        return r;
+    if (access(path, F_OK) < 0 && errno == ENOENT)
+        return reason_set(why, -ENOENT, "%s: there is no broker here; postern-broker init --dir %s makes one",
+                          directory, directory);
+    return store_open(path, mode, ret_store, why);
 }

@@ -1,28 +1,37 @@
-/* The verbs of the command line, one file each, and what they share. */
+/* The verbs of the command line, one file for each subject, and what they share. */
 #pragma once
 
 #include "base/base.h"
+#include "base/command.h"
 #include "base/reason.h"
 #include "broker/broker.h"
-#include "broker/options.h"
 #include "broker/store.h"
 
-extern const struct verb verb_init;
-extern const struct verb verb_identity;
-extern const struct verb verb_volume_add;
-extern const struct verb verb_volume_list;
-extern const struct verb verb_volume_remove;
-extern const struct verb verb_allow;
-extern const struct verb verb_policy_show;
-extern const struct verb verb_serve;
-extern const struct verb verb_log_show;
+extern const struct command verb_init;
+extern const struct command verb_identity;
+extern const struct command verb_volume_add;
+extern const struct command verb_volume_list;
+extern const struct command verb_volume_remove;
+extern const struct command verb_allow;
+extern const struct command verb_policy_show;
+extern const struct command verb_serve;
+extern const struct command verb_log_show;
+
+#define VERB_PROGRAM "postern-broker"
+#define VERB_DIRECTORY(to) OPTION("dir", "DIR", "the broker's directory", OPTION_TEXT, to, .required = true)
+#define VERB_RESOURCE(to)                                                                                              \
+    OPTION("resource", "NAME", "the volume's name, as `volume list` prints it", OPTION_TEXT, to, .required = true)
+
+/*
+ * Reads the options, then sees to it that memory for secrets can be had. false when there is nothing more to do:
+ * *ret_exit is the exit code, after --help or a complaint. `words` as in command_options().
+ */
+bool verb_options(const struct command *command, const struct option_row *rows, size_t row_count, int argc, char **argv,
+                  const char **words, size_t max_words, int *ret_exit) MUST_CHECK;
 
 /* Prints the sentence of a failure and gives the exit code for a `return`. */
-int verb_fail(const struct verb *verb, int exit_code, const struct reason *why, int error);
+int verb_fail(int exit_code, const struct reason *why, int error);
 
 /* The store in a broker's directory. Errors as store_open(). */
-int verb_open_store(const char *directory, enum store_access access, struct store **ret_store, struct reason *why)
+int verb_open_store(const char *directory, enum store_access mode, struct store **ret_store, struct reason *why)
     MUST_CHECK;
-
-/* Flushes standard output; what was printed counts only when it arrived. */
-int verb_finish(const struct verb *verb);

@@ -41,7 +41,7 @@ static uint32_t check_report_request(const struct report_request *request)
 static int answer_report(const struct chip *chip, const struct launch *launch, const struct psp_request *request,
                          struct psp_answer *answer, struct reason *why)
 {
-    struct report_request report = message_report_request(request);
+    struct report_request report = wire_report_request(request);
     uint32_t status = check_report_request(&report);
 
     start_response(answer, status, REPORT_RESPONSE_BYTES);
@@ -87,7 +87,7 @@ static uint32_t check_key_request(const struct chip *chip, const struct launch *
 static int answer_key(const struct chip *chip, const struct launch *launch, const struct psp_request *request,
                       struct psp_answer *answer, struct reason *why)
 {
-    struct key_request key = message_key_request(request);
+    struct key_request key = wire_key_request(request);
     uint32_t status = check_key_request(chip, launch, &key);
 
     start_response(answer, status, KEY_RESPONSE_BYTES);

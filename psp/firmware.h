@@ -5,7 +5,7 @@
 #pragma once
 
 #include "psp/chip.h"
-#include "psp/message.h"
+#include "psp/wire.h"
 
 /* What the host said at launch and the firmware measured. */
 struct launch {

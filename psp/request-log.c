@@ -30,12 +30,12 @@ void request_log_write(int fd, uint64_t number, const struct psp_request *reques
         return;
     buffer_printf(&line, "{\"request\":%llu,\"kind\":\"%s\"", (unsigned long long)number, kind_name(request->kind));
     if (request->kind == WIRE_DERIVED_KEY) {
-        struct key_request key = message_key_request(request);
+        struct key_request key = wire_key_request(request);
 
         buffer_printf(&line, ",\"vmpl\":%u,\"root_key_select\":%u,\"guest_field_select\":%llu", key.vmpl,
                       key.root_key_select, (unsigned long long)key.field_select);
     } else {
-        struct report_request report = message_report_request(request);
+        struct report_request report = wire_report_request(request);
         char report_data[HEX_TEXT_BYTES(REPORT_DATA_BYTES)];
 
         hex_encode(report.report_data, sizeof(report.report_data), report_data);

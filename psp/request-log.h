@@ -1,7 +1,7 @@
 /* The request log: one JSON line for each request that was answered. */
 #pragma once
 
-#include "psp/message.h"
+#include "psp/wire.h"
 
 /*
  * Appends a line with public values: number, kind, VMPL, REPORT_DATA or the selection of a key, and the outcome. Never

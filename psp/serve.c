@@ -71,7 +71,7 @@ static void answer_request(struct server *s, const struct frame *frame)
     struct psp_request request;
     struct reason why = { "" };
     size_t size;
-    int r = message_parse_request(frame->kind, frame->payload, frame->size, &request, &why);
+    int r = wire_parse_request(frame->kind, frame->payload, frame->size, &request, &why);
 
     if (r == 0)
         r = firmware_answer(s->chip, s->launch, &request, &s->answer, &why);
@@ -80,7 +80,7 @@ static void answer_request(struct server *s, const struct frame *frame)
         return;
     }
     request_log_write(s->log_fd, ++s->requests, &request, &s->answer);
-    size = message_encode_answer(&s->answer, s->payload);
+    size = wire_encode_answer(&s->answer, s->payload);
     put_frame(s, frame->kind | WIRE_ANSWER, frame->id, s->payload, size);
     OPENSSL_cleanse(&s->answer, sizeof(s->answer));
     OPENSSL_cleanse(s->payload, size);

@@ -31,12 +31,33 @@ static uint32_t read_u32(struct json_reader *reader, const char *name)
     return (uint32_t)value;
 }
 
-static uint8_t read_u8(struct json_reader *reader, const char *name, enum json_need need)
+static uint8_t read_u8(struct json_reader *reader, const char *name)
 {
     uint64_t value = 0;
 
-    (void)json_read_u64(reader, name, need, 0, UINT8_MAX, &value);
+    (void)json_read_u64(reader, name, JSON_REQUIRED, 0, UINT8_MAX, &value);
     return (uint8_t)value;
+}
+
+/* A byte that reports of some versions and products have; null stands for it in others, where a value would be lost. */
+static uint8_t read_u8_if(struct json_reader *reader, const char *name, bool there)
+{
+    if (there)
+        return read_u8(reader, name);
+    if (json_has(reader, name) && !json_read_null(reader, name))
+        json_refuse(reader, name, "expected null: reports of this version and processor have no such field");
+    return 0;
+}
+
+/* The same for 64 bits, which senders may also leave out. */
+static uint64_t read_u64_if(struct json_reader *reader, const char *name, bool there)
+{
+    uint64_t value = 0;
+
+    if (!there)
+        return read_u8_if(reader, name, false);
+    (void)json_read_u64(reader, name, JSON_OPTIONAL, 0, UINT64_MAX, &value);
+    return value;
 }
 
 static uint64_t read_tcb(struct json_reader *reader, const char *name, enum product product)
@@ -47,11 +68,11 @@ static uint64_t read_tcb(struct json_reader *reader, const char *name, enum prod
     memset(&tcb, 0, sizeof(tcb));
     if (!json_read_object(reader, name, JSON_REQUIRED, &object))
         return 0;
-    tcb.fmc = read_u8(&object, "fmc", product == PRODUCT_TURIN ? JSON_REQUIRED : JSON_OPTIONAL);
-    tcb.bootloader = read_u8(&object, "bootloader", JSON_REQUIRED);
-    tcb.tee = read_u8(&object, "tee", JSON_REQUIRED);
-    tcb.snp = read_u8(&object, "snp", JSON_REQUIRED);
-    tcb.microcode = read_u8(&object, "microcode", JSON_REQUIRED);
+    tcb.fmc = read_u8_if(&object, "fmc", product == PRODUCT_TURIN);
+    tcb.bootloader = read_u8(&object, "bootloader");
+    tcb.tee = read_u8(&object, "tee");
+    tcb.snp = read_u8(&object, "snp");
+    tcb.microcode = read_u8(&object, "microcode");
     json_read_done(&object);
     return tcb_encode(product, &tcb);
 }
@@ -62,9 +83,9 @@ static void read_version(struct json_reader *reader, const char *name, struct fi
 
     if (!json_read_object(reader, name, JSON_REQUIRED, &object))
         return;
-    ret_version->major = read_u8(&object, "major", JSON_REQUIRED);
-    ret_version->minor = read_u8(&object, "minor", JSON_REQUIRED);
-    ret_version->build = read_u8(&object, "build", JSON_REQUIRED);
+    ret_version->major = read_u8(&object, "major");
+    ret_version->minor = read_u8(&object, "minor");
+    ret_version->build = read_u8(&object, "build");
     json_read_done(&object);
 }
 
@@ -90,12 +111,11 @@ static void read_guest_fields(struct json_reader *reader, struct report *report)
 
 static void read_platform_fields(struct json_reader *reader, struct report *report)
 {
-    enum json_need cpuid = report->version >= 3 ? JSON_REQUIRED : JSON_OPTIONAL;
     enum product product;
 
-    report->cpuid_family = read_u8(reader, "cpuid_fam_id", cpuid);
-    report->cpuid_model = read_u8(reader, "cpuid_mod_id", cpuid);
-    report->cpuid_stepping = read_u8(reader, "cpuid_step", cpuid);
+    report->cpuid_family = read_u8_if(reader, "cpuid_fam_id", report->version >= 3);
+    report->cpuid_model = read_u8_if(reader, "cpuid_mod_id", report->version >= 3);
+    report->cpuid_stepping = read_u8_if(reader, "cpuid_step", report->version >= 3);
     read_bytes(reader, "chip_id", report->chip_id, sizeof(report->chip_id));
     product = report_product(report);
     report->current_tcb = read_tcb(reader, "current_tcb", product);
@@ -104,8 +124,8 @@ static void read_platform_fields(struct json_reader *reader, struct report *repo
     report->launch_tcb = read_tcb(reader, "launch_tcb", product);
     read_version(reader, "current", &report->current);
     read_version(reader, "committed", &report->committed);
-    (void)json_read_u64(reader, "launch_mit_vector", JSON_OPTIONAL, 0, UINT64_MAX, &report->launch_mit_vector);
-    (void)json_read_u64(reader, "current_mit_vector", JSON_OPTIONAL, 0, UINT64_MAX, &report->current_mit_vector);
+    report->launch_mit_vector = read_u64_if(reader, "launch_mit_vector", report->version >= 5);
+    report->current_mit_vector = read_u64_if(reader, "current_mit_vector", report->version >= 5);
 }
 
 static void read_report(struct json_reader *reader, uint8_t ret_report[REPORT_BYTES])

@@ -136,7 +136,8 @@ int evidence_write(const uint8_t report_bytes[REPORT_BYTES], const struct cert_t
     if (report.reserved_offset || !tcb_survives(product, report.current_tcb) ||
         !tcb_survives(product, report.reported_tcb) || !tcb_survives(product, report.committed_tcb) ||
         !tcb_survives(product, report.launch_tcb))
-        return reason_set(why, -EBADMSG, "the report has reserved bytes that are not zero: the protocol cannot carry it");
+        return reason_set(why, -EBADMSG,
+                          "the report has reserved bytes that are not zero: the protocol cannot carry it");
     buffer_add_text(to, "{\"attestation_report\":{");
     write_guest_fields(to, &report);
     write_platform_fields(to, &report);

@@ -35,8 +35,8 @@ int guest_key_agree(EVP_PKEY *key, EVP_PKEY *peer, struct secret *ret_shared) MU
 void guest_key_write_jwk(const struct guest_public_key *point, struct buffer *to);
 
 /*
- * The members of an EC key that `reader` is at. `with_alg`: the member alg must be "ECDH-ES+A256KW" (tee-pubkey); without
- * it the member must not be there (epk). Problems go into the reader's status.
+ * The members of an EC key that `reader` is at. `with_alg`: the member alg must be "ECDH-ES+A256KW" (tee-pubkey);
+ * without it the member must not be there (epk). Problems go into the reader's status.
  */
 void guest_key_read_jwk(struct json_reader *reader, bool with_alg, struct guest_public_key *ret_public);
 

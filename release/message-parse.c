@@ -6,7 +6,7 @@
 
 #include "base/encode.h"
 
-/* A nonce's text: the padded base64 of exactly RELEASE_NONCE_BYTES bytes. It is hashed as text, so it has one spelling. */
+/* The padded base64 of exactly RELEASE_NONCE_BYTES bytes. A nonce is hashed as text, so it has one spelling. */
 static void read_nonce(struct json_reader *reader, char ret_nonce[RELEASE_NONCE_TEXT_BYTES])
 {
     uint8_t nonce[RELEASE_NONCE_BYTES];

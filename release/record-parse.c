@@ -49,7 +49,8 @@ static int check_fields(const struct record *record, size_t key_size, struct rea
     if (strpbrk(record->volume_id, "()"))
         return reason_set(why, -EBADMSG, "volume record: id \"%s\"", record->volume_id);
     if (!combination_known(record, key_size))
-        return reason_set(why, -EBADMSG, "volume record: cipher %s, integrity %s and a key of %zu bytes are not supported",
+        return reason_set(why, -EBADMSG,
+                          "volume record: cipher %s, integrity %s and a key of %zu bytes are not supported",
                           record->cipher, record->integrity, key_size);
     if (record->sector_size != 512 && record->sector_size != 4096)
         return reason_set(why, -EBADMSG, "volume record: sectors of %u bytes, expected 512 or 4096",

@@ -78,7 +78,7 @@ static int take_frame(const struct frame *frame, const struct psp_request *reque
         return -EPROTO;
     if (frame->kind != (request->kind | WIRE_ANSWER))
         return 0;
-    r = message_parse_answer(request->kind, frame->payload, frame->size, ret_answer, NULL);
+    r = wire_parse_answer(request->kind, frame->payload, frame->size, ret_answer, NULL);
     return r < 0 ? r : 1;
 }
 
@@ -121,7 +121,7 @@ int line_exchange(int fd, const struct psp_request *request, struct psp_answer *
 {
     static uint8_t in[IN_BYTES];
     uint8_t payload[WIRE_REQUEST_MAX_BYTES], frame[WIRE_FRAME_BYTES(WIRE_REQUEST_MAX_BYTES)];
-    size_t size = message_encode_request(request, payload);
+    size_t size = wire_encode_request(request, payload);
     uint32_t id;
     int r = -ETIMEDOUT;
 

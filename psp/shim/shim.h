@@ -12,7 +12,7 @@
 
 #include "base/base.h"
 #include "base/reason.h"
-#include "psp/message.h"
+#include "psp/wire.h"
 
 /*
  * The second serial line, raw, for this process and its descriptor alone. Errors: -errno, named in `why`.

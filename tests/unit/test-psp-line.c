@@ -51,7 +51,7 @@ static void do_deed(int fd, enum deed deed, const struct frame *request)
 
     answer = (struct psp_answer){ .message_size = REPORT_RESPONSE_BYTES };
     memset(answer.message, 0x42, REPORT_RESPONSE_BYTES);
-    size = message_encode_answer(&answer, payload);
+    size = wire_encode_answer(&answer, payload);
     switch (deed) {
     case ANSWER:
         send_frame(fd, WIRE_ANSWER | WIRE_REPORT, request->id, payload, size, 0);

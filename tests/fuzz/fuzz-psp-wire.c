@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "psp/message.h"
+#include "psp/wire.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -11,11 +11,11 @@ static void try_request(uint8_t kind, const uint8_t *data, size_t size)
     uint8_t payload[WIRE_REQUEST_MAX_BYTES];
     struct psp_request request;
 
-    if (message_parse_request(kind, data, size, &request, NULL) < 0)
+    if (wire_parse_request(kind, data, size, &request, NULL) < 0)
         return;
-    (void)message_report_request(&request);
-    (void)message_key_request(&request);
-    if (message_encode_request(&request, payload) != size || memcmp(payload, data, size) != 0)
+    (void)wire_report_request(&request);
+    (void)wire_key_request(&request);
+    if (wire_encode_request(&request, payload) != size || memcmp(payload, data, size) != 0)
         abort();
 }
 
@@ -24,9 +24,9 @@ static void try_answer(enum wire_kind kind, const uint8_t *data, size_t size)
     static uint8_t payload[WIRE_ANSWER_MAX_BYTES];
     static struct psp_answer answer;
 
-    if (message_parse_answer(kind, data, size, &answer, NULL) < 0)
+    if (wire_parse_answer(kind, data, size, &answer, NULL) < 0)
         return;
-    if (message_encode_answer(&answer, payload) != size || memcmp(payload, data, size) != 0)
+    if (wire_encode_answer(&answer, payload) != size || memcmp(payload, data, size) != 0)
         abort();
 }
 

@@ -1,5 +1,5 @@
 /* Requests come from the guest, answers from the host; each side controls every byte that the other reads. Pure. */
-#include "psp/message.h"
+#include "psp/wire.h"
 
 #include <errno.h>
 #include <string.h>
@@ -19,7 +19,7 @@ static size_t request_size(uint8_t kind)
     }
 }
 
-int message_parse_request(uint8_t kind, const void *payload, size_t size, struct psp_request *ret_request,
+int wire_parse_request(uint8_t kind, const void *payload, size_t size, struct psp_request *ret_request,
                           struct reason *why)
 {
     struct cursor c = cursor_over(payload, size);
@@ -41,7 +41,7 @@ int message_parse_request(uint8_t kind, const void *payload, size_t size, struct
     return 0;
 }
 
-size_t message_encode_request(const struct psp_request *request, uint8_t ret_payload[WIRE_REQUEST_MAX_BYTES])
+size_t wire_encode_request(const struct psp_request *request, uint8_t ret_payload[WIRE_REQUEST_MAX_BYTES])
 {
     put_u32le(ret_payload, request->message_version);
     put_u32le(ret_payload + 4, request->certificates_room);
@@ -49,7 +49,7 @@ size_t message_encode_request(const struct psp_request *request, uint8_t ret_pay
     return WIRE_REQUEST_HEAD_BYTES + request->message_size;
 }
 
-int message_parse_answer(enum wire_kind kind, const void *payload, size_t size, struct psp_answer *ret_answer,
+int wire_parse_answer(enum wire_kind kind, const void *payload, size_t size, struct psp_answer *ret_answer,
                          struct reason *why)
 {
     size_t wanted = kind == WIRE_DERIVED_KEY ? KEY_RESPONSE_BYTES : REPORT_RESPONSE_BYTES;
@@ -77,7 +77,7 @@ int message_parse_answer(enum wire_kind kind, const void *payload, size_t size, 
     return 0;
 }
 
-size_t message_encode_answer(const struct psp_answer *answer, uint8_t ret_payload[WIRE_ANSWER_MAX_BYTES])
+size_t wire_encode_answer(const struct psp_answer *answer, uint8_t ret_payload[WIRE_ANSWER_MAX_BYTES])
 {
     uint8_t *to = ret_payload + WIRE_ANSWER_HEAD_BYTES;
 
@@ -90,7 +90,7 @@ size_t message_encode_answer(const struct psp_answer *answer, uint8_t ret_payloa
     return WIRE_ANSWER_HEAD_BYTES + answer->message_size + answer->certificates_size;
 }
 
-struct report_request message_report_request(const struct psp_request *request)
+struct report_request wire_report_request(const struct psp_request *request)
 {
     struct cursor c = cursor_over(request->message, request->message_size);
     struct report_request report = { .reserved_zero = false };
@@ -102,7 +102,7 @@ struct report_request message_report_request(const struct psp_request *request)
     return report;
 }
 
-struct key_request message_key_request(const struct psp_request *request)
+struct key_request wire_key_request(const struct psp_request *request)
 {
     struct cursor c = cursor_over(request->message, request->message_size);
     struct key_request key = { .root_key_select = cursor_u32le(&c) };

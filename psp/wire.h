@@ -55,21 +55,21 @@ struct key_request {
 #define KEY_FIELD_ALL_BITS 0x3fu
 
 /* The payload of a request frame of that kind. Errors: -EBADMSG for another kind or size, named in `why`. */
-int message_parse_request(uint8_t kind, const void *payload, size_t size, struct psp_request *ret_request,
+int wire_parse_request(uint8_t kind, const void *payload, size_t size, struct psp_request *ret_request,
                           struct reason *why) MUST_CHECK;
 
 /* Writes the payload for a request and returns its size. */
-size_t message_encode_request(const struct psp_request *request, uint8_t ret_payload[WIRE_REQUEST_MAX_BYTES]);
+size_t wire_encode_request(const struct psp_request *request, uint8_t ret_payload[WIRE_REQUEST_MAX_BYTES]);
 
 /*
  * The payload of an answer to a request of `kind`. An answer without an error has a message of the size that the kind
  * calls for, one with an error has none. Errors: -EBADMSG.
  */
-int message_parse_answer(enum wire_kind kind, const void *payload, size_t size, struct psp_answer *ret_answer,
+int wire_parse_answer(enum wire_kind kind, const void *payload, size_t size, struct psp_answer *ret_answer,
                          struct reason *why) MUST_CHECK;
 
-size_t message_encode_answer(const struct psp_answer *answer, uint8_t ret_payload[WIRE_ANSWER_MAX_BYTES]);
+size_t wire_encode_answer(const struct psp_answer *answer, uint8_t ret_payload[WIRE_ANSWER_MAX_BYTES]);
 
-/* A request's message, which message_parse_request() has seen to have the right size. */
-struct report_request message_report_request(const struct psp_request *request);
-struct key_request message_key_request(const struct psp_request *request);
+/* A request's message, which wire_parse_request() has seen to have the right size. */
+struct report_request wire_report_request(const struct psp_request *request);
+struct key_request wire_key_request(const struct psp_request *request);

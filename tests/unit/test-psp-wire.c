@@ -10,7 +10,7 @@
 #include <errno.h>
 
 #include "base/cursor.h"
-#include "psp/message.h"
+#include "psp/wire.h"
 
 static struct psp_request make_request(enum wire_kind kind)
 {
@@ -31,9 +31,9 @@ static void request_round_trip(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         struct psp_request request = make_request(kinds[i]), read;
         uint8_t payload[WIRE_REQUEST_MAX_BYTES];
-        size_t size = message_encode_request(&request, payload);
+        size_t size = wire_encode_request(&request, payload);
 
-        assert_int_equal(message_parse_request((uint8_t)kinds[i], payload, size, &read, NULL), 0);
+        assert_int_equal(wire_parse_request((uint8_t)kinds[i], payload, size, &read, NULL), 0);
         assert_int_equal(read.kind, kinds[i]);
         assert_int_equal(read.message_version, 1);
         assert_int_equal(read.certificates_room, request.certificates_room);
@@ -47,7 +47,7 @@ static void refuse_request(uint8_t kind, const uint8_t *payload, size_t size, co
     struct psp_request read = { .message_version = 77 };
     struct reason why = { "" };
 
-    assert_int_equal(message_parse_request(kind, payload, size, &read, &why), -EBADMSG);
+    assert_int_equal(wire_parse_request(kind, payload, size, &read, &why), -EBADMSG);
     assert_string_equal(why.text, sentence);
     assert_int_equal(read.message_version, 77);
 }
@@ -56,7 +56,7 @@ static void request_refusals(void **state)
 {
     struct psp_request request = make_request(WIRE_REPORT);
     uint8_t payload[WIRE_REQUEST_MAX_BYTES + 1] = { 0 };
-    size_t size = message_encode_request(&request, payload);
+    size_t size = wire_encode_request(&request, payload);
 
     (void)state;
     refuse_request(0, payload, size, "request of kind 0, expected 1 (report), 2 (extended report) or 3 (key)");
@@ -103,13 +103,13 @@ static void answer_round_trip(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         answer = make_answer(kinds[i]);
-        size = message_encode_answer(&answer, payload);
-        assert_int_equal(message_parse_answer(kinds[i], payload, size, &read, NULL), 0);
+        size = wire_encode_answer(&answer, payload);
+        assert_int_equal(wire_parse_answer(kinds[i], payload, size, &read, NULL), 0);
         assert_same_answer(&read, &answer);
     }
     answer = (struct psp_answer){ .host_error = HOST_INVALID_LENGTH, .certificates_needed = 8192 };
-    size = message_encode_answer(&answer, payload);
-    assert_int_equal(message_parse_answer(WIRE_EXTENDED_REPORT, payload, size, &read, NULL), 0);
+    size = wire_encode_answer(&answer, payload);
+    assert_int_equal(wire_parse_answer(WIRE_EXTENDED_REPORT, payload, size, &read, NULL), 0);
     assert_same_answer(&read, &answer);
 }
 
@@ -118,9 +118,9 @@ static void refuse_answer(enum wire_kind kind, const struct psp_answer *answer, 
     static uint8_t payload[WIRE_ANSWER_MAX_BYTES];
     static struct psp_answer read;
     struct reason why = { "" };
-    size_t size = message_encode_answer(answer, payload);
+    size_t size = wire_encode_answer(answer, payload);
 
-    assert_int_equal(message_parse_answer(kind, payload, cut < size ? cut : size, &read, &why), -EBADMSG);
+    assert_int_equal(wire_parse_answer(kind, payload, cut < size ? cut : size, &read, &why), -EBADMSG);
     assert_string_equal(why.text, sentence);
 }
 
@@ -154,9 +154,9 @@ static void too_many_certificates(void **state)
     (void)state;
     answer = make_answer(WIRE_EXTENDED_REPORT);
     answer.certificates_size = CERT_TABLE_MAX_BYTES;
-    assert_int_equal(message_encode_answer(&answer, payload), WIRE_ANSWER_MAX_BYTES);
-    assert_int_equal(message_parse_answer(WIRE_EXTENDED_REPORT, payload, WIRE_ANSWER_MAX_BYTES, &read, NULL), 0);
-    assert_int_equal(message_parse_answer(WIRE_EXTENDED_REPORT, payload, WIRE_ANSWER_MAX_BYTES + 1, &read, &why),
+    assert_int_equal(wire_encode_answer(&answer, payload), WIRE_ANSWER_MAX_BYTES);
+    assert_int_equal(wire_parse_answer(WIRE_EXTENDED_REPORT, payload, WIRE_ANSWER_MAX_BYTES, &read, NULL), 0);
+    assert_int_equal(wire_parse_answer(WIRE_EXTENDED_REPORT, payload, WIRE_ANSWER_MAX_BYTES + 1, &read, &why),
                      -EBADMSG);
     assert_string_equal(why.text, "answer with 16385 bytes of certificates");
 }
@@ -167,21 +167,21 @@ static void report_message(void **state)
     struct report_request report;
 
     (void)state;
-    report = message_report_request(&request);
+    report = wire_report_request(&request);
     assert_memory_equal(report.report_data, request.message, REPORT_DATA_BYTES);
     assert_int_equal(report.vmpl, get_u32le(request.message + 64));
     assert_int_equal(report.key_select, get_u32le(request.message + 68));
     assert_false(report.reserved_zero);
     memset(request.message + 72, 0, 24);
-    assert_true(message_report_request(&request).reserved_zero);
+    assert_true(wire_report_request(&request).reserved_zero);
     request.message[95] = 1;
-    assert_false(message_report_request(&request).reserved_zero);
+    assert_false(wire_report_request(&request).reserved_zero);
 }
 
 static void key_message(void **state)
 {
     struct psp_request request = make_request(WIRE_DERIVED_KEY);
-    struct key_request key = message_key_request(&request);
+    struct key_request key = wire_key_request(&request);
 
     (void)state;
     assert_int_equal(key.root_key_select, get_u32le(request.message));
@@ -191,7 +191,7 @@ static void key_message(void **state)
     assert_int_equal(key.guest_svn, get_u32le(request.message + 20));
     assert_int_equal(key.tcb_version, get_u64le(request.message + 24));
     memset(request.message + 4, 0, 4);
-    assert_true(message_key_request(&request).reserved_zero);
+    assert_true(wire_key_request(&request).reserved_zero);
 }
 
 int main(void)

@@ -1,0 +1,342 @@
+#!/usr/bin/env python3
+"""What comes before the protocol: TLS, HTTP, slowness, crowds, endings."""
+import select
+import socket
+import ssl
+import subprocess
+import time
+
+from harness import (BROKER, Broker, Guest, REQUEST, SANITIZED, denied, equal, free_port, main, raw_tls, refused,
+                     session, test, tls_context, true)
+
+broker = Broker().serve("--request-seconds", "3", "--idle-seconds", "4")
+guest = Guest()
+
+
+def exchange(data, port=None, seconds=20):
+    """Sends bytes over TLS and reads until the broker closes; what it said."""
+    with raw_tls(port or broker.port, seconds) as stream:
+        stream.sendall(data)
+        return read_all(stream)
+
+
+def read_all(stream):
+    said = b""
+    try:
+        while True:
+            more = stream.recv(65536)
+            if not more:
+                return said
+            said += more
+    except (ConnectionResetError, ssl.SSLError):
+        return said
+
+
+def status_of(said):
+    return int(said.split(b" ", 2)[1]) if said.startswith(b"HTTP/1.1 ") else None
+
+
+def request_of(said):
+    return said.split(b"x-request-id: ", 1)[1][:16].decode()
+
+
+# ---- TLS
+
+@test("TLS 1.3 and nothing older")
+def _():
+    for version, works in ((ssl.TLSVersion.TLSv1_3, True), (ssl.TLSVersion.TLSv1_2, False)):
+        context = tls_context()
+        context.minimum_version = context.maximum_version = version
+        try:
+            with context.wrap_socket(socket.create_connection(("127.0.0.1", broker.port), timeout=10)) as stream:
+                equal(stream.version(), "TLSv1.3")
+            true(works, "an older version is spoken")
+        except ssl.SSLError:
+            true(not works, "TLS 1.3 fails")
+
+
+@test("no session tickets, so nothing to resume")
+def _():
+    with raw_tls(broker.port) as stream:
+        stream.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        stream.recv(4096)
+        true(stream.session is None or not stream.session.has_ticket, "a ticket came")
+
+
+@test("garbage instead of TLS, and plain HTTP, get nothing")
+def _():
+    for data in (b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01" + b"\xff" * 300, b"\x00" * 1000):
+        with socket.create_connection(("127.0.0.1", broker.port), timeout=10) as stream:
+            stream.sendall(data)
+            said = b""
+            try:
+                while more := stream.recv(4096):
+                    said += more
+            except ConnectionResetError:
+                pass
+            true(b"HTTP" not in said, "plain HTTP is answered")
+
+
+# ---- HTTP
+
+@test("healthz says ok")
+def _():
+    answer = broker.connect().ask("GET", "/healthz")
+    equal((answer.status, answer.json()), (200, {"status": "ok"}))
+
+
+@test("unknown paths and plugins are 404")
+def _():
+    connection = broker.connect()
+    for target in ("/", "/kbs", "/kbs/v0", "/kbs/v0/", "/kbs/v0/authx", "/kbs/v1/auth", "/kbs/v0/auth?x=1", "/healthz/",
+                   "/kbs/v0/resource/a/b", "/kbs/v0/resource/a/b/c/d", "/kbs/v0/resource/a/b/", "/kbs/v0/resource/a//c",
+                   "/kbs/v0/resource/.a/b/c", "/kbs/v0/resource/a/b/%63", "/kbs/v0/resource/a/b/" + "c" * 200,
+                   "/kbs/v0/resource/../b/c"):
+        answer = connection.ask("GET", target)
+        denied(broker, answer, "path-unknown", 404, "InvalidRequestPath", row=False)
+    for target in ("/kbs/v0/provisioner/default/x/root", "/kbs/v0/pkcs11/a"):
+        denied(broker, connection.ask("GET", target), "plugin-unknown", 404, "PluginNotFound", row=False)
+
+
+@test("wrong methods are 405 and told the right one")
+def _():
+    connection = broker.connect()
+    for target, wrong, right in (("/kbs/v0/auth", ("GET", "PUT", "DELETE", "OPTIONS"), "POST"),
+                                 ("/kbs/v0/attest", ("GET",), "POST"),
+                                 ("/kbs/v0/resource/a/b/c", ("POST", "PUT", "DELETE"), "GET"),
+                                 ("/healthz", ("POST",), "GET")):
+        for method in wrong:
+            answer = connection.ask(method, target)
+            denied(broker, answer, "method", 405, row=False)
+            equal(answer.headers["allow"], right)
+    answer = connection.ask("HEAD", "/kbs/v0/auth")
+    equal((answer.status, answer.body), (405, b""))
+    equal(connection.ask("GET", "/healthz").status, 200, "the connection is still in step")
+
+
+@test("what is not HTTP/1.1 is 400 and ends the connection")
+def _():
+    for data in (b"\x00\r\n\r\n", b"GET\r\n\r\n", b"GET /healthz HTTP/1.0\r\n\r\n", b"GET /healthz HTTP/2.0\r\n\r\n",
+                 b"FROB /healthz HTTP/1.1\r\n\r\n", b"GET /healthz HTTP/1.1\r\nno colon\r\n\r\n",
+                 b"POST /kbs/v0/auth HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx",
+                 b"POST /kbs/v0/auth HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                 b"POST /kbs/v0/auth HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+                 b"CONNECT x:1 HTTP/1.1\r\n\r\n", b"GET /healthz HTTP/1.1\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"):
+        said = exchange(data)
+        equal(status_of(said), 400, f"status for {data!r}")
+        true(b"Connection: close" in said, "the connection ends")
+        equal(broker.entry(request_of(said))["reason"], "http-malformed")
+
+
+@test("heads and bodies have limits")
+def _():
+    said = exchange(b"GET /healthz HTTP/1.1\r\nX: " + b"y" * 20000 + b"\r\n\r\n")
+    equal((status_of(said), broker.entry(request_of(said))["reason"]), (431, "http-head-too-large"))
+    said = exchange(b"GET /healthz HTTP/1.1\r\n" + b"".join(b"X%d: y\r\n" % i for i in range(60)) + b"\r\n")
+    equal((status_of(said), broker.entry(request_of(said))["reason"]), (431, "http-head-too-large"))
+    said = exchange(b"GET /" + b"a" * 600 + b" HTTP/1.1\r\n\r\n")
+    equal((status_of(said), broker.entry(request_of(said))["reason"]), (431, "http-head-too-large"))
+    for head in (b"Content-Length: 98305\r\n\r\n" + b"x" * 98305, b"Content-Length: 99999999999\r\n\r\n" + b"x" * 99999,
+                 b"Transfer-Encoding: chunked\r\n\r\n" + (b"8000\r\n" + b"x" * 32768 + b"\r\n") * 4):
+        said = exchange(b"POST /kbs/v0/attest HTTP/1.1\r\nHost: x\r\n" + head)
+        equal((status_of(said), broker.entry(request_of(said))["reason"]), (413, "http-too-large"))
+    said = exchange(b"POST /kbs/v0/auth HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 98304\r\n\r\n"
+                    + REQUEST.encode().ljust(98304))
+    equal(status_of(said), 200, "a body of just the size")
+
+
+@test("requests in one packet are answered in order, and in pieces as well")
+def _():
+    one = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    body = b"POST /kbs/v0/auth HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(REQUEST), REQUEST.encode())
+    last = b"GET /kbs/v0/resource/a/b/c HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    said = exchange(one * 20 + body + last)
+    equal([int(part[:3]) for part in said.split(b"HTTP/1.1 ")[1:]], [200] * 21 + [401])
+    with raw_tls(broker.port) as stream:
+        for byte in one + last:
+            stream.sendall(bytes([byte]))
+        said = read_all(stream)
+    equal([int(part[:3]) for part in said.split(b"HTTP/1.1 ")[1:]], [200, 401])
+
+
+@test("a chunked body is a body")
+def _():
+    text = REQUEST.encode()
+    said = exchange(b"POST /kbs/v0/auth HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+                    + b"%x\r\n%s\r\n0\r\n\r\n" % (len(text), text))
+    equal(status_of(said), 200)
+
+
+# ---- slowness
+
+@test("who sends nothing, half a handshake, half a head, half a body, or drips, is let go in time")
+def _():
+    start = time.monotonic()
+    silent = socket.create_connection(("127.0.0.1", broker.port), timeout=20)
+    hello = socket.create_connection(("127.0.0.1", broker.port), timeout=20)
+    hello.sendall(b"\x16\x03\x01\x02\x00\x01")
+    shaken = raw_tls(broker.port, 20)
+    head = raw_tls(broker.port, 20)
+    head.sendall(b"POST /kbs/v0/attest HTTP/1.1\r\nHo")
+    body = raw_tls(broker.port, 20)
+    body.sendall(b"POST /kbs/v0/attest HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+    drip = raw_tls(broker.port, 20)
+    drip.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+    waiting = {silent: "silent", hello: "half a handshake", shaken: "nothing", head: "half a head", body: "half a body",
+               drip: "drip"}
+    while waiting and time.monotonic() - start < 12:
+        for stream in select.select(list(waiting), [], [], 0.2)[0]:
+            try:
+                ended = not stream.recv(4096)
+            except (ConnectionResetError, ssl.SSLError):
+                ended = True
+            if ended:
+                waiting.pop(stream)
+                stream.close()
+        if drip in waiting:
+            try:
+                drip.sendall(b"y")
+            except (OSError, ssl.SSLError):
+                waiting.pop(drip, None)
+    equal(sorted(waiting.values()), [], "still connected after 12 s")
+    true(time.monotonic() - start > 2.5, "they were given their time")
+
+
+@test("a connection may rest between requests, for the idle time")
+def _():
+    connection = broker.connect()
+    equal(connection.ask("GET", "/healthz").status, 200)
+    time.sleep(3.5)
+    equal(connection.ask("GET", "/healthz").status, 200, "after a rest that is longer than a request may take")
+
+
+@test("a client that leaves in the middle of anything does no harm")
+def _():
+    body = guest.attestation("A" * 43 + "=").encode()
+    whole = b"POST /kbs/v0/attest HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    for size in (0, 1, 20, len(whole) // 2, len(whole)):
+        stream = raw_tls(broker.port)
+        stream.sendall(whole[:size])
+        stream.close()
+    connection, cookie = session(broker, guest)
+    for _ in range(20):
+        stream = raw_tls(broker.port)
+        stream.sendall(b"GET /kbs/v0/resource/default/volume/data HTTP/1.1\r\nHost: x\r\nCookie: %s\r\n\r\n" % cookie.encode())
+        stream.close()
+    equal(connection.resource("default/volume/data", cookie).status, 200)
+
+
+# ---- crowds
+
+@test("with 1,000 idle connections a guest still gets its key; memory stays within bounds")
+def _():
+    crowded = Broker().serve()
+    idle = [socket.create_connection(("127.0.0.1", crowded.port), timeout=30) for _ in range(500)]
+    idle += [raw_tls(crowded.port) for _ in range(500)]
+    start = time.monotonic()
+    equal(crowded.client()["outcome"], "granted")
+    with open(f"/proc/{crowded.process.pid}/status") as file:
+        rss = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+    true(rss < 200_000 or SANITIZED, f"{rss} KiB")
+    for stream in idle:
+        stream.close()
+    equal(crowded.stop(), 0)
+
+
+@test("beyond the limit a newcomer takes the place of the oldest idle one")
+def _():
+    small = Broker().serve("--max-connections", "8")
+    idle = [raw_tls(small.port) for _ in range(30)]
+    equal(small.client()["outcome"], "granted")
+    idle[0].settimeout(5)
+    equal(read_all(idle[0]), b"", "the oldest is closed")
+    newest = idle[-1]
+    newest.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    equal(status_of(read_all(newest)), 200, "the newest is served")
+    equal(small.stop(), 0)
+
+
+@test("100,000 challenges cost no memory" if not SANITIZED else "2,000 challenges cost no memory")
+def _():
+    count = 2000 if SANITIZED else 100000
+    flooded = Broker().serve()
+    text = REQUEST.encode()
+    one = b"POST /kbs/v0/auth HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
+
+    def rss():
+        with open(f"/proc/{flooded.process.pid}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+    def flood(number):
+        with raw_tls(flooded.port, 120) as stream:
+            for _ in range(number // 100):
+                stream.sendall(one * 100)
+                seen = 0
+                while seen < 100:
+                    seen += stream.recv(1 << 20).count(b"HTTP/1.1 200")
+    flood(1000)
+    before = rss()
+    flood(count)
+    true(rss() - before < 1024 or SANITIZED, f"grew from {before} to {rss()} KiB")
+    equal(flooded.client()["outcome"], "granted")
+    equal(flooded.stop(), 0)
+
+
+# ---- beginnings and endings
+
+@test("TERM: idle connections are closed, answers in flight are finished, the exit code is 0")
+def _():
+    ending = Broker().serve()
+    connection, cookie = session(ending, guest)
+    half = raw_tls(ending.port)
+    request = b"GET /kbs/v0/resource/default/volume/data HTTP/1.1\r\nHost: x\r\nCookie: %s\r\n\r\n" % cookie.encode()
+    half.sendall(request[:-2])
+    idle = raw_tls(ending.port)
+    time.sleep(0.3)
+    ending.process.terminate()
+    idle.settimeout(3)
+    equal(read_all(idle), b"")
+    try:
+        socket.create_connection(("127.0.0.1", ending.port), timeout=3).close()
+        raise AssertionError("still listening")
+    except OSError:
+        pass
+    half.sendall(request[-2:])
+    said = read_all(half)
+    equal(status_of(said), 200, "the request in flight")
+    true(b"Connection: close" in said, "and then the end")
+    equal(ending.process.wait(10), 0)
+    ending.thread.join(5)
+    equal([entry["event"] for entry in ending.entries()][-1], "end")
+
+
+@test("TERM: a client that never finishes delays the end by seconds, not for ever")
+def _():
+    ending = Broker().serve()
+    half = raw_tls(ending.port)
+    half.sendall(b"GET /heal")
+    time.sleep(0.3)
+    start = time.monotonic()
+    equal(ending.stop(), 0)
+    true(time.monotonic() - start < 9, f"took {time.monotonic() - start} s")
+
+
+@test("a taken port, an address that is not there, a limit of files: one sentence, exit code 3")
+def _():
+    refused(3, [f"127.0.0.1:{broker.port}", "in use"], "serve", "--dir", broker.directory, "--listen",
+            f"127.0.0.1:{broker.port}")
+    refused(3, ["192.0.2.1", "cannot be listened on"], "serve", "--dir", broker.directory, "--listen",
+            f"192.0.2.1:{free_port()}")
+    done = subprocess.run(["sh", "-c", 'ulimit -n 100; exec "$@"', "sh", BROKER, "serve", "--dir", broker.directory,
+                           "--listen", f"127.0.0.1:{free_port()}"], stderr=subprocess.PIPE, text=True, timeout=30)
+    equal(done.returncode, 3)
+    true("open files" in done.stderr and "--max-connections" in done.stderr, done.stderr)
+
+
+@test("nothing was lost: the broker ends well")
+def _():
+    guest.close()
+    equal(broker.stop(), 0)
+
+
+main()

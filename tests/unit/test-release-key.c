@@ -1,0 +1,205 @@
+/* release/guest-key: keys, points and their JWKs. */
+#include "unit.h"
+
+#include <openssl/ec.h>
+
+#include "base/secret.h"
+#include "release-vectors.h"
+
+static struct json_object *vectors;
+
+static int load(void **state UNUSED)
+{
+    vectors = vectors_load();
+    return 0;
+}
+
+static int unload(void **state UNUSED)
+{
+    (void)json_object_put(vectors);
+    return 0;
+}
+
+static int parse_tee_key(const char *text, struct reason *why)
+{
+    struct guest_public_key point;
+
+    return read_jwk(text, true, &point, why);
+}
+
+static int parse_epk(const char *text, struct reason *why)
+{
+    struct guest_public_key point;
+
+    return read_jwk(text, false, &point, why);
+}
+
+static const char *good(void)
+{
+    return text_at(vectors, "/handshakes/0/jwk");
+}
+
+/* Leading zeros of coordinates are kept: two of the vectors have them. */
+static void reads_and_writes_what_others_write(void **state UNUSED)
+{
+    struct json_object *all = node_at(vectors, "/handshakes");
+
+    for (size_t i = 0; i < json_object_array_length(all); i++) {
+        const char *text = text_at(json_object_array_get_idx(all, i), "/jwk");
+        CLEANUP_BUFFER struct buffer again = BUFFER_EMPTY;
+        CLEANUP_KEY EVP_PKEY *key = NULL;
+        struct guest_public_key point, same;
+        struct reason why = { "" };
+
+        assert_int_equal(read_jwk(text, true, &point, &why), 0);
+        guest_key_write_jwk(&point, &again);
+        assert_string_equal(buffer_text(&again), text);
+        assert_int_equal(guest_key_load(&point, &key), 0);
+        assert_int_equal(guest_key_point(key, &same), 0);
+        assert_memory_equal(&point, &same, sizeof(point));
+    }
+}
+
+static void makes_keys_that_agree(void **state UNUSED)
+{
+    CLEANUP_KEY EVP_PKEY *a = NULL, *b = NULL, *a_public = NULL, *b_public = NULL;
+    CLEANUP_SECRET struct secret one = SECRET_NONE, two = SECRET_NONE;
+    struct guest_public_key a_point, b_point;
+
+    assert_int_equal(guest_key_generate(&a, &a_point), 0);
+    assert_int_equal(guest_key_generate(&b, &b_point), 0);
+    assert_memory_not_equal(&a_point, &b_point, sizeof(a_point));
+    assert_int_equal(guest_key_load(&a_point, &a_public), 0);
+    assert_int_equal(guest_key_load(&b_point, &b_public), 0);
+    assert_int_equal(guest_key_agree(a, b_public, &one), 0);
+    assert_int_equal(guest_key_agree(b, a_public, &two), 0);
+    assert_int_equal(one.size, 32);
+    assert_true(secret_equal(&one, &two));
+}
+
+/* Both vectors whose shared secret starts with a zero byte keep it, too. */
+static void agrees_with_others(void **state UNUSED)
+{
+    struct json_object *all = node_at(vectors, "/handshakes");
+
+    for (size_t i = 0; i < json_object_array_length(all); i++) {
+        struct json_object *handshake = json_object_array_get_idx(all, i), *message, *header;
+        CLEANUP_KEY EVP_PKEY *key = NULL, *peer = NULL;
+        CLEANUP_SECRET struct secret shared = SECRET_NONE;
+        struct guest_public_key point, epk;
+        uint8_t scalar[32], wanted[32], text[1024];
+        const char *encoded;
+        struct reason why = { "" };
+        size_t size = 0;
+
+        assert_int_equal(bytes_at(handshake, "/d", scalar, sizeof(scalar)), 32);
+        assert_int_equal(read_jwk(text_at(handshake, "/jwk"), true, &point, &why), 0);
+        key = private_key(scalar, &point);
+        message = parse_good(text_at(handshake, "/jwe/message"));
+        encoded = text_at(message, "/protected");
+        assert_int_equal(base64_decode(BASE64_URL, encoded, strlen(encoded), text, sizeof(text) - 1, &size), 0);
+        text[size] = '\0';
+        header = parse_good((char *)text);
+        assert_int_equal(read_jwk(json_object_to_json_string(node_at(header, "/epk")), false, &epk, &why), 0);
+        assert_int_equal(guest_key_load(&epk, &peer), 0);
+        assert_int_equal(guest_key_agree(key, peer, &shared), 0);
+        assert_int_equal(bytes_at(handshake, "/jwe/z", wanted, sizeof(wanted)), 32);
+        assert_memory_equal(shared.bytes, wanted, 32);
+        (void)json_object_put(header);
+        (void)json_object_put(message);
+    }
+}
+
+static void refuses_points_that_are_none(void **state UNUSED)
+{
+    EVP_PKEY *key = NULL;
+    struct guest_public_key point;
+    struct reason why = { "" };
+
+    assert_int_equal(read_jwk(good(), true, &point, &why), 0);
+    for (size_t i = 0; i < 64; i++) {
+        uint8_t *at = i < 32 ? &point.x[i] : &point.y[i - 32];
+
+        *at ^= 0x10;
+        assert_int_equal(guest_key_load(&point, &key), -EBADMSG);
+        assert_null(key);
+        *at ^= 0x10;
+    }
+    memset(&point, 0, sizeof(point));
+    assert_int_equal(guest_key_load(&point, &key), -EBADMSG);
+    memset(&point, 0xff, sizeof(point));
+    assert_int_equal(guest_key_load(&point, &key), -EBADMSG);
+    assert_null(key);
+}
+
+static void takes_points_of_p256_alone(void **state UNUSED)
+{
+    static const char *const groups[] = { "P-384", "P-521", "secp256k1" };
+    struct guest_public_key point;
+
+    for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+        CLEANUP_KEY EVP_PKEY *key = EVP_EC_gen(groups[i]);
+
+        assert_non_null(key);
+        assert_int_equal(guest_key_point(key, &point), -EBADMSG);
+    }
+}
+
+static void does_not_agree_across_curves(void **state UNUSED)
+{
+    CLEANUP_KEY EVP_PKEY *key = NULL, *other = EVP_EC_gen("P-384");
+    CLEANUP_SECRET struct secret shared = SECRET_NONE;
+    struct guest_public_key point;
+
+    assert_int_equal(guest_key_generate(&key, &point), 0);
+    assert_int_equal(guest_key_agree(key, other, &shared), -EBADMSG);
+    assert_null(shared.bytes);
+}
+
+static void refuses_members_that_are_wrong(void **state UNUSED)
+{
+    static const char *const members[] = { "/kty", "/crv", "/x", "/y", "/alg" };
+    char *epk = json_without(good(), "/alg");
+
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        assert_required(parse_tee_key, good(), members[i]);
+        if (i < ARRAY_SIZE(members) - 1)
+            assert_required(parse_epk, epk, members[i]);
+    }
+    assert_refused(parse_epk, strdup(good()), "alg in an ephemeral key");
+    assert_refused(parse_tee_key, json_with(good(), "/kid", "\"x\""), "kid");
+    assert_refused(parse_tee_key, json_with(good(), "/d", "\"AAAA\""), "d");
+    free(epk);
+}
+
+static void refuses_other_kinds_of_keys(void **state UNUSED)
+{
+    static const char *const wrong[][2] = {
+        { "/kty", "\"RSA\"" }, { "/kty", "\"OKP\"" }, { "/kty", "\"ec\"" }, { "/crv", "\"P-521\"" },
+        { "/crv", "\"P-384\"" }, { "/crv", "\"\"" }, { "/alg", "\"ECDH-ES\"" }, { "/alg", "\"RSA-OAEP-256\"" },
+        { "/x", "\"\"" }, { "/x", "\"AAAA\"" }, { "/y", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"" },
+        { "/y", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"" },
+        { "/y", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"" },
+        { "/y", "\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAB\"" },
+        { "/x", "\"+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
+        assert_refused(parse_tee_key, json_with(good(), wrong[i][0], wrong[i][1]), wrong[i][1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_and_writes_what_others_write),
+        cmocka_unit_test(makes_keys_that_agree),
+        cmocka_unit_test(agrees_with_others),
+        cmocka_unit_test(refuses_points_that_are_none),
+        cmocka_unit_test(takes_points_of_p256_alone),
+        cmocka_unit_test(does_not_agree_across_curves),
+        cmocka_unit_test(refuses_members_that_are_wrong),
+        cmocka_unit_test(refuses_other_kinds_of_keys),
+    };
+
+    return cmocka_run_group_tests(tests, load, unload);
+}
