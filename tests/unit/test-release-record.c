@@ -241,7 +241,7 @@ static void fields_that_we_would_not_read_are_not_written(void **state UNUSED)
         WITH("a short key", 32, ),
         WITH("a long key", 65, ),
         WITH("a MAC's key without a MAC", 96, ),
-        WITH("a MAC without its key", 64, memcpy(r.integrity, "hmac(sha256)", 13)),
+        WITH("a MAC that no guest opens", 96, memcpy(r.integrity, "hmac(sha256)", 13)),
         WITH("odd sectors", 64, r.sector_size = 1024),
         WITH("no sectors", 64, r.sector_size = 0),
         WITH("no length", 64, r.length = 0),
@@ -259,9 +259,6 @@ static void fields_that_we_would_not_read_are_not_written(void **state UNUSED)
         if (encodes(&wrong[i].record, wrong[i].key_size) != -EINVAL)
             fail_msg("written: %s", wrong[i].what);
     assert_int_equal(encodes(&fine, 64), 0);
-    memcpy(fine.integrity, "hmac(sha256)", 13);
-    assert_int_equal(encodes(&fine, 96), 0);
-    fine = good;
     fine.sector_size = 512;
     fine.length = 512;
     fine.offset = 0;
