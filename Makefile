@@ -4,6 +4,8 @@
 # sees to that root and calls itself inside. Variables that a user may set:
 #   BUILDER=DIR   builder root, package cache, firmware, static libraries; several worktrees may share one
 #   V=1           show commands    SANITIZE=1   address and undefined-behaviour sanitizers (check-unit, fuzz-corpus)
+#   COVERAGE=1    counts for gcov (check-unit, coverage)
+#   FUZZ_SECONDS=N   how long `make fuzz` explores with each target
 #   MIRROR=URL SECURITY_MIRROR=URL   Debian archives, default: the machine's own apt configuration
 
 BUILDER ?= $(CURDIR)/build/builder
@@ -12,7 +14,8 @@ BUILDER ?= $(CURDIR)/build/builder
 ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
-INSIDE_TARGETS := all demo image check check-unit check-vm check-image fuzz-corpus fuzz lint size clean-objects
+INSIDE_TARGETS := all demo image check check-unit check-vm check-image fuzz-corpus fuzz coverage lint size \
+    clean-objects
 .PHONY: $(INSIDE_TARGETS) builder builder-check clean distclean
 
 builder:
@@ -22,15 +25,15 @@ builder:
 builder-check: builder
 	@BUILDER='$(BUILDER)' image/builder/make-root check
 
-$(filter check% fuzz% lint,$(INSIDE_TARGETS)): builder-check
-$(filter-out check% fuzz% lint,$(INSIDE_TARGETS)): builder
+$(filter check% fuzz% coverage lint,$(INSIDE_TARGETS)): builder-check
+$(filter-out check% fuzz% coverage lint,$(INSIDE_TARGETS)): builder
 
 $(INSIDE_TARGETS):
 	@BUILDER='$(BUILDER)' image/builder/enter make --no-print-directory IN_BUILDER=1 \
-	    $(foreach v,V SANITIZE PROFILE FUZZ_SECONDS TESTS,$(if $($(v)),$(v)='$($(v))')) -j$(shell nproc) $@
+	    $(foreach v,V SANITIZE COVERAGE PROFILE FUZZ_SECONDS TESTS,$(if $($(v)),$(v)='$($(v))')) -j$(shell nproc) $@
 
 clean:
-	rm -rf build/obj build/san build/bin build/guest build/tests build/image build/demo
+	rm -rf build/obj build/san build/cov build/fuzz build/bin build/guest build/tests build/image build/demo
 
 distclean:
 	rm -rf build
@@ -38,7 +41,7 @@ distclean:
 else
 # ----------------------------------------------------------------------------------------------------------- inside
 
-O := build/$(if $(SANITIZE),san,obj)
+O := build/$(if $(SANITIZE),san,$(if $(COVERAGE),cov,$(if $(LIBFUZZER),fuzz,obj)))
 Q := $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-6s %s\n' $(1) $(2))
 
@@ -53,6 +56,11 @@ LDFLAGS := -Wl,--gc-sections,-z,relro,-z,now,--build-id=none -L$(STATIC)/lib
 ifdef SANITIZE
 CFLAGS += -g -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=address,undefined
+else ifdef COVERAGE
+CFLAGS += -g -O0 --coverage
+else ifdef LIBFUZZER
+CC := clang
+CFLAGS += -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 else
 CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 CFLAGS += $(HARDENING)
@@ -62,10 +70,11 @@ endif
 ROOMS := base measure attest release luks init broker psp psp/shim cli
 objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
 room = $(O)/lib$(1).a
-LIBRARIES := $(foreach r,release attest measure luks base,$(call room,$(r)))
+LIBRARIES := $(foreach r,release attest measure luks base,$(if $(wildcard $(r)/*.c),$(call room,$(r))))
 CRYPTO := -lssl -lcrypto
 DISKS := -lcryptsetup -ldevmapper -luuid -lm -lpthread
-COMMON := -ljson-c -lllhttp $(CRYPTO) -lz -lzstd
+SHARED := -ljson-c -lllhttp $(CRYPTO)
+COMMON := $(SHARED) -lz -lzstd
 
 PROGRAMS := build/bin/postern build/bin/postern-psp build/bin/postern-broker build/guest/postern-init \
     build/guest/psp-shim
@@ -108,14 +117,16 @@ UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test-*.c))
 $(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -MMD -MP -o $@ $< $(filter %.o %.a,$^) \
-	    -lcmocka -lcryptsetup -ldevmapper -luuid -lm -lpthread $(COMMON)
+	    -lcmocka $(if $(findstring luks,$*),$(DISKS)) $(SHARED)
 -include $(UNIT:%=%.d)
 
 # The corpus is replayed through each target with a plain main(); `make fuzz` explores with clang's libFuzzer.
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
-$(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(LIBRARIES)
+$(O)/fuzz/%: tests/fuzz/%.c $(if $(LIBFUZZER),,tests/fuzz/replay.c) $(LIBRARIES)
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(COMMON)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer$(comma)address$(comma)undefined) \
+	    -pie -MMD -MP -o $@ $(filter %.c %.a,$^) $(SHARED)
+-include $(FUZZ:%=%.d)
 
 check-unit: $(UNIT) $(FUZZ)
 	@tests/run $(UNIT) $(FUZZ)
