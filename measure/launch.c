@@ -88,7 +88,7 @@ static void add_section(struct chain *chain, const struct launch_inputs *inputs,
             add_hashes(chain, inputs);
             break;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     case SECTION_SEC_MEM:
     case SECTION_SVSM_CAA:
         for (uint64_t at = 0; at < section->size; at += PAGE_BYTES)
