@@ -95,6 +95,35 @@ static void cuts_long_lines(void **state UNUSED)
     assert_memory_equal(text, "x: mmm", 6);
 }
 
+static void survives_a_name_longer_than_a_line(void **state UNUSED)
+{
+    static char name[3000];
+    char text[6000];
+    size_t size;
+
+    memset(name, 'n', sizeof(name) - 1);
+    log_set_name(name);
+    size = captured(say_hello, text, sizeof(text));
+    assert_true(size <= 2 * 1024);
+    assert_non_null(strstr(text, ": hello 5\n"));
+    assert_non_null(strstr(text, ": bad\n"));
+}
+
+static void say_something_eight_bit(void)
+{
+    log_error("a\x9b" "2Jb\xc2\x9b" "2Jc\xff");
+}
+
+/* 0x9b starts a control sequence on some terminals, as a byte or as the character U+009B. */
+static void makes_eight_bit_controls_harmless(void **state UNUSED)
+{
+    char text[256];
+
+    log_set_name("x");
+    (void)captured(say_something_eight_bit, text, sizeof(text));
+    assert_string_equal(text, "x: a?2Jb??2Jc?\n");
+}
+
 static void survives_a_closed_standard_error(void **state UNUSED)
 {
     int saved = dup(STDERR_FILENO);
@@ -176,6 +205,8 @@ int main(void)
         cmocka_unit_test(names_the_program_by_default),
         cmocka_unit_test(makes_control_characters_harmless),
         cmocka_unit_test(cuts_long_lines),
+        cmocka_unit_test(survives_a_name_longer_than_a_line),
+        cmocka_unit_test(makes_eight_bit_controls_harmless),
         cmocka_unit_test(survives_a_closed_standard_error),
         cmocka_unit_test(measures_from_the_first_call),
         cmocka_unit_test(gives_the_error_back),
