@@ -104,6 +104,20 @@ static void takes_no_input_for_empty_input(void **state UNUSED)
     assert_int_equal(cursor_u8(&c), 0);
 }
 
+/* Nothing is always there, also in an input without a place: no part of it has failed. */
+static void finds_nothing_in_nothing(void **state UNUSED)
+{
+    struct cursor c = cursor_over(NULL, 0), part = cursor_sub(&c, 0);
+
+    assert_int_equal(cursor_end(&part), 0);
+    assert_true(cursor_zeros(&c, 0));
+    assert_int_equal(cursor_end(&c), 0);
+    cursor_skip(&c, 1);
+    part = cursor_sub(&c, 0);
+    assert_int_equal(cursor_end(&part), -EBADMSG);
+    assert_false(cursor_zeros(&c, 0));
+}
+
 static void knows_ranges_without_overflow(void **state UNUSED)
 {
     assert_true(range_inside(0, 0, 0));
@@ -158,6 +172,7 @@ int main(void)
         cmocka_unit_test(tells_zeros),
         cmocka_unit_test(cuts_a_part_out),
         cmocka_unit_test(takes_no_input_for_empty_input),
+        cmocka_unit_test(finds_nothing_in_nothing),
         cmocka_unit_test(knows_ranges_without_overflow),
         cmocka_unit_test(stores_what_it_loads),
         cmocka_unit_test(finds_any_byte_that_is_not_zero),
