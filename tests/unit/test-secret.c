@@ -335,6 +335,21 @@ static void wipes_what_it_shrinks_away(void **state UNUSED)
     shrink_to(SECRET_MAX_BYTES, 20000);
 }
 
+static void has_nothing_left_when_shrunk_to_nothing(void **state UNUSED)
+{
+    struct secret secret;
+
+    assert_int_equal(secret_copy("abcd", 4, &secret), 0);
+    watch_unmap = true;
+    unmapped_bytes = unmapped_dirty_bytes = 0;
+    secret_shrink(&secret, 0);
+    watch_unmap = false;
+    assert_int_equal(secret.size, 0);
+    assert_null(secret.bytes);
+    assert_int_equal(unmapped_bytes, 3 * PAGE_BYTES);
+    assert_int_equal(unmapped_dirty_bytes, 0);
+}
+
 static void does_not_grow(void **state UNUSED)
 {
     struct secret secret, none = SECRET_NONE;
@@ -435,6 +450,24 @@ static void sets_the_process_up(void **state UNUSED)
     assert_int_equal(WEXITSTATUS(status), 7);
 }
 
+static void initialise_without_locking(void *argument UNUSED)
+{
+    become_unable_to_lock();
+    if (secret_library_init() != -ENOMEM)
+        _exit(2);
+    _exit(secret_library_init() == -ENOMEM ? 7 : 8); /* nor at the second try */
+}
+
+static void refuses_a_heap_that_is_not_locked(void **state UNUSED)
+{
+    int status = in_child(initialise_without_locking, NULL);
+
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 1)
+        skip(); /* needs root, to become nobody */
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -448,10 +481,12 @@ int main(void)
         cmocka_unit_test(gives_no_half_random_secret),
         cmocka_unit_test(wipes_before_it_unmaps),
         cmocka_unit_test(wipes_what_it_shrinks_away),
+        cmocka_unit_test(has_nothing_left_when_shrunk_to_nothing),
         cmocka_unit_test(does_not_grow),
         cmocka_unit_test(fails_when_it_cannot_protect),
         cmocka_unit_test(fails_when_memory_cannot_be_locked),
         cmocka_unit_test(sets_the_process_up),
+        cmocka_unit_test(refuses_a_heap_that_is_not_locked),
     };
 
     return cmocka_run_group_tests_name("secret", tests, NULL, NULL);
