@@ -116,6 +116,16 @@ static void stops_at_its_limit_for_good(void **state UNUSED)
     assert_int_equal(buffer_error(&b), -EMSGSIZE);
 }
 
+/* A text that printf() itself cannot count is an error, not nothing. */
+static void remembers_what_could_not_be_formatted(void **state UNUSED)
+{
+    CLEANUP_BUFFER struct buffer b = BUFFER_EMPTY;
+    volatile int width = INT_MAX;
+
+    buffer_printf(&b, "%*d%*d", width, 1, width, 1);
+    assert_int_equal(buffer_error(&b), -EMSGSIZE);
+}
+
 static void goes_forward(void **state UNUSED)
 {
     uint64_t ms = clock_ms(), us = clock_boot_us();
@@ -146,6 +156,7 @@ int main(void)
         cmocka_unit_test(escapes_json_strings),
         cmocka_unit_test(drops_from_the_front),
         cmocka_unit_test(stops_at_its_limit_for_good),
+        cmocka_unit_test(remembers_what_could_not_be_formatted),
         cmocka_unit_test(goes_forward),
         cmocka_unit_test(tells_what_is_left),
     };
