@@ -1,6 +1,7 @@
 /*
- * Strict JSON over json-c (RFC 8259, with I-JSON's rules of RFC 7493): one text, valid UTF-8, no duplicate members,
- * integers only, bounded size and depth; then members read one by one, and none left over.
+ * Strict JSON over json-c (RFC 8259, with most of I-JSON, RFC 7493): one text, valid UTF-8 without NULs and halves of
+ * surrogate pairs, also when they are written as escapes, no duplicate members, integers only, bounded size and depth;
+ * then members read one by one, and none left over.
  *
  * Reading is a struct json_reader for each object or array. Its error is sticky and shared with its children: read all
  * members, call json_read_done(), and ask once. The first error's member path ("volumes[0].id") is in the reason.
@@ -54,14 +55,14 @@ void json_read_root(struct json_object *root, struct json_status *status, struct
  */
 bool json_read_string(struct json_reader *r, const char *name, enum json_need need, size_t max, const char **ret_text);
 bool json_read_u64(struct json_reader *r, const char *name, enum json_need need, uint64_t min, uint64_t max,
-              uint64_t *ret_value);
+                   uint64_t *ret_value);
 bool json_read_bool(struct json_reader *r, const char *name, enum json_need need, bool *ret_value);
 bool json_read_hex(struct json_reader *r, const char *name, enum json_need need, void *ret_data, size_t size);
-bool json_read_base64(struct json_reader *r, const char *name, enum json_need need, int form, void *ret_data, size_t max,
-                 size_t *ret_size);
+bool json_read_base64(struct json_reader *r, const char *name, enum json_need need, int form, void *ret_data,
+                      size_t max, size_t *ret_size);
 bool json_read_object(struct json_reader *r, const char *name, enum json_need need, struct json_reader *ret_reader);
 bool json_read_array(struct json_reader *r, const char *name, enum json_need need, size_t max,
-                       struct json_reader *ret_reader, size_t *ret_count);
+                     struct json_reader *ret_reader, size_t *ret_count);
 
 /* Element `index` of an array reader. */
 bool json_element_object(struct json_reader *array, size_t index, struct json_reader *ret_reader);

@@ -46,6 +46,7 @@ static void takes_plain_json(void **state UNUSED)
     assert_accepted("{\"\":{}}");
     assert_accepted("{\"a\":[1,2,{\"b\":[]}],\"c\":null,\"d\":true,\"e\":false}");
     assert_accepted("{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"}");
+    assert_accepted("{\"a\":[9223372036854775807,-9223372036854775808,18446744073709551615,-0]}");
     assert_accepted("{\"a:b\":\"c:d,e{f[\",\"}\":\"]\"}");
     assert_accepted("{\"a\":1,\"b\":{\"a\":1},\"c\":[{\"a\":1},{\"a\":1}]}"); /* one name in different objects */
 }
@@ -100,14 +101,15 @@ static void refuses_what_is_not_json(void **state UNUSED)
         "", " ", "null ", "null", "true", "123", "nul", "{\"a\":NaN}", "{\"a\":nan}", "{\"a\":Infinity}",
         "{\"a\":-Infinity}", "{\"a\":inf}", "{\"a\":True}", "{\"a\":TRUE}", "{\"a\":NULL}", "{\"a\":undefined}",
         "/*c*/{}", "{}/*c*/", "{}//c", "{/*c*/}", "# c\n{}", "{'a':1}", "{\"a\":'b'}", "{a:1}", "{1:1}", "{\"a\":1,}",
-        "{,}", "{,\"a\":1}", "[1,]", "[,]", "[,1]", "[1,,2]", "{\"a\":1,,\"b\":2}", "{\"a\"}", "{\"a\":}", "{\"a\"::1}",
-        "{:1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "{\"a\":1\"b\":2}", "[1 2]", "[true false]", "[\"a\"\"b\"]", "[1true]",
-        "[true1]", "[nullnull]", "[\"a\":1]", "{\"a\":1:2}", "{\"a\",1}", "[1]]", "{}}", "]", "}", "[}", "{]", "[1}",
-        "{\"a\":1]", "[", "{", "[1", "[1,", "{\"a\"", "{\"a\":", "{\"a\":1", "{\"a\":1,", "\"a", "\"", "{\"a\":\"b}",
-        "{\"a\":\"\\", "{}x", "{} {}", "{},", "{}[]", "{}1", "{} null", "[][]", ":", ",", "\xef\xbb\xbf{}", "{}\xef\xbb\xbf",
-        "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}", "{\"a\":\"\\u12g4\"}", "{\"a\":\"\\U0061\"}", "{\"a\":\"\\'\"}",
-        "{\"a\":\"\n\"}", "{\"a\":\"\t\"}", "{\"a\nb\":1}", "{\"a\":\"\x1f\"}", "{\"a\":\"\\\x01\"}", "{\v}", "{\f}",
-        "{\xc2\xa0}", "\x1e{}", "{\"a\":\\u0031}",
+        "{,}", "{,\"a\":1}", "[1,]", "[,]", "[,1]", "[1,,2]", "{\"a\":1,,\"b\":2}", "{\"a\"}", "{\"a\":}",
+        "{\"a\"::1}", "{:1}", "{\"a\" 1}", "{\"a\":1 \"b\":2}", "{\"a\":1\"b\":2}", "[1 2]", "[1-1]", "[1\"a\"]",
+        "[true false]", "[\"a\"\"b\"]", "[1true]", "[true1]", "[nullnull]", "[\"a\":1]", "{\"a\":1:2}", "{\"a\",1}",
+        "[1]]", "{}}", "]", "}", "[}", "{]", "[1}", "{\"a\":1]", "[", "{", "[1", "[1,", "{\"a\"", "{\"a\":",
+        "{\"a\":1", "{\"a\":1,", "\"a", "\"", "{\"a\":\"b}", "{\"a\":\"\\", "{}x", "{} {}", "{},", "{}[]", "{}1",
+        "{} null", "[][]", ":", ",", "\xef\xbb\xbf{}", "{}\xef\xbb\xbf", "{\"a\":\"\\x\"}", "{\"a\":\"\\u12\"}",
+        "{\"a\":\"\\u12g4\"}", "{\"a\":\"\\U0061\"}", "{\"a\":\"\\'\"}", "{\"a\":\"\n\"}", "{\"a\":\"\t\"}",
+        "{\"a\nb\":1}", "{\"a\":\"\x1f\"}", "{\"a\":\"\\\x01\"}", "{\v}", "{\f}", "{\xc2\xa0}", "\x1e{}",
+        "{\"a\":\\u0031}",
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
@@ -117,6 +119,9 @@ static void refuses_what_is_not_json(void **state UNUSED)
 static void says_why_a_text_is_refused(void **state UNUSED)
 {
     assert_refused("{\"a\":\"b\nc\"}", "string without end");
+    assert_refused("null ", "null, expected an object");
+    assert_refused("{\"a\":1,}", "comma before the end of a list");
+    assert_refused("[1, ]", "comma before the end of a list");
     assert_refused("{\"a\":1} x", "not JSON");
     assert_refused("{\"a\":1} {}", "byte 8");
     assert_refused("{\"a\":", "it ends too early");
@@ -137,6 +142,79 @@ static void refuses_nuls(void **state UNUSED)
     }
 }
 
+/* One, two, three and four bytes for a character, the first and the last of each; in a name and in a value. */
+static void takes_utf_8(void **state UNUSED)
+{
+    static const char *const characters[] = {
+        "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xe2\x82\xac", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbd",
+        "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(characters); i++) {
+        CLEANUP_JSON struct json_object *root = NULL;
+        char text[64], name[16];
+        const char *value = NULL;
+        struct reason why = { "" };
+        struct json_status status = { 0, &why };
+        struct json_reader reader;
+
+        (void)snprintf(name, sizeof(name), "n%s", characters[i]);
+        (void)snprintf(text, sizeof(text), "{\"%s\":\"%sv%s\"}", name, characters[i], characters[i]);
+        if (json_parse(text, strlen(text), MAX_BYTES, &root, &why) < 0)
+            fail_msg("%s: %s", text, why.text);
+        json_read_root(root, &status, &reader);
+        assert_true(json_read_string(&reader, name, JSON_REQUIRED, 16, &value));
+        (void)snprintf(text, sizeof(text), "%sv%s", characters[i], characters[i]);
+        assert_string_equal(value, text);
+    }
+}
+
+static const char bad_string[] = "string without end, or with something that is not a character";
+
+static void refuses_what_is_not_utf_8(void **state UNUSED)
+{
+    static const char *const characters[] = {
+        "\x80", "\xbf", "\xc0\x80", "\xc1\xbf", "\xc2", "\xc2\x7f", "\xc2\xc0", "\xe0\x80\x80", "\xe0\x9f\xbf",
+        "\xe2\x82", "\xe2\x28\xa1", "\xe2\x82\x28", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf0\x80\x80\x80",
+        "\xf0\x8f\xbf\xbf", "\xf0\x9f\x98", "\xf0\x28\x8c\xbc", "\xf0\x90\x28\xbc", "\xf0\x90\x8c\x28",
+        "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xf8\x88\x80\x80\x80", "\xfe", "\xff",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(characters); i++) {
+        char text[64];
+
+        (void)snprintf(text, sizeof(text), "{\"a\":\"%s\"}", characters[i]);
+        assert_refused(text, bad_string);
+        (void)snprintf(text, sizeof(text), "{\"%s\":1}", characters[i]);
+        assert_refused(text, bad_string);
+        (void)snprintf(text, sizeof(text), "{\"%s", characters[i]);
+        assert_refused(text, bad_string);
+    }
+}
+
+/*
+ * json-c cuts a name at U+0000, so that two readers would see two names, and puts U+FFFD in place of half a surrogate
+ * pair, so that different names become one.
+ */
+static void refuses_escapes_that_are_no_characters(void **state UNUSED)
+{
+    static const char *const escapes[] = {
+        "\\u0000", "\\ud800", "\\uD800x", "\\udbff\\n", "\\udc00", "\\uDFFF", "\\ud800\\u0041", "\\ud800\\ud800",
+        "\\ud800\\u", "\\ud800\\udc0", "\\ud800/udc00", "\\ud800\\xdc00",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(escapes); i++) {
+        char text[64];
+
+        (void)snprintf(text, sizeof(text), "{\"ab\":\"c%s\"}", escapes[i]);
+        assert_refused(text, bad_string);
+        (void)snprintf(text, sizeof(text), "{\"ab%s\":\"c\"}", escapes[i]);
+        assert_refused(text, bad_string);
+        (void)snprintf(text, sizeof(text), "{\"ab%s", escapes[i]);
+        assert_refused(text, bad_string);
+    }
+    assert_accepted("{\"\\ud83d\\uDE00\":\"\\ud800\\udc00\\udbff\\udfff\\ud7ff\\ue000\\u0001\"}");
+}
 /* Every cut of a good text is refused, as is every cut in another place of the same buffer. */
 static void refuses_every_cut(void **state UNUSED)
 {
@@ -326,7 +404,8 @@ static void names_missing_and_mistyped_members(void **state UNUSED)
         const char *json, *type;
         int fits;
     } values[] = {
-        { "null", "null", -1 }, { "true", "boolean", 2 }, { "5", "int", 1 }, { "{}", "object", 5 }, { "[]", "array", 6 },
+        { "null", "null", -1 }, { "true", "boolean", 2 }, { "5", "int", 1 },
+        { "{}", "object", 5 },  { "[]", "array", 6 },
     };
 
     for (int kind = 0; kind < 7; kind++) {
@@ -572,6 +651,9 @@ int main(void)
         cmocka_unit_test(refuses_what_is_not_json),
         cmocka_unit_test(says_why_a_text_is_refused),
         cmocka_unit_test(refuses_nuls),
+        cmocka_unit_test(takes_utf_8),
+        cmocka_unit_test(refuses_what_is_not_utf_8),
+        cmocka_unit_test(refuses_escapes_that_are_no_characters),
         cmocka_unit_test(refuses_every_cut),
         cmocka_unit_test(refuses_texts_above_the_limit),
         cmocka_unit_test(keeps_quiet_when_nobody_listens),
