@@ -127,6 +127,18 @@ static void reads_a_response(void **state UNUSED)
     drop(&o);
 }
 
+/* RFC 9110 section 5.5: white space around a value is not part of it. */
+static void strips_values(void **state UNUSED)
+{
+    static const char text[] = "GET / HTTP/1.1\r\nA: \t b c\t \t\r\nB: \t \r\nC:d \r\nD: e\t\r\nE:f\r\n\r\n";
+    static const char *const wanted[] = { "b c", "", "d", "e", "f" };
+    struct outcome o = parse(HTTP_REQUEST, text, strlen(text));
+
+    assert_int_equal(o.result, 1);
+    for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+        assert_string_equal(o.parser->message.headers[i].value, wanted[i]);
+    drop(&o);
+}
 static void leaves_the_second_message(void **state UNUSED)
 {
     static const char *const firsts[] = {
@@ -214,6 +226,15 @@ static void refuses_other_transfer_encodings(void **state UNUSED)
     assert_request("POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n", 1);
 }
 
+/* "chunked" may be the last of several encodings: the body would be what nobody here can read. */
+static void refuses_encodings_before_chunked(void **state UNUSED)
+{
+    assert_request("POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", -EBADMSG);
+    assert_response("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", -EBADMSG);
+    assert_response("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                    -EBADMSG);
+    assert_response("HTTP/1.1 200 OK\r\nTransfer-Encoding: \t chunked\r\n\r\n0\r\n\r\n", 1);
+}
 static void refuses_trailers(void **state UNUSED)
 {
     assert_request("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\n", -EBADMSG);
@@ -364,6 +385,53 @@ static void bounds_names_and_values(void **state UNUSED)
     }
 }
 
+/* A message may not go on for ever in the places where nothing is kept. */
+static void bounds_what_it_does_not_keep(void **state UNUSED)
+{
+    static const struct {
+        llhttp_type_t side;
+        const char *before, *again, *after;
+    } cases[] = {
+        { HTTP_REQUEST, "", "\r\n", "GET / HTTP/1.1\r\n\r\n" },
+        { HTTP_REQUEST, "GET / HTTP/1.1\r\nA:", " ", "b\r\n\r\n" },
+        { HTTP_REQUEST, "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n", "0", "1\r\nx\r\n0\r\n\r\n" },
+        { HTTP_RESPONSE, "HTTP/1.1 200 ", "reason ", "\r\nContent-Length: 0\r\n\r\n" },
+        { HTTP_RESPONSE, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;", "e", "\r\nx\r\n0\r\n\r\n" },
+        { HTTP_RESPONSE, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;e=", "v", "\r\nx\r\n0\r\n\r\n" },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        for (size_t total = 100; total < 200000; total += 99900) {
+            CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
+            struct outcome whole, parts;
+
+            buffer_add_text(&text, cases[i].before);
+            while (text.size < total)
+                buffer_add_text(&text, cases[i].again);
+            buffer_add_text(&text, cases[i].after);
+            whole = feed(cases[i].side, buffer_text(&text), text.size, SIZE_MAX);
+            parts = feed(cases[i].side, buffer_text(&text), text.size, 1);
+            if (whole.result != (total > 100 ? -EMSGSIZE : 1))
+                fail_msg("case %zu with %zu bytes: %d", i, total, whole.result);
+            assert_same(&whole, &parts);
+            drop(&whole);
+            drop(&parts);
+        }
+    }
+}
+/* What follows a complete message is another one, also when it comes in other bytes. */
+static void takes_nothing_after_the_end(void **state UNUSED)
+{
+    static const char text[] = "GET /1 HTTP/1.1\r\n\r\n";
+    struct outcome o = feed(HTTP_REQUEST, text, strlen(text), SIZE_MAX);
+    size_t used = 77;
+
+    assert_int_equal(o.result, 1);
+    assert_int_equal(http_parser_feed(o.parser, "GET /2 HTTP/1.1\r\n\r\n", 19, &used), 1);
+    assert_int_equal(used, 0);
+    assert_string_equal(o.parser->message.target, "/1");
+    drop(&o);
+}
 static void stays_refused(void **state UNUSED)
 {
     struct outcome o = feed(HTTP_RESPONSE, "garbage", 7, 7);
@@ -399,6 +467,10 @@ int main(void)
         cmocka_unit_test(bounds_the_target),
         cmocka_unit_test(bounds_the_number_of_headers),
         cmocka_unit_test(bounds_names_and_values),
+        cmocka_unit_test(takes_nothing_after_the_end),
+        cmocka_unit_test(refuses_encodings_before_chunked),
+        cmocka_unit_test(strips_values),
+        cmocka_unit_test(bounds_what_it_does_not_keep),
         cmocka_unit_test(stays_refused),
     };
 
