@@ -1,6 +1,9 @@
 /* base/tls: who is on the other side, and every way in which it may misbehave. */
 #include "unit.h"
 
+#include <poll.h>
+#include <sys/syscall.h>
+
 
 #include "base/clock.h"
 #include "base/tls.h"
@@ -12,6 +15,17 @@
 #define DEADLINE_MS 300
 #define GRACE_MS 700
 
+/* As if there were always something to read: what a fast network makes likely and this makes certain. */
+static bool poll_finds_something;
+
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    if (poll_finds_something && timeout == 0) {
+        fds->revents = POLLIN | POLLOUT;
+        return 1;
+    }
+    return (int)syscall(SYS_poll, fds, count, timeout);
+}
 static EVP_PKEY *key, *other_key;
 static X509 *certificate, *other_certificate;
 
@@ -526,6 +540,109 @@ static void gives_up_on_a_silent_network(void **state UNUSED)
     assert_int_equal(close(listener), 0);
 }
 
+/* A response that goes on and on, as fast as the client can take it: there is always something to read. */
+static void flood(SSL *ssl, int fd UNUSED, struct tls_seen *seen)
+{
+    static uint8_t much[65536];
+    size_t wrote;
+
+    tls_take_request(ssl, seen);
+    tls_say(ssl, "HTTP/1.1 200 OK\r\nContent-Length: 60000000\r\n\r\n");
+    while (SSL_write_ex(ssl, much, sizeof(much), &wrote) == 1)
+        ;
+}
+
+static void gives_up_on_a_flood(void **state UNUSED)
+{
+    struct tls_server server = server_with(flood);
+    struct reason why = { "" };
+    struct tls_peer peer;
+    uint64_t start;
+
+    tls_server_start(&server);
+    peer = peer_of(&server, certificate);
+    start = clock_ms();
+    assert_int_equal(exchange_within(&peer, 30, 60000000, &parser, &why), -ETIMEDOUT);
+    assert_true(clock_ms() - start < 30 + GRACE_MS);
+    http_parser_free(&parser);
+    tls_server_stop(&server);
+    tls_server_free(&server);
+}
+
+/* The deadline counts, not whether the next byte happens to be there. */
+static void gives_up_on_a_steady_trickle(void **state UNUSED)
+{
+    struct tls_server server = server_with(drip_a_response);
+
+    poll_finds_something = true;
+    assert_ends(&server, DEADLINE_MS, 100000, -ETIMEDOUT, "connection failed");
+    poll_finds_something = false;
+    http_parser_free(&parser);
+    tls_server_free(&server);
+}
+
+static void reset(SSL *ssl UNUSED, int fd, struct tls_seen *seen UNUSED)
+{
+    const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    (void)close(fd);
+}
+
+/* Whoever writes to a connection that was reset gets SIGPIPE, which ends a process that has not ignored it. */
+static void talk_after_a_reset(void *argument)
+{
+    const struct tls_peer *peer = argument;
+    struct tls_client *client = NULL;
+    struct buffer request = BUFFER_EMPTY;
+    struct reason why = { "" };
+    int r;
+
+    (void)signal(SIGPIPE, SIG_DFL);
+    if (tls_client_connect(peer, clock_ms() + SOON_MS, &client, &why) < 0)
+        _exit(1);
+    clock_sleep_ms(100); /* until the reset is here */
+    for (int i = 0; i < 1024; i++)
+        buffer_printf(&request, "%016384d", i);
+    http_parser_init(&parser, HTTP_RESPONSE, 100);
+    r = tls_client_exchange(client, &request, clock_ms() + SOON_MS, &parser, &why);
+    if (r != -ECONNRESET && r != -EPIPE)
+        _exit(2);
+    r = tls_client_exchange(client, &request, clock_ms() + SOON_MS, &parser, &why);
+    tls_client_free(&client);
+    buffer_free(&request);
+    _exit(r < 0 ? 7 : 3);
+}
+
+static void outlives_a_reset(void **state UNUSED)
+{
+    struct tls_server server = server_with(reset);
+    struct tls_peer peer;
+    int status;
+
+    tls_server_start(&server);
+    peer = peer_of(&server, certificate);
+    status = in_child(talk_after_a_reset, &peer);
+    tls_server_wait(&server);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+    tls_server_free(&server);
+}
+
+/* Errors of one connection must not be found by whoever looks at OpenSSL's queue next. */
+static void leaves_no_errors_behind(void **state UNUSED)
+{
+    struct tls_server server = { .key = key, .certificate = certificate, .instead = talk_nonsense };
+    struct reason why = { "" };
+    struct tls_peer peer;
+
+    tls_server_start(&server);
+    peer = peer_of(&server, certificate);
+    assert_int_equal(exchange_within(&peer, SOON_MS, 100, &parser, &why), -EPROTO);
+    assert_int_equal(ERR_peek_error(), 0);
+    tls_server_stop(&server);
+    tls_server_free(&server);
+}
 static void pins_the_public_key(void **state UNUSED)
 {
     X509 *renewed = tls_make_certificate(key, 0, 60), *empty = X509_new();
@@ -569,9 +686,12 @@ int main(void)
         cmocka_unit_test(sends_no_half_request),
         cmocka_unit_test(names_what_cannot_be_reached),
         cmocka_unit_test(gives_up_on_a_silent_network),
+        cmocka_unit_test(gives_up_on_a_flood),
+        cmocka_unit_test(gives_up_on_a_steady_trickle),
+        cmocka_unit_test(outlives_a_reset),
+        cmocka_unit_test(leaves_no_errors_behind),
         cmocka_unit_test(pins_the_public_key),
     };
 
-    (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests_name("tls", tests, make_keys, free_keys);
 }
