@@ -65,9 +65,10 @@ static void reads_urls(void **state UNUSED)
 {
     static const char *const good[] = { "https://10.0.2.2:8443", "https://10.0.2.2:8443/" };
     static const char *const bad[] = {
-        "", "https://", "https:///", "http://10.0.2.2:8443", "HTTPS://10.0.2.2:8443", "10.0.2.2:8443", "https:10.0.2.2:8443",
+        "", "https://", "https:///", "http://10.0.2.2:8443", "HTTPS://10.0.2.2:8443", "10.0.2.2:8443",
         "https://10.0.2.2:8443//", "https://10.0.2.2:8443/kbs", "https://10.0.2.2:8443?x", "https://10.0.2.2:8443#x",
-        "https://10.0.2.2", "https://10.0.2.2/", "https://u@10.0.2.2:8443", "https://broker:8443", " https://10.0.2.2:8443",
+        "https://10.0.2.2", "https://10.0.2.2/", "https://u@10.0.2.2:8443", "https://broker:8443",
+        " https://10.0.2.2:8443", "https:10.0.2.2:8443",
     };
     struct endpoint e;
 
