@@ -86,6 +86,17 @@ static void names_files_that_cannot_be_hashed(void **state UNUSED)
     assert_reason(&why, "/proc/self/status: changed its size while it was read");
     assert_int_equal(kernel_hashes_file("/proc/self/mem", hash, &why), -EIO);
     assert_reason(&why, "/proc/self/mem: cannot be read");
+    {
+        char fifo[160];
+
+        (void)snprintf(fifo, sizeof(fifo), "%s/fifo", directory);
+        assert_int_equal(mkfifo(fifo, 0600), 0);
+        (void)alarm(5); /* nobody ever writes to it */
+        assert_int_equal(kernel_hashes_file(fifo, hash, &why), -EINVAL);
+        (void)alarm(0);
+        assert_reason(&why, "fifo: not a regular file");
+        assert_int_equal(unlink(fifo), 0);
+    }
     assert_int_equal(hash[0], 1);
     assert_int_equal(kernel_hashes_compute(path, NULL, NULL, &hashes, &why), -ENOENT);
     assert_int_equal(kernel_hashes_compute("/etc/passwd", path, NULL, &hashes, &why), -ENOENT);
@@ -282,6 +293,22 @@ static void depends_on_every_input(void **state UNUSED)
     assert_memory_not_equal(again, digests[0], LAUNCH_DIGEST_BYTES);
 }
 
+/* QEMU puts the table into every section of the kind, each at its own address. */
+static void measures_each_hash_section_where_it_lies(void **state UNUSED)
+{
+    struct kernel_hashes hashes = { .kernel = { 1 } };
+    struct launch_inputs inputs = { &firmware, &hashes, 1, 0xa00f11, 1 };
+    struct image_plan plan = image_plan_usual();
+    uint8_t digests[2][LAUNCH_DIGEST_BYTES];
+
+    image_plan_section(&plan, 0x830000, 0x1000, SECTION_KERNEL_HASHES);
+    parse_image(&plan);
+    for (size_t i = 0; i < 2; i++) {
+        firmware.sections[6].gpa += i * PAGE_BYTES;
+        digest_of(&inputs, digests[i]);
+    }
+    assert_memory_not_equal(digests[0], digests[1], LAUNCH_DIGEST_BYTES);
+}
 static void assert_no_launch(const struct launch_inputs *inputs, const char *words)
 {
     uint8_t digest[LAUNCH_DIGEST_BYTES] = { 77 };
@@ -315,7 +342,15 @@ static void refuses_what_cannot_be_launched(void **state UNUSED)
     put_u32le(plan.entries[2].data, 0x810f51);
     put_u32le(plan.entries[2].data + 4, 0xaf);
     parse_image(&plan);
-    assert_no_launch(&inputs, "hash table at 0x810f51");
+    assert_no_launch(&inputs, "hash table at 0x810f51 has 175 bytes, the hashes need 176");
+    put_u32le(plan.entries[2].data, 0x810c00); /* QEMU looks at the size, not at what is behind it */
+    parse_image(&plan);
+    assert_no_launch(&inputs, "hash table at 0x810c00 has 175 bytes, the hashes need 176");
+    put_u32le(plan.entries[2].data + 4, 0xb0);
+    parse_image(&plan);
+    digest_of(&inputs, digest);
+    inputs.features = 0x20;
+    assert_no_launch(&inputs, "SEV features 0x20 without bit 0");
 }
 
 /* The rows that others have computed, where they are at hand. */
@@ -379,6 +414,7 @@ int main(void)
         cmocka_unit_test(works_signatures_out),
         cmocka_unit_test(writes_save_areas),
         cmocka_unit_test(depends_on_every_input),
+        cmocka_unit_test(measures_each_hash_section_where_it_lies),
         cmocka_unit_test(refuses_what_cannot_be_launched),
         cmocka_unit_test(agrees_with_recorded_digests),
     };
