@@ -105,6 +105,24 @@ static void reads_each_field_at_its_place(void **state UNUSED)
     assert_memory_equal(r.signature_s, data + 0x2e8, 72);
 }
 
+/* What a version does not have stays zero, whatever the structure holds. */
+static void writes_no_fields_that_the_version_lacks(void **state UNUSED)
+{
+    for (uint32_t version = 2; version <= 5; version++) {
+        uint8_t data[REPORT_BYTES];
+        struct reason why = { "" };
+        struct report report;
+
+        make_report(5, data);
+        memset(data + 0x188, 0xff, 3);
+        memset(data + 0x1f8, 0xff, 16);
+        assert_int_equal(report_parse(data, sizeof(data), &report, &why), 0);
+        report.version = version;
+        report_encode(&report, data);
+        assert_int_equal(report_parse(data, sizeof(data), &report, &why), 0);
+        assert_int_equal(report.reserved_offset, 0);
+    }
+}
 static void notes_every_reserved_byte(void **state UNUSED)
 {
     for (uint32_t version = 2; version <= 5; version++) {
@@ -322,6 +340,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goes_there_and_back),
         cmocka_unit_test(reads_each_field_at_its_place),
+        cmocka_unit_test(writes_no_fields_that_the_version_lacks),
         cmocka_unit_test(notes_every_reserved_byte),
         cmocka_unit_test(notes_the_first_reserved_byte),
         cmocka_unit_test(refuses_every_other_size),
