@@ -211,17 +211,24 @@ bool json_read_bool(struct json_reader *r, const char *name, enum json_need need
     return true;
 }
 
-bool json_read_hex(struct json_reader *r, const char *name, enum json_need need, void *ret_data, size_t size)
+static bool take_hex(struct json_reader *r, const char *name, struct json_object *value, void *ret_data, size_t size)
 {
     const char *text;
 
-    if (!json_read_string(r, name, need, 2 * size, &text))
+    if (!take_string(r, name, value, 2 * size, &text))
         return false;
     if (hex_decode(text, strlen(text), ret_data, size) < 0) {
         json_refuse(r, name, "expected %zu hexadecimal digits", 2 * size);
         return false;
     }
     return true;
+}
+
+bool json_read_hex(struct json_reader *r, const char *name, enum json_need need, void *ret_data, size_t size)
+{
+    struct json_object *value = member(r, name, need, json_type_string, "a string");
+
+    return value && take_hex(r, name, value, ret_data, size);
 }
 
 bool json_read_base64(struct json_reader *r, const char *name, enum json_need need, int form, void *ret_data,
@@ -297,6 +304,14 @@ bool json_element_string(struct json_reader *array, size_t index, size_t max, co
     struct json_object *value = element(array, index, json_type_string, "a string", &place);
 
     return value && take_string(&place, NULL, value, max, ret_text);
+}
+
+bool json_element_hex(struct json_reader *array, size_t index, void *ret_data, size_t size)
+{
+    struct json_reader place;
+    struct json_object *value = element(array, index, json_type_string, "a string", &place);
+
+    return value && take_hex(&place, NULL, value, ret_data, size);
 }
 
 bool json_element_u64(struct json_reader *array, size_t index, uint64_t max, uint64_t *ret_value)

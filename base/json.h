@@ -67,6 +67,7 @@ bool json_read_array(struct json_reader *r, const char *name, enum json_need nee
 /* Element `index` of an array reader. */
 bool json_element_object(struct json_reader *array, size_t index, struct json_reader *ret_reader);
 bool json_element_string(struct json_reader *array, size_t index, size_t max, const char **ret_text);
+bool json_element_hex(struct json_reader *array, size_t index, void *ret_data, size_t size);
 bool json_element_u64(struct json_reader *array, size_t index, uint64_t max, uint64_t *ret_value);
 
 /* Whether a member is there at all, null included; counts as reading it only when it is null. */

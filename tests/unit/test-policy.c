@@ -88,6 +88,8 @@ static void refuses_bad_documents(void **state UNUSED)
     assert_refused("{\"measurements\":[1]}", "measurements[0]: expected a string, found int");
     assert_refused("{\"measurements\":[\"" DIGEST_11 "\",null]}", "measurements[1]: expected a string, found null");
     assert_refused("{\"measurements\":[\"" DIGEST_11 "0\"]}", "measurements[0]: 97 bytes, at most 96 are accepted");
+    assert_refused("{\"measurements\":[\"" DIGEST_11 "\",\"" DIGEST_11 "\",\"11\"]}",
+                   "measurements[2]: expected 96 hexadecimal digits");
     assert_refused("{\"measurements\":[\"" DIGEST_11 "\"],\"measurements\":[\"" DIGEST_22 "\"]}", "stands twice");
     assert_refused("{\"measurements\":[\"" DIGEST_11 "\"],\"any_measurement\":true}", "any_measurement: unknown");
     assert_refused("{\"measurements\":[\"" DIGEST_11 "\"],\"allow_debug\":1}", "allow_debug: expected true or false");
@@ -326,6 +328,15 @@ static void tags_report_data(void **state UNUSED)
     }
 }
 
+/* Without a label the hash would be the same in every domain, and that of bare data. */
+static void demands_a_label(void **state UNUSED)
+{
+    uint8_t report_data[REPORT_DATA_BYTES] = { 77 };
+
+    assert_int_equal(purpose_report_data(PURPOSE_SELF, NULL, "data", 4, report_data), -EINVAL);
+    assert_int_equal(purpose_report_data(PURPOSE_WORKLOAD, NULL, "data", 4, report_data), -EINVAL);
+    assert_int_equal(report_data[0], 77);
+}
 static void takes_any_tag_byte_for_another_purpose(void **state UNUSED)
 {
     uint8_t report_data[REPORT_DATA_BYTES];
@@ -355,6 +366,7 @@ int main(void)
         cmocka_unit_test(allows_nothing_by_an_empty_policy),
         cmocka_unit_test(reads_a_guests_expectations),
         cmocka_unit_test(tags_report_data),
+        cmocka_unit_test(demands_a_label),
         cmocka_unit_test(takes_any_tag_byte_for_another_purpose),
     };
 
