@@ -93,7 +93,9 @@ static inline struct amd_extension *amd_plan_find(struct amd_plan *plan, const c
 
 static inline void amd_plan_drop(struct amd_plan *plan, const char *number)
 {
-    *amd_plan_find(plan, number) = plan->extensions[--plan->extension_count];
+    struct amd_extension *extension = amd_plan_find(plan, number);
+
+    *extension = plan->extensions[--plan->extension_count];
 }
 
 static inline void amd_plan_replace(struct amd_plan *plan, const char *number, const void *der, size_t size)

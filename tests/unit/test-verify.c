@@ -542,7 +542,7 @@ static void refuses_malformed_input(void **state UNUSED)
     X509_free(ark);
 }
 
-/* -------------------------------------------------------------------------------------------------- recorded reports */
+/* ------------------------------------------------------------------------------------------------- recorded reports */
 
 /* The first certificate of a PEM file, or one in DER, as DER. The caller frees with OPENSSL_free(). */
 static size_t load_certificate(const char *name, uint8_t **ret_der)
