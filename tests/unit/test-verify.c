@@ -1,6 +1,8 @@
 /* attest/verify and attest/roots: genuine reports, and everything about one that can be wrong. */
 #include "unit.h"
 
+#include <pty.h>
+
 #include "amd-chain.h"
 #include "attest/verify.h"
 #include "base/encode.h"
@@ -79,7 +81,6 @@ static struct trust_roots *roots_with(X509 *ark)
     if (trust_roots_file(path, &roots, &why) < 0)
         fail_msg("%s", why.text);
     assert_int_equal(unlink(path), 0);
-    ERR_clear_error();
     return roots;
 }
 
@@ -188,6 +189,21 @@ static void verifies_version_2(void **state UNUSED)
     }
 }
 
+/* A VLEK does not belong to a chip: where it is in use, hosts mask the chip id, and version 2 has no model. */
+static void verifies_version_2_without_a_chip_id(void **state UNUSED)
+{
+    for (size_t p = 0; p < ARRAY_SIZE(products); p++) {
+        struct scene s = scene_for(p, SIGNING_KEY_VLEK);
+
+        s.report.version = 2;
+        assert_good(&s);
+        assert_int_equal(verified.product, products[p].product);
+        s = scene_for(p, SIGNING_KEY_VCEK);
+        s.report.version = 2;
+        memset(s.report.chip_id, 0, sizeof(s.report.chip_id));
+        assert_bad(&s, -EKEYREJECTED, "the report's chip id is masked");
+    }
+}
 static void needs_a_certificate_for_the_key(void **state UNUSED)
 {
     struct scene s = usual();
@@ -276,7 +292,6 @@ static void refuses_forged_chains_under_amds_names(void **state UNUSED)
     struct trust_roots *roots = NULL;
 
     assert_int_equal(trust_roots_amd(&roots), 0);
-    ERR_clear_error();
     for (size_t p = 0; p < ARRAY_SIZE(products); p++) {
         for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
             struct scene s = scene_for(p, kinds[k]);
@@ -367,7 +382,7 @@ static void demands_the_certified_product(void **state UNUSED)
                 continue;
             s.report.cpuid_family = products[other].family;
             s.report.cpuid_model = products[other].model;
-            (void)snprintf(words, sizeof(words), "report of a %s processor, certificate for %s",
+            (void)snprintf(words, sizeof(words), "report for a processor of product %s, certificate for %s",
                            product_name(products[other].product), product_name(products[p].product));
             assert_bad(&s, -EKEYREJECTED, words);
         }
@@ -376,10 +391,19 @@ static void demands_the_certified_product(void **state UNUSED)
         struct scene s = usual();
 
         s.report.cpuid_model = 0x20;
-        assert_bad(&s, -EKEYREJECTED, "report of a unknown processor, certificate for Milan");
+        assert_bad(&s, -EKEYREJECTED, "report for a processor of product unknown, certificate for Milan");
     }
 }
 
+/* The root signs intermediates, never endorsement keys. */
+static void wants_three_certificates(void **state UNUSED)
+{
+    struct scene s = usual();
+
+    s.vek_by_ark = true;
+    s.vek_signer = amd_keys.ark;
+    assert_bad(&s, -EKEYREJECTED, "the endorsement key's certificate is not signed by the intermediate");
+}
 static void refuses_unknown_critical_extensions(void **state UNUSED)
 {
     struct scene s = usual();
@@ -718,11 +742,71 @@ static void loads_one_root_from_a_file(void **state UNUSED)
     X509_free(liar);
 }
 
+static void refuses_root_files_with_damage(void **state UNUSED)
+{
+    X509 *ark = amd_make_authority("ARK-Milan", amd_keys.ark, NULL, amd_keys.ark, AMD_PRESENT - AMD_YEAR,
+                                   AMD_PRESENT + AMD_YEAR, true);
+
+    assert_int_equal(load_roots("", ark, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", NULL),
+                     -EBADMSG);
+    assert_int_equal(load_roots("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", ark, "", NULL),
+                     -EBADMSG);
+    assert_int_equal(load_roots("", ark, "-----BEGIN CERTIFICATE-----\nAAAA\n", NULL), -EBADMSG);
+    X509_free(ark);
+}
+
+static void leaves_no_errors_behind(void **state UNUSED)
+{
+    X509 *ark = amd_make_authority("ARK-Milan", amd_keys.ark, NULL, amd_keys.ark, AMD_PRESENT - AMD_YEAR,
+                                   AMD_PRESENT + AMD_YEAR, true);
+    struct trust_roots *roots = NULL;
+
+    ERR_clear_error();
+    assert_int_equal(load_roots("", ark, "", NULL), 0);
+    assert_int_equal(ERR_peek_error(), 0);
+    assert_int_equal(load_roots("", NULL, "", NULL), -EBADMSG);
+    assert_int_equal(ERR_peek_error(), 0);
+    assert_int_equal(trust_roots_amd(&roots), 0);
+    assert_int_equal(ERR_peek_error(), 0);
+    trust_roots_free(&roots);
+    X509_free(ark);
+}
+
+/* Nobody is there to type the pass phrase that a file asks for. */
+static void asks_nobody_for_a_pass_phrase(void **state UNUSED)
+{
+    static const char encrypted[] = "-----BEGIN CERTIFICATE-----\n"
+                                    "Proc-Type: 4,ENCRYPTED\n"
+                                    "DEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+                                    "AAAAAAAAAAAAAAAAAAAAAA==\n"
+                                    "-----END CERTIFICATE-----\n";
+    char said[256];
+    int terminal, status;
+    pid_t child;
+
+    (void)fflush(NULL);
+    child = forkpty(&terminal, NULL, NULL, NULL);
+    assert_true(child >= 0);
+    if (child == 0) {
+        (void)alarm(5);
+        _exit(load_roots(encrypted, NULL, "", NULL) == -EBADMSG ? 7 : 8);
+    }
+    assert_true(read(terminal, said, sizeof(said)) <= 0); /* no prompt; the end, or EIO as Linux has it */
+    assert_int_equal(close(terminal), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+}
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verifies_every_product_and_key),
         cmocka_unit_test(verifies_version_2),
+        cmocka_unit_test(verifies_version_2_without_a_chip_id),
+        cmocka_unit_test(wants_three_certificates),
+        cmocka_unit_test(refuses_root_files_with_damage),
+        cmocka_unit_test(leaves_no_errors_behind),
+        cmocka_unit_test(asks_nobody_for_a_pass_phrase),
         cmocka_unit_test(needs_a_certificate_for_the_key),
         cmocka_unit_test(refuses_a_certificate_of_the_other_kind),
         cmocka_unit_test(needs_the_right_intermediate),
