@@ -128,8 +128,15 @@ $(O)/fuzz/%: tests/fuzz/%.c $(if $(LIBFUZZER),,tests/fuzz/replay.c) $(LIBRARIES)
 	    -pie -MMD -MP -o $@ $(filter %.c %.a,$^) $(SHARED)
 -include $(FUZZ:%=%.d)
 
-check-unit: $(UNIT) $(FUZZ)
-	@tests/run $(UNIT) $(FUZZ)
+# Random launches, measured by measure/ and by a second implementation (Python, hashlib).
+DIFFERENTIAL := $(O)/measure/driver
+$(DIFFERENTIAL): tests/measure/driver.c $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -MMD -MP -o $@ $(filter %.c %.a,$^) $(SHARED)
+-include $(DIFFERENTIAL).d
+
+check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL)
+	@tests/run $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)'
 
 .PHONY: all check-unit
 endif
