@@ -128,6 +128,21 @@ $(O)/fuzz/%: tests/fuzz/%.c $(if $(LIBFUZZER),,tests/fuzz/replay.c) $(LIBRARIES)
 	    -pie -MMD -MP -o $@ $(filter %.c %.a,$^) $(SHARED)
 -include $(FUZZ:%=%.d)
 
+ifdef LIBFUZZER
+# What a target finds new is kept under build/; a crash ends it, with the input beside its findings.
+fuzz: $(FUZZ)
+	@for target in $(FUZZ); do \
+	    name=$${target##*/}; found=build/fuzz-found/$$name; mkdir -p $$found; echo "$$name, $(FUZZ_SECONDS) s"; \
+	    $$target -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -print_final_stats=1 \
+	        -artifact_prefix=$$found/ $$found tests/fuzz/corpus/$$name 2>$$found.log || \
+	        { tail -40 $$found.log; exit 1; }; \
+	    grep -E 'number_of_executed_units|new_units_added' $$found.log; \
+	done
+else
+fuzz:
+	@$(MAKE) --no-print-directory IN_BUILDER=1 LIBFUZZER=1 FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $@
+endif
+
 # Random launches, measured by measure/ and by a second implementation (Python, hashlib).
 DIFFERENTIAL := $(O)/measure/driver
 $(DIFFERENTIAL): tests/measure/driver.c $(LIBRARIES)
@@ -138,5 +153,5 @@ $(DIFFERENTIAL): tests/measure/driver.c $(LIBRARIES)
 check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL)
 	@tests/run $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)'
 
-.PHONY: all check-unit
+.PHONY: all check-unit fuzz
 endif
