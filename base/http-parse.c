@@ -99,12 +99,22 @@ static int on_header_value_complete(llhttp_t *machine)
     return end_text(parser);
 }
 
-/* Whether the body is in chunks and nothing else was done to it. */
-static bool encoding_is_chunked(const struct http_message *message)
+/*
+ * Whether there is no transfer encoding, or "chunked" alone, once, and llhttp has seen it. It does not see an encoding
+ * without a name, as in "Transfer-Encoding:", next to which a length would count.
+ */
+static bool encoding_is_acceptable(const llhttp_t *machine, const struct http_message *message)
 {
-    const char *encoding = http_header(message, "Transfer-Encoding");
+    size_t count = 0;
 
-    return encoding && strcasecmp(encoding, "chunked") == 0;
+    for (size_t i = 0; i < message->header_count; i++) {
+        if (strcasecmp(message->headers[i].name, "Transfer-Encoding") != 0)
+            continue;
+        if (strcasecmp(message->headers[i].value, "chunked") != 0)
+            return false;
+        count++;
+    }
+    return count == (machine->flags & F_CHUNKED ? 1 : 0);
 }
 
 static int on_headers_complete(llhttp_t *machine)
@@ -115,7 +125,7 @@ static int on_headers_complete(llhttp_t *machine)
     parser->head_done = true;
     if (machine->http_major != 1 || machine->http_minor != 1 || machine->upgrade)
         return refuse(parser, -EBADMSG);
-    if (machine->flags & F_TRANSFER_ENCODING && !encoding_is_chunked(message))
+    if (!encoding_is_acceptable(machine, message))
         return refuse(parser, -EBADMSG);
     message->keep_alive = llhttp_should_keep_alive(machine) != 0;
     if (parser->side == HTTP_REQUEST) {

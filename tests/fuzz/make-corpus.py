@@ -80,6 +80,7 @@ HTTP = {
     "two-messages": http("request", "GET /1 HTTP/1.1\n\nGET /2 HTTP/1.1\n\n"),
     "two-lengths": http("request", "POST / HTTP/1.1\nContent-Length: 3\nContent-Length: 3\n\nabc"),
     "length-and-chunked": http("request", "POST / HTTP/1.1\nContent-Length: 3\nTransfer-Encoding: chunked\n\n0\n\n"),
+    "encoding-without-a-name": http("request", "POST / HTTP/1.1\nTransfer-Encoding:\nContent-Length: 1\n\nx"),
     "gzip-and-chunked": http("request", "POST / HTTP/1.1\nTransfer-Encoding: gzip, chunked\n\n0\n\n"),
     "body-too-large": http("small-request", "POST / HTTP/1.1\nContent-Length: 9\n\n123456789"),
     "folded-header": http("request", "GET / HTTP/1.1\nA: b\n c\n\n"),

@@ -226,6 +226,17 @@ static void refuses_other_transfer_encodings(void **state UNUSED)
     assert_request("POST / HTTP/1.1\r\nTransfer-Encoding: Chunked\r\n\r\n0\r\n\r\n", 1);
 }
 
+/* llhttp takes note of an encoding at the first letter of its name: one without a name went unseen. */
+static void refuses_encodings_without_a_name(void **state UNUSED)
+{
+    assert_request("POST / HTTP/1.1\r\nTransfer-Encoding:\r\nContent-Length: 1\r\n\r\nx", -EBADMSG);
+    assert_request("POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: \t\r\n\r\nx", -EBADMSG);
+    assert_request("POST / HTTP/1.1\r\nTransfer-Encoding:\r\nTransfer-Encoding:\r\nContent-Length: 1\r\n\r\nx", -EBADMSG);
+    assert_request("POST / HTTP/1.1\r\nTransfer-Encoding:\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", -EBADMSG);
+    assert_response("HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\nContent-Length: 1\r\n\r\nx", -EBADMSG);
+    assert_request("GET / HTTP/1.1\r\nTransfer-Encoding:\r\n\r\n", -EBADMSG);
+}
+
 /* "chunked" may be the last of several encodings: the body would be what nobody here can read. */
 static void refuses_encodings_before_chunked(void **state UNUSED)
 {
@@ -469,6 +480,7 @@ int main(void)
         cmocka_unit_test(bounds_names_and_values),
         cmocka_unit_test(takes_nothing_after_the_end),
         cmocka_unit_test(refuses_encodings_before_chunked),
+        cmocka_unit_test(refuses_encodings_without_a_name),
         cmocka_unit_test(strips_values),
         cmocka_unit_test(bounds_what_it_does_not_keep),
         cmocka_unit_test(stays_refused),
