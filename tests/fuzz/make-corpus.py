@@ -124,6 +124,7 @@ POLICY = {
 
 # ---------------------------------------------------------------------------------------------------------- firmware
 
+METADATA = "dc886566-984a-4798-a75e-5585a7bf67cc"
 RESET = ("00f771de-1a7e-4fcb-890e-68c77e2fb44e", struct.pack("<I", 0x80B004))
 HASHES = ("7255371f-3a3b-4b04-927b-1da6efa8d454", struct.pack("<II", 0x810C00, 0x400))
 OTHER = ("4c2eb361-7d9b-4cc3-8081-127c90d3d294", struct.pack("<II", 0x80C000, 0xC00))
@@ -140,7 +141,7 @@ def firmware(entries=(OTHER, HASHES, "metadata", RESET), sections=SECTIONS, vers
     place = len(metadata) + sizes if from_end is None else from_end
     table = b""
     for entry in entries:
-        guid, data = ("dc886566-984a-4798-a75e-5585a7bf67cc", struct.pack("<I", place)) if entry == "metadata" else entry
+        guid, data = (METADATA, struct.pack("<I", place)) if entry == "metadata" else entry
         table += data + struct.pack("<H", len(data) + 18) + uuid.UUID(guid).bytes_le
     table += struct.pack("<H", len(table) + 18) + uuid.UUID("96b582de-1fb2-45f7-baea-a366c55a082d").bytes_le
     return metadata + table + b"\xf4" * 32

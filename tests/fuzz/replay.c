@@ -1,7 +1,7 @@
 /*
- * A main() for fuzz targets without a fuzzer: feeds every file of the target's corpus (tests/fuzz/corpus/NAME/) and some
- * hundred mutations of each, the same at every run. A target ends the process when a property does not hold; the last
- * line names the file it was at.
+ * A main() for fuzz targets without a fuzzer: feeds every file of the target's corpus (tests/fuzz/corpus/NAME/) and
+ * some hundred mutations of each, the same at every run. A target ends the process when a property does not hold; the
+ * last line names the file it was at.
  */
 #include <dirent.h>
 #include <stdint.h>

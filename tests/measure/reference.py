@@ -1,4 +1,4 @@
-"""The launch digest of an SEV-SNP guest under QEMU, worked out a second time, from the documents and with hashlib alone.
+"""The launch digest of an SEV-SNP guest under QEMU, worked out a second time, from the documents, with hashlib alone.
 
 Sources: AMD 56860 (SNP firmware ABI) sections 8.16 and 8.17 for PAGE_INFO; edk2 OvmfPkg/ResetVector for the tables in
 a firmware image; QEMU target/i386/sev.c for the order, the hash table and the register state. Nothing here is taken

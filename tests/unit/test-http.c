@@ -231,7 +231,8 @@ static void refuses_encodings_without_a_name(void **state UNUSED)
 {
     assert_request("POST / HTTP/1.1\r\nTransfer-Encoding:\r\nContent-Length: 1\r\n\r\nx", -EBADMSG);
     assert_request("POST / HTTP/1.1\r\nContent-Length: 1\r\nTransfer-Encoding: \t\r\n\r\nx", -EBADMSG);
-    assert_request("POST / HTTP/1.1\r\nTransfer-Encoding:\r\nTransfer-Encoding:\r\nContent-Length: 1\r\n\r\nx", -EBADMSG);
+    assert_request("POST / HTTP/1.1\r\nTransfer-Encoding:\r\nTransfer-Encoding:\r\nContent-Length: 1\r\n\r\nx",
+                   -EBADMSG);
     assert_request("POST / HTTP/1.1\r\nTransfer-Encoding:\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", -EBADMSG);
     assert_response("HTTP/1.1 200 OK\r\nTransfer-Encoding:\r\nContent-Length: 1\r\n\r\nx", -EBADMSG);
     assert_request("GET / HTTP/1.1\r\nTransfer-Encoding:\r\n\r\n", -EBADMSG);
