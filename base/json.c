@@ -44,6 +44,8 @@ static int parse_text(const void *text, size_t size, struct json_object **ret_ro
     /* A bare number at the top is only known to be over at the next byte; our texts are objects. */
     end = json_tokener_get_parse_end(tokener);
     json_tokener_free(tokener);
+    if (error == json_tokener_error_memory)
+        return -ENOMEM;
     for (; error == json_tokener_success && end < size; end++)
         if (!memchr(" \t\r\n", ((const char *)text)[end], 4))
             break;

@@ -105,10 +105,12 @@ static int parse_policy(void)
     struct reason why = { "" };
     int r = policy_parse(policy_text, strlen(policy_text), &policy, &why);
 
-    if (r < 0)
+    if (r < 0) {
         assert_int_equal(policy.vmpl, 77);
-    else
+        assert_int_equal(r, -ENOMEM); /* nothing is wrong with the text */
+    } else {
         policy_free(&policy);
+    }
     return r;
 }
 
