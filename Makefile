@@ -153,5 +153,10 @@ $(DIFFERENTIAL): tests/measure/driver.c $(LIBRARIES)
 check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL)
 	@tests/run $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)'
 
-.PHONY: all check-unit fuzz
+coverage:
+	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) --no-print-directory IN_BUILDER=1 COVERAGE=1 check-unit
+	@tests/coverage build/cov base measure attest
+
+.PHONY: all check-unit fuzz coverage
 endif
