@@ -134,6 +134,9 @@ int json_scan(const char *text, size_t size, size_t max_depth, size_t *ret_membe
                 depth--;
             length = before != ',';
             *ret_what = "comma before the end of a list";
+        } else if (!depth && !is_space(c)) {
+            length = 0;
+            *ret_what = before ? "something follows it" : "expected an object";
         } else if (c == ':') {
             members++;
         } else if (c == '"') {

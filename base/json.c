@@ -41,7 +41,6 @@ static int parse_text(const void *text, size_t size, struct json_object **ret_ro
         return -ENOMEM;
     root = json_tokener_parse_ex(tokener, text, (int)size);
     error = json_tokener_get_error(tokener);
-    /* A bare number at the top is only known to be over at the next byte; our texts are objects. */
     end = json_tokener_get_parse_end(tokener);
     json_tokener_free(tokener);
     if (error == json_tokener_error_memory)
@@ -49,13 +48,12 @@ static int parse_text(const void *text, size_t size, struct json_object **ret_ro
     for (; error == json_tokener_success && end < size; end++)
         if (!memchr(" \t\r\n", ((const char *)text)[end], 4))
             break;
-    if (error != json_tokener_success || end < size || !root) {
+    if (error != json_tokener_success || end < size) {
         json_object_put(root);
         return reason_set(why, -EBADMSG, "not JSON at byte %zu: %s", end,
                           error == json_tokener_continue  ? "it ends too early"
-                          : error != json_tokener_success ? json_tokener_error_desc(error)
-                          : end < size                    ? "something follows it"
-                                                          : "null, expected an object");
+                          : error == json_tokener_success ? "something follows it"
+                                                          : json_tokener_error_desc(error));
     }
     *ret_root = root;
     return 0;

@@ -19,7 +19,7 @@ struct json_object;
 #define JSON_MAX_MEMBERS 64
 
 /*
- * Parses exactly one JSON text of `size` bytes (no BOM, nothing after it but white space). The caller releases
+ * Parses exactly one JSON object or array of `size` bytes (no BOM, only white space around it). The caller releases
  * *ret_root with json_free(). Errors: -EMSGSIZE above `max`, -EBADMSG with the sentence in `why`, -ENOMEM.
  */
 int json_parse(const void *text, size_t size, size_t max, struct json_object **ret_root, struct reason *why) MUST_CHECK;

@@ -199,11 +199,11 @@ static bool value(struct text *t)
     return word(t, "true") || word(t, "false") || word(t, "null");
 }
 
-/* A whole text. A number or a word alone is JSON, but json_parse() does not take it: our texts are objects. */
+/* A whole text. Other values than objects and arrays are JSON by themselves, but json_parse() does not take them. */
 static bool strict(const uint8_t *data, size_t size)
 {
     struct text t = { data, data + size, 0 };
-    bool alone = !next_is(&t, '{') && !next_is(&t, '[') && !next_is(&t, '"');
+    bool alone = !next_is(&t, '{') && !next_is(&t, '[');
 
     if (alone || !value(&t))
         return false;

@@ -60,7 +60,8 @@ JSON = {
     "white-space": ' \t\r\n{ "a" : [ 1 , 2 ] } \n',
     "kbs-challenge": '{"nonce":"bm9uY2U=","extra-params":{"selected-hash-algorithm":"sha384"}}',
     "nul": b'{"a":1\x00}',
-    "string": '"x"',
+    "string-alone": '"x"',
+    "number-alone": "1 ",
     "cut": '{"a":[1,{"b":"c',
 }
 
