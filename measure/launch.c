@@ -124,9 +124,6 @@ static int check_inputs(const struct launch_inputs *inputs, struct reason *why)
         return reason_set(why, -EINVAL, "the firmware's hash table at 0x%llx has %u bytes, the hashes need %u",
                           (unsigned long long)inputs->firmware->hash_table_gpa, inputs->firmware->hash_table_size,
                           KERNEL_HASHES_BYTES);
-    if (!(inputs->features & SEV_FEATURE_SNP_ACTIVE))
-        return reason_set(why, -EINVAL, "SEV features 0x%llx without bit 0: no SNP guest starts with them",
-                          (unsigned long long)inputs->features);
     return 0;
 }
 

@@ -83,7 +83,7 @@ def make_case(rng, number, folder):
     with_boot, with_initrd = rng.random() < (0.8 if can_boot else 0.1), rng.random() < 0.8
     vcpus = rng.choice([1, 1, 2, 3, 17, 512]) if rng.random() < 0.97 else rng.choice([0, 513])
     signature = rng.choice([0x800F12, 0xA00F11, 0xB00F00, rng.getrandbits(32)])
-    features = rng.choice([1, 0x21, 0x201, rng.getrandbits(64) | 1]) if rng.random() < 0.97 else 0x20
+    features = rng.choice([1, 0x21, 0x201, rng.getrandbits(64)])
     for name, contents in (("firmware", data), ("kernel", kernel), ("initrd", initrd)):
         (folder / f"{number}.{name}").write_bytes(contents)
     try:
