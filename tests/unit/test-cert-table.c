@@ -158,6 +158,9 @@ static void refuses_places_inside_the_head(void **state UNUSED)
         else
             assert_int_equal(parse(200), 0);
     }
+    begin();
+    put_entry(0, guids[CERTIFICATE_VCEK], false, 2 * HEAD - 1, 50);
+    assert_refused(200, "certificate 0 lies inside the table's head");
 }
 
 static void refuses_overlaps(void **state UNUSED)
