@@ -113,6 +113,33 @@ static void understands_as_many_sections_as_fit(void **state UNUSED)
     assert_int_equal(firmware.section_count, 0);
 }
 
+static void finds_the_hash_section_anywhere(void **state UNUSED)
+{
+    for (size_t i = 0; i < 6; i++) {
+        struct image_plan plan = image_plan_usual();
+        struct image_section section = plan.sections[i];
+
+        plan.sections[i] = plan.sections[5];
+        plan.sections[5] = section;
+        image_build(&plan, &image);
+        assert_understood();
+        assert_true(firmware_has_kernel_hashes(&firmware));
+    }
+}
+
+static void understands_the_largest_image(void **state UNUSED)
+{
+    struct image_plan plan = image_plan_usual();
+    uint8_t *large = calloc(1, FIRMWARE_MAX_BYTES);
+
+    assert_non_null(large);
+    image_build(&plan, &image);
+    memcpy(large + FIRMWARE_MAX_BYTES - image.size, image.data, image.size);
+    assert_int_equal(firmware_parse(large, FIRMWARE_MAX_BYTES, &firmware, &why), 0);
+    assert_int_equal(firmware.gpa, 0xfc000000);
+    free(large);
+}
+
 static void refuses_odd_sizes(void **state UNUSED)
 {
     static const uint8_t nothing[1];
@@ -173,6 +200,9 @@ static void refuses_entries_of_the_wrong_length(void **state UNUSED)
             assert_refused("footer entry ending at offset");
         }
     }
+    image_build(&plan, &image);
+    put_u16le(image.data + image.entry_tail[1], 200); /* the second one ends 18 + 18 + 4 bytes below the footer's end */
+    assert_refused("footer entry ending at offset 0x1fb8 says 200 bytes, expected 18 to 74");
 }
 
 static void refuses_entries_with_the_wrong_data(void **state UNUSED)
@@ -189,6 +219,13 @@ static void refuses_entries_with_the_wrong_data(void **state UNUSED)
             image_build(&plan, &image);
             assert_refused("bytes of data, which is not its size");
         }
+    }
+    {
+        struct image_plan plan = image_plan_usual();
+
+        plan.entries[0].size = 5;
+        image_build(&plan, &image);
+        assert_refused("footer entry at offset 0x1fb7 has 5 bytes of data, which is not its size");
     }
 }
 
@@ -421,6 +458,8 @@ int main(void)
         cmocka_unit_test(understands_the_usual_image),
         cmocka_unit_test(understands_images_without_kernel_hashes),
         cmocka_unit_test(understands_as_many_sections_as_fit),
+        cmocka_unit_test(finds_the_hash_section_anywhere),
+        cmocka_unit_test(understands_the_largest_image),
         cmocka_unit_test(refuses_odd_sizes),
         cmocka_unit_test(refuses_a_missing_footer),
         cmocka_unit_test(refuses_a_footer_of_the_wrong_length),

@@ -19,7 +19,7 @@ static struct policy parse_right(const char *text)
     struct policy policy;
     struct reason why = { "" };
 
-    if (policy_parse(text, strlen(text), &policy, &why) < 0)
+    if (policy_parse(text, strlen(text), &policy, &why) != 0)
         fail_msg("%s: %s", text, why.text);
     return policy;
 }
@@ -61,6 +61,7 @@ static void reads_a_whole_document(void **state UNUSED)
     assert_int_equal(policy.minimum_tcb.microcode, 255);
     policy_free(&policy);
     assert_null(policy.measurements);
+    assert_int_equal(policy.measurement_count, 0);
     policy_free(&policy); /* twice */
 }
 

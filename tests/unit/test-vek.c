@@ -28,7 +28,7 @@ static int parse(const struct amd_plan *plan)
 
 static void assert_read(const struct amd_plan *plan)
 {
-    if (parse(plan) < 0)
+    if (parse(plan) != 0 || why.text[0])
         fail_msg("%s", why.text);
 }
 
@@ -99,7 +99,12 @@ static void needs_each_extension_once(void **state UNUSED)
     {
         struct amd_plan plan = milan();
 
-        amd_plan_drop(&plan, "1"); /* of no use to us */
+        amd_plan_drop(&plan, "1"); /* of no use to us; the chip id comes first instead, and once more */
+        assert_read(&plan);
+        (void)amd_plan_add(&plan, "4", chip_id, sizeof(chip_id));
+        assert_refused(&plan, "extension 1.3.6.1.4.1.3704.1.4 stands there twice");
+        plan = milan();
+        amd_plan_drop(&plan, "1");
         amd_plan_drop(&plan, "3.4");
         assert_read(&plan);
         plan = plan_for(SIGNING_KEY_VLEK, PRODUCT_MILAN);

@@ -140,7 +140,7 @@ static void assert_good(const struct scene *s)
 {
     int r = play(s, NULL);
 
-    if (r < 0)
+    if (r != 0 || why.text[0])
         fail_msg("%d: %s", r, why.text);
 }
 
@@ -199,6 +199,20 @@ static void verifies_version_2_without_a_chip_id(void **state UNUSED)
         s.report.version = 2;
         memset(s.report.chip_id, 0, sizeof(s.report.chip_id));
         assert_bad(&s, -EKEYREJECTED, "the report's chip id is masked");
+    }
+}
+/* What version 2 does tell, the shape of a chip id, must agree with the certificate. */
+static void compares_the_shape_of_chip_ids(void **state UNUSED)
+{
+    for (size_t p = 0; p < ARRAY_SIZE(products); p++) {
+        struct scene s = scene_for(p, SIGNING_KEY_VLEK);
+        bool turin = products[p].product == PRODUCT_TURIN;
+
+        s.report.version = 2;
+        memset(s.report.chip_id, 1, turin ? 64 : 8);
+        assert_bad(&s, -EKEYREJECTED, turin ? "product Milan, certificate for Turin" : "product Turin, certificate for");
+        memset(s.report.chip_id + 8, turin ? 0 : 1, 56);
+        assert_good(&s);
     }
 }
 static void needs_a_certificate_for_the_key(void **state UNUSED)
@@ -638,6 +652,7 @@ int main(void)
         cmocka_unit_test(verifies_version_2),
         cmocka_unit_test(verifies_version_2_without_a_chip_id),
         cmocka_unit_test(wants_three_certificates),
+        cmocka_unit_test(compares_the_shape_of_chip_ids),
         cmocka_unit_test(needs_a_certificate_for_the_key),
         cmocka_unit_test(refuses_a_certificate_of_the_other_kind),
         cmocka_unit_test(needs_the_right_intermediate),
