@@ -34,7 +34,22 @@ static void reads_version_6(void **state UNUSED)
     assert_memory_equal(&in.sin6_addr, wanted, 16);
     assert_int_equal(in.sin6_scope_id, 0);
     assert_string_equal(e.authority, "[fd00::2]:1");
+    assert_int_equal(endpoint_parse("[::]:9", &e), 0);
     assert_int_equal(endpoint_parse("[0000:0000:0000:0000:0000:ffff:255.255.255.255]:65535", &e), 0);
+}
+
+static void reads_every_port(void **state UNUSED)
+{
+    for (unsigned port = 1; port < 65536; port++) {
+        struct endpoint e;
+        struct sockaddr_in in;
+        char text[32];
+
+        (void)snprintf(text, sizeof(text), "192.0.2.190:%u", port);
+        assert_int_equal(endpoint_parse(text, &e), 0);
+        memcpy(&in, &e.address, sizeof(in));
+        assert_int_equal(ntohs(in.sin_port), port);
+    }
 }
 
 static void refuses_the_rest(void **state UNUSED)
@@ -104,6 +119,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_version_4),
         cmocka_unit_test(reads_version_6),
+        cmocka_unit_test(reads_every_port),
         cmocka_unit_test(refuses_the_rest),
         cmocka_unit_test(reads_urls),
         cmocka_unit_test(refuses_texts_of_any_length),

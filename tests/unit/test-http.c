@@ -302,6 +302,9 @@ static void refuses_other_versions_and_odd_first_lines(void **state UNUSED)
     assert_response("HTTP/1.1 600 X\r\nContent-Length: 0\r\n\r\n", -EBADMSG);
     assert_response("HTTP/1.1 2000 X\r\nContent-Length: 0\r\n\r\n", -EBADMSG);
     assert_response("garbage", -EBADMSG);
+    assert_response("HTTP/1.1 199 X\r\nContent-Length: 0\r\n\r\n", -EBADMSG);
+    assert_response("HTTP/1.1 200 X\r\nContent-Length: 0\r\n\r\n", 1);
+    assert_response("HTTP/1.1 599 X\r\nContent-Length: 0\r\n\r\n", 1);
 }
 
 static void takes_no_request_for_a_response(void **state UNUSED)
@@ -347,6 +350,22 @@ static void bounds_the_body(void **state UNUSED)
         memcpy(text + head + size - 500, "\r\n0\r\n\r\n", 7);
         assert_verdict(HTTP_RESPONSE, text, (size_t)head + size - 500 + 7, size > MAX_BODY ? -EMSGSIZE : 1);
     }
+}
+
+/* A body may be larger than everything around it may be. */
+static void takes_a_large_body(void **state UNUSED)
+{
+    static struct http_parser parser;
+    CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
+    size_t used = 0;
+
+    buffer_printf(&text, "HTTP/1.1 200 OK\r\nContent-Length: %u\r\n\r\n%0*d", 3 * HTTP_MAX_OVERHEAD_BYTES,
+                  (int)(3 * HTTP_MAX_OVERHEAD_BYTES), 0);
+    http_parser_init(&parser, HTTP_RESPONSE, 3 * HTTP_MAX_OVERHEAD_BYTES);
+    assert_int_equal(http_parser_feed(&parser, text.data, text.size - 1, &used), 0);
+    assert_int_equal(http_parser_feed(&parser, text.data + text.size - 1, 1, &used), 1);
+    assert_int_equal(parser.message.body.size, 3 * HTTP_MAX_OVERHEAD_BYTES);
+    http_parser_free(&parser);
 }
 
 static void bounds_the_target(void **state UNUSED)
@@ -476,6 +495,7 @@ int main(void)
         cmocka_unit_test(refuses_upgrades_and_interim_responses),
         cmocka_unit_test(refuses_a_response_without_a_length),
         cmocka_unit_test(bounds_the_body),
+        cmocka_unit_test(takes_a_large_body),
         cmocka_unit_test(bounds_the_target),
         cmocka_unit_test(bounds_the_number_of_headers),
         cmocka_unit_test(bounds_names_and_values),

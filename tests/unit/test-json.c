@@ -47,6 +47,7 @@ static void takes_plain_json(void **state UNUSED)
     assert_accepted("{\"a\":[1,2,{\"b\":[]}],\"c\":null,\"d\":true,\"e\":false}");
     assert_accepted("{\"a\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"}");
     assert_accepted("{\"a\":[9223372036854775807,-9223372036854775808,18446744073709551615,-0]}");
+    assert_accepted("{\"a b\":\" c ! d \"}");
     assert_accepted("{\"a:b\":\"c:d,e{f[\",\"}\":\"]\"}");
     assert_accepted("{\"a\":1,\"b\":{\"a\":1},\"c\":[{\"a\":1},{\"a\":1}]}"); /* one name in different objects */
 }
@@ -648,6 +649,44 @@ static void writes_paths_and_sentences_of_any_length(void **state UNUSED)
     json_free(&t.root);
 }
 
+/* "name.name.name", cut at the end of its room. */
+static void cuts_long_paths(void **state UNUSED)
+{
+    char name[91], text[512];
+    struct json_reader first, second;
+    uint64_t number;
+    struct tree t;
+
+    memset(name, 'n', sizeof(name));
+    name[sizeof(name) - 1] = '\0';
+    (void)snprintf(text, sizeof(text), "{\"%s\":{\"%s\":{\"%s\":\"x\"}}}", name, name, name);
+    open_tree(text, &t);
+    assert_true(json_read_object(&t.reader, name, JSON_REQUIRED, &first));
+    assert_true(json_read_object(&first, name, JSON_REQUIRED, &second));
+    assert_false(json_read_u64(&second, name, JSON_REQUIRED, 0, 9, &number));
+    assert_int_equal(t.why.text[90], '.');
+    assert_string_equal(t.why.text + 127, ": expected a number, found string");
+    json_free(&t.root);
+}
+
+/* More members than a reader can remember as read: refused, not forgotten. */
+static void reads_no_more_members_than_it_remembers(void **state UNUSED)
+{
+    static char text[2048], names[JSON_MAX_MEMBERS + 1][8];
+    size_t used = 0;
+    struct tree t;
+
+    for (size_t i = 0; i <= JSON_MAX_MEMBERS; i++) {
+        (void)snprintf(names[i], sizeof(names[i]), "m%zu", i);
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%c\"%s\":%zu", i ? ',' : '{', names[i], i);
+    }
+    (void)snprintf(text + used, sizeof(text) - used, "}");
+    open_tree(text, &t);
+    for (size_t i = 0; i <= JSON_MAX_MEMBERS; i++)
+        json_ignore(&t.reader, names[i]);
+    close_wrong(&t, "m64: unknown member");
+}
+
 static void makes_names_printable_in_sentences(void **state UNUSED)
 {
     struct tree t;
@@ -684,6 +723,8 @@ int main(void)
         cmocka_unit_test(wants_an_object_at_the_top),
         cmocka_unit_test(keeps_the_first_error),
         cmocka_unit_test(writes_paths_and_sentences_of_any_length),
+        cmocka_unit_test(cuts_long_paths),
+        cmocka_unit_test(reads_no_more_members_than_it_remembers),
         cmocka_unit_test(makes_names_printable_in_sentences),
     };
 

@@ -22,7 +22,7 @@
 /* The n-th call of a kind fails, counted from 1; 0: none does. */
 static int fail_mmap, fail_mprotect, fail_mlock, fail_madvise, fail_getrandom;
 static int getrandom_errno;
-static size_t getrandom_most = SIZE_MAX;
+static size_t getrandom_most = SIZE_MAX, getrandom_asked;
 static bool watch_unmap;
 static size_t unmapped_bytes, unmapped_dirty_bytes;
 
@@ -84,6 +84,7 @@ ssize_t getrandom(void *to, size_t size, unsigned flags)
         errno = getrandom_errno;
         return -1;
     }
+    getrandom_asked = size;
     return syscall(SYS_getrandom, to, size < getrandom_most ? size : getrandom_most, flags);
 }
 
@@ -242,9 +243,30 @@ static void gives_random_bytes(void **state UNUSED)
     secret_free(&b);
 }
 
+static void gives_randomness_at_every_place(void **state UNUSED)
+{
+    uint8_t any[33] = { 0 };
+
+    for (int i = 0; i < 64; i++) {
+        struct secret a;
+
+        assert_int_equal(secret_random(sizeof(any), &a), 0);
+        for (size_t k = 0; k < sizeof(any); k++)
+            any[k] |= a.bytes[k];
+        secret_free(&a);
+    }
+    for (size_t k = 0; k < sizeof(any); k++)
+        assert_int_not_equal(any[k], 0);
+}
+
 static void collects_random_bytes_in_pieces(void **state UNUSED)
 {
     struct secret a;
+
+    getrandom_most = 7; /* the last piece is one byte; more would hit the guard page */
+    assert_int_equal(secret_random(PAGE_BYTES, &a), 0);
+    assert_int_equal(getrandom_asked, 1);
+    secret_free(&a);
 
     getrandom_most = 7;
     fail_getrandom = 2;
@@ -477,6 +499,7 @@ int main(void)
         cmocka_unit_test(is_zero_in_a_forked_child),
         cmocka_unit_test(copies_and_compares),
         cmocka_unit_test(gives_random_bytes),
+        cmocka_unit_test(gives_randomness_at_every_place),
         cmocka_unit_test(collects_random_bytes_in_pieces),
         cmocka_unit_test(gives_no_half_random_secret),
         cmocka_unit_test(wipes_before_it_unmaps),

@@ -210,7 +210,7 @@ static void compares_the_shape_of_chip_ids(void **state UNUSED)
 
         s.report.version = 2;
         memset(s.report.chip_id, 1, turin ? 64 : 8);
-        assert_bad(&s, -EKEYREJECTED, turin ? "product Milan, certificate for Turin" : "product Turin, certificate for");
+        assert_bad(&s, -EKEYREJECTED, turin ? "product Milan, certificate for Turin" : "product Turin, cert");
         memset(s.report.chip_id + 8, turin ? 0 : 1, 56);
         assert_good(&s);
     }
