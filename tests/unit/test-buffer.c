@@ -31,6 +31,7 @@ static void adds_nothing(void **state UNUSED)
     buffer_add_text(&b, "");
     buffer_printf(&b, "%s", "");
     assert_int_equal(b.size, 0);
+    assert_int_equal(buffer_error(&b), 0);
     assert_string_equal(buffer_text(&b), "");
 }
 
@@ -73,6 +74,7 @@ static void escapes_json_strings(void **state UNUSED)
     for (int c = 1; c < 129; c++)
         every[c - 1] = (char)(c < 128 ? c : 0);
     buffer_add_json_string(&b, every);
+    assert_int_equal(b.size, strlen(buffer_text(&b)));
     assert_string_equal(buffer_text(&b),
                         "\"\\u0001\\u0002\\u0003\\u0004\\u0005\\u0006\\u0007\\b\\t\\n\\u000b\\f\\r\\u000e\\u000f"
                         "\\u0010\\u0011\\u0012\\u0013\\u0014\\u0015\\u0016\\u0017\\u0018\\u0019\\u001a\\u001b\\u001c"

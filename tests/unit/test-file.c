@@ -71,6 +71,7 @@ static void reads_whole_files(void **state UNUSED)
         assert_int_equal(size, sizes[i]);
         assert_memory_equal(data, wanted, size);
         assert_int_equal(data[size], 0);
+        assert_string_equal(why.text, "");
         free(data);
         assert_int_equal(file_read(path, 1000000, &data, &size, &why), 0);
         assert_int_equal(size, sizes[i]);
