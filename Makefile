@@ -4,7 +4,9 @@
 # sees to that root and calls itself inside. Variables that a user may set:
 #   BUILDER=DIR   builder root, package cache, firmware, static libraries; several worktrees may share one
 #   PROFILE=NAME  which image `make image` makes (image/profiles/)
-#   V=1           show commands    SANITIZE=1   address and undefined-behaviour sanitizers (check-unit)
+#   V=1           show commands
+#   SANITIZE=1    address and undefined-behaviour sanitizers (check-unit, check-broker)
+#   FUZZ_SECONDS=N   how long `make fuzz` explores with each target
 #   MIRROR=URL SECURITY_MIRROR=URL   Debian archives, default: the machine's own apt configuration
 
 BUILDER ?= $(CURDIR)/build/builder
@@ -15,7 +17,7 @@ ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
 INSIDE := all demo image
-INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint
+INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR
 inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)'
@@ -40,7 +42,7 @@ check: builder-check
 	$(inside) check-run HOST_TAP='$(HOST_TAP)'
 
 clean:
-	rm -rf build/obj build/san build/bin build/guest build/tests build/image build/demo
+	rm -rf build/obj build/san build/cov build/fuzz build/bin build/guest build/tests build/image build/demo
 
 distclean:
 	rm -rf build
@@ -48,7 +50,7 @@ distclean:
 else
 # ----------------------------------------------------------------------------------------------------------- inside
 
-O := build/$(if $(SANITIZE),san,obj)
+O := build/$(if $(SANITIZE),san,$(if $(COVERAGE),cov,$(if $(LIBFUZZER),fuzz,obj)))
 Q := $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-6s %s\n' $(1) $(2))
 
@@ -64,6 +66,11 @@ LDFLAGS := -Wl,--gc-sections,-z,relro,-z,now,--build-id=none -L$(STATIC)/lib
 ifdef SANITIZE
 CFLAGS += -g -fsanitize=address,undefined -fno-sanitize-recover=all
 LDFLAGS += -fsanitize=address,undefined
+else ifdef COVERAGE
+CFLAGS += -g -O0 --coverage
+else ifdef LIBFUZZER
+CC := clang
+CFLAGS += -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 else
 CPPFLAGS += -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3
 CFLAGS += $(HARDENING)
@@ -143,10 +150,33 @@ $(O)/unit/test-psp-line: $(O)/psp/shim/line.o
 
 # The corpus is replayed through each target with a plain main(); `make fuzz` explores with clang's libFuzzer.
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz-*.c))
-$(O)/fuzz/%: tests/fuzz/%.c tests/fuzz/replay.c $(ALL_ROOMS)
+$(O)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(if $(LIBFUZZER),,tests/fuzz/replay.c) $(ALL_ROOMS)
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $(filter %.c %.a,$^) $(BROKER) $(DISKS) \
-	    $(COMMON)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
+	    $(if $(LIBFUZZER),-fsanitize=fuzzer$(comma)address$(comma)undefined) -pie -o $@ $(filter %.c %.a,$^) \
+	    $(BROKER) $(DISKS) $(COMMON)
+
+ifdef LIBFUZZER
+# What a target finds new is kept under build/; a crash ends it, with the input beside its findings.
+fuzz: $(FUZZ)
+	@for target in $(FUZZ); do \
+	    name=$${target##*/}; found=build/fuzz-found/$$name; mkdir -p $$found; echo "$$name, $(FUZZ_SECONDS) s"; \
+	    $$target -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=10 -print_final_stats=1 \
+	        -artifact_prefix=$$found/ $$found tests/fuzz/corpus/$$name 2>$$found.log || \
+	        { tail -40 $$found.log; exit 1; }; \
+	    grep -E 'number_of_executed_units|new_units_added' $$found.log; \
+	done
+else
+fuzz:
+	@$(MAKE) --no-print-directory IN_BUILDER=1 LIBFUZZER=1 FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $@
+endif
+
+# Random launches, measured by measure/ and by a second implementation (Python, hashlib).
+DIFFERENTIAL := $(O)/measure/driver
+$(DIFFERENTIAL): tests/measure/driver.c $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -MMD -MP -o $@ $(filter %.c %.a,$^) $(DYNAMIC)
+-include $(DIFFERENTIAL).d
 
 # Programs that tests run in a guest, in the place of the production init.
 build/tests/%: tests/vm/%.c $(call objects,base/static) $(LIBRARIES)
@@ -175,13 +205,13 @@ demo: image
 # ---- checks
 
 # Without a guest, with programs that run, over the tree, over images, and with whole guests.
-TESTS_UNIT := $(UNIT) $(FUZZ) $(sort $(wildcard tests/unit/test_*.py))
+TESTS_UNIT := $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)' $(sort $(wildcard tests/unit/test_*.py))
 TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py))
 TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
 TESTS_IMAGE := $(sort $(wildcard tests/image/*))
 TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
 
-check-unit: $(UNIT) $(FUZZ)
+check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL)
 	@tests/run $(TESTS_UNIT)
 check-programs: $(PROGRAMS) $(TESTED)/tests/release-client
 	@tests/run $(TESTS_PROGRAMS)
@@ -194,9 +224,15 @@ check-image: image
 check-vm: image build/tests/device-probe
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.
-check-built: image $(UNIT) $(FUZZ) build/tests/device-probe $(TESTED)/tests/release-client
+check-built: image $(UNIT) $(FUZZ) $(DIFFERENTIAL) build/tests/device-probe $(TESTED)/tests/release-client
 check-run:
 	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 
-.PHONY: all objects image demo check-built check-run check-unit check-programs check-broker check-image check-vm lint
+coverage:
+	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
+	@$(MAKE) --no-print-directory IN_BUILDER=1 COVERAGE=1 check-unit
+	@tests/coverage build/cov base measure attest
+
+.PHONY: all objects image demo check-built check-run check-unit check-programs check-broker check-image check-vm lint \
+    fuzz coverage
 endif

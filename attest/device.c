@@ -129,7 +129,9 @@ int device_get_report(enum purpose purpose, const char *label, const void *data,
     uint8_t *certificates;
     int r = purpose_report_data(purpose, label, data, size, report_data);
 
-    if (r < 0 || !answer)
+    if (r < 0)
+        return r;
+    if (!answer)
         return -ENOMEM;
     fd = open(DEVICE_PATH, O_RDWR | O_CLOEXEC);
     if (fd < 0)

@@ -3,9 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include "base/encode.h"
 
 static void read_minimum_tcb(struct json_reader *parent, struct policy *policy)
 {
@@ -67,13 +64,8 @@ static int read_measurements(struct json_reader *reader, struct policy *policy)
     if (!policy->measurements)
         return -ENOMEM;
     policy->measurement_count = count;
-    for (size_t i = 0; i < count; i++) {
-        const char *text;
-
-        if (json_element_string(&array, i, 2 * MEASUREMENT_BYTES, &text) &&
-            hex_decode(text, strlen(text), policy->measurements[i], MEASUREMENT_BYTES) < 0)
-            json_refuse(&array, NULL, "element %zu: expected %u hexadecimal digits", i, 2 * MEASUREMENT_BYTES);
-    }
+    for (size_t i = 0; i < count; i++)
+        (void)json_element_hex(&array, i, policy->measurements[i], MEASUREMENT_BYTES);
     return 0;
 }
 

@@ -34,8 +34,11 @@ int purpose_report_data(enum purpose purpose, const char *label, const void *dat
                         uint8_t ret_report_data[REPORT_DATA_BYTES])
 {
     uint8_t report_data[REPORT_DATA_BYTES] = { 0 };
-    int r = hash_labelled(purpose == PURPOSE_RELEASE ? NULL : label, data, size, report_data);
+    int r;
 
+    if (purpose != PURPOSE_RELEASE && !label)
+        return -EINVAL;
+    r = hash_labelled(purpose == PURPOSE_RELEASE ? NULL : label, data, size, report_data);
     if (r < 0)
         return r;
     memcpy(report_data + HASH_BYTES, tags[purpose], strlen(tags[purpose]));

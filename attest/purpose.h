@@ -17,7 +17,10 @@ enum purpose {
     PURPOSE_WORKLOAD, /* evidence for the workload */
 };
 
-/* REPORT_DATA for a purpose over `data`. `label` names the domain; ignored for PURPOSE_RELEASE. Errors: -ENOMEM. */
+/*
+ * REPORT_DATA for a purpose over `data`. `label` names the domain; ignored for PURPOSE_RELEASE. Errors: -EINVAL without
+ * a label where one is needed, -ENOMEM.
+ */
 int purpose_report_data(enum purpose purpose, const char *label, const void *data, size_t size,
                         uint8_t ret_report_data[REPORT_DATA_BYTES]) MUST_CHECK;
 

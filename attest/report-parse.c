@@ -132,16 +132,20 @@ void report_encode(const struct report *report, uint8_t ret_data[REPORT_BYTES])
     memcpy(d + 0x140, report->report_id, sizeof(report->report_id));
     memcpy(d + 0x160, report->report_id_ma, sizeof(report->report_id_ma));
     put_u64le(d + 0x180, report->reported_tcb);
-    d[0x188] = report->cpuid_family;
-    d[0x189] = report->cpuid_model;
-    d[0x18a] = report->cpuid_stepping;
+    if (report->version >= 3) {
+        d[0x188] = report->cpuid_family;
+        d[0x189] = report->cpuid_model;
+        d[0x18a] = report->cpuid_stepping;
+    }
     memcpy(d + 0x1a0, report->chip_id, sizeof(report->chip_id));
     put_u64le(d + 0x1e0, report->committed_tcb);
     put_firmware_version(d + 0x1e8, &report->current);
     put_firmware_version(d + 0x1ec, &report->committed);
     put_u64le(d + 0x1f0, report->launch_tcb);
-    put_u64le(d + 0x1f8, report->launch_mit_vector);
-    put_u64le(d + 0x200, report->current_mit_vector);
+    if (report->version >= 5) {
+        put_u64le(d + 0x1f8, report->launch_mit_vector);
+        put_u64le(d + 0x200, report->current_mit_vector);
+    }
     memcpy(d + 0x2a0, report->signature_r, sizeof(report->signature_r));
     memcpy(d + 0x2e8, report->signature_s, sizeof(report->signature_s));
 }

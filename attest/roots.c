@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <openssl/bio.h>
+#include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,19 +35,34 @@ EMBED(roots_milan_pem, "attest/roots/milan.pem");
 EMBED(roots_genoa_pem, "attest/roots/genoa.pem");
 EMBED(roots_turin_pem, "attest/roots/turin.pem");
 
-/* All certificates of a PEM text; at least one. */
+/* OpenSSL would ask on the terminal for the pass phrase of an encrypted block. */
+static int no_pass_phrase(char *phrase, int size, int writing, void *argument)
+{
+    (void)phrase;
+    (void)size;
+    (void)writing;
+    (void)argument;
+    return -1;
+}
+
+/* All certificates of a PEM text; at least one. The text must end for lack of a further block, not in a damaged one. */
 static int add_pem(struct trust_roots *roots, const char *pem, size_t size)
 {
     BIO *bio = BIO_new_mem_buf(pem, (int)size);
     size_t before = roots->count;
     X509 *certificate;
+    unsigned long last;
 
     if (!bio)
         return -ENOMEM;
-    while (roots->count < MAX_CERTIFICATES && (certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+    while (roots->count < MAX_CERTIFICATES && (certificate = PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL)))
         roots->certificates[roots->count++] = certificate;
+    last = ERR_peek_last_error();
+    ERR_clear_error();
     BIO_free(bio);
-    return roots->count > before ? 0 : -EBADMSG;
+    if (ERR_GET_LIB(last) != ERR_LIB_PEM || ERR_GET_REASON(last) != PEM_R_NO_START_LINE || roots->count == before)
+        return -EBADMSG;
+    return 0;
 }
 
 int trust_roots_amd(struct trust_roots **ret_roots)

@@ -95,6 +95,18 @@ static int take_intermediate(const struct cert_table *table, const struct trust_
     return 0;
 }
 
+/* Which certificate OpenSSL found wanting, and why. */
+static void explain_chain(X509_STORE_CTX *context, struct reason *why)
+{
+    X509 *current = X509_STORE_CTX_get_current_cert(context);
+    char name[64] = "";
+
+    if (current)
+        certificate_common_name(current, name);
+    (void)reason_set(why, 0, "certificate \"%s\": %s", name,
+                     X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)));
+}
+
 /* OpenSSL builds and checks the chain: signatures, names, CA flags, critical extensions, validity at `at`. */
 static int check_chain(X509 *ark, X509 *intermediate, X509 *vek, time_t at, struct reason *why)
 {
@@ -106,16 +118,11 @@ static int check_chain(X509 *ark, X509 *intermediate, X509 *vek, time_t at, stru
     if (store && context && untrusted && X509_STORE_add_cert(store, ark) == 1 &&
         sk_X509_push(untrusted, intermediate) > 0 && X509_STORE_CTX_init(context, store, vek, untrusted) == 1) {
         X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(context), at);
-        r = X509_verify_cert(context) == 1 && sk_X509_num(X509_STORE_CTX_get0_chain(context)) == 3 ? 0 : -EKEYREJECTED;
-        if (r < 0) {
-            char name[64] = "";
-            X509 *current = X509_STORE_CTX_get_current_cert(context);
-
-            if (current)
-                certificate_common_name(current, name);
-            (void)reason_set(why, r, "certificate \"%s\": %s", name,
-                             X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)));
-        }
+        r = X509_verify_cert(context) == 1 ? 0 : -EKEYREJECTED;
+        if (r < 0)
+            explain_chain(context, why);
+        else if (sk_X509_num(X509_STORE_CTX_get0_chain(context)) != 3) /* it went past the intermediate */
+            r = reason_set(why, -EKEYREJECTED, "the endorsement key's certificate is not signed by the intermediate");
     }
     sk_X509_free(untrusted);
     X509_STORE_CTX_free(context);
@@ -139,13 +146,17 @@ static int check_tcb(const struct tcb *reported, const struct tcb *certified, st
 static int check_chip(const struct report *report, const struct vek *vek, struct reason *why)
 {
     enum product product = report_product(report);
-    /* Version 2 does not tell Milan from Genoa: the certificate, whose chain holds, does. */
-    bool same = product == vek->product ||
-                (report->version == 2 && product == PRODUCT_MILAN && vek->product == PRODUCT_GENOA);
 
-    if (!same)
-        return reason_set(why, -EKEYREJECTED, "report of a %s processor, certificate for %s", product_name(product),
-                          product_name(vek->product));
+    /*
+     * Version 2 does not tell Milan from Genoa, and nothing at all when the chip id is masked: the certificate, whose
+     * chain holds, does.
+     */
+    if (report->version == 2 &&
+        (product == PRODUCT_UNKNOWN || (product == PRODUCT_MILAN && vek->product == PRODUCT_GENOA)))
+        product = vek->product;
+    if (product != vek->product)
+        return reason_set(why, -EKEYREJECTED, "report for a processor of product %s, certificate for %s",
+                          product_name(product), product_name(vek->product));
     if (vek->kind == SIGNING_KEY_VCEK && memcmp(report->chip_id, vek->hwid, CHIP_ID_BYTES) != 0)
         return reason_set(why, -EKEYREJECTED, "the report's chip id is %s the certificate's",
                           all_zero(report->chip_id, CHIP_ID_BYTES) ? "masked, it cannot be compared with" : "not");

@@ -86,6 +86,8 @@ void buffer_printf(struct buffer *b, const char *format, ...)
     va_start(arguments, format);
     length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
+    if (length < 0 && !b->error)
+        b->error = -EMSGSIZE;
     if (length < 0 || !make_room(b, (size_t)length))
         return;
     va_start(arguments, format);

@@ -77,14 +77,14 @@ bool cursor_zeros(struct cursor *c, size_t size)
 {
     const uint8_t *at = cursor_bytes(c, size);
 
-    return at && all_zero(at, size);
+    return !c->failed && all_zero(at, size);
 }
 
 struct cursor cursor_sub(struct cursor *c, size_t size)
 {
     const uint8_t *at = cursor_bytes(c, size);
 
-    return (struct cursor){ .p = at, .left = at ? size : 0, .failed = !at };
+    return (struct cursor){ .p = at, .left = c->failed ? 0 : size, .failed = c->failed };
 }
 
 int cursor_end(const struct cursor *c)

@@ -26,7 +26,7 @@ static int parse_host(const char *host, bool six, in_port_t port, struct endpoin
     struct sockaddr_in four_address = { .sin_family = AF_INET, .sin_port = port };
     struct sockaddr_in6 six_address = { .sin6_family = AF_INET6, .sin6_port = port };
 
-    if (six ? inet_pton(AF_INET6, host, &six_address.sin6_addr) != 1 : inet_pton(AF_INET, host, &four_address.sin_addr) != 1)
+    if (inet_pton(six ? AF_INET6 : AF_INET, host, six ? (void *)&six_address.sin6_addr : &four_address.sin_addr) != 1)
         return -EBADMSG;
     if (six)
         memcpy(&to->address, &six_address, sizeof(six_address));

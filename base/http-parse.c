@@ -85,9 +85,36 @@ static int on_header_value(llhttp_t *machine, const char *at, size_t size)
     return collect(parser_of(machine), at, size);
 }
 
+/* llhttp leaves the white space behind a value in it. */
 static int on_header_value_complete(llhttp_t *machine)
 {
-    return end_text(parser_of(machine));
+    struct http_parser *parser = parser_of(machine);
+    const char *value = parser->message.headers[parser->message.header_count - 1].value;
+    char *end = parser->head + parser->head_used;
+
+    while (end > value && (end[-1] == ' ' || end[-1] == '\t'))
+        end--;
+    *end = '\0';
+    parser->head_used = (size_t)(end - parser->head);
+    return end_text(parser);
+}
+
+/*
+ * Whether there is no transfer encoding, or "chunked" alone, once, and llhttp has seen it. It does not see an encoding
+ * without a name, as in "Transfer-Encoding:", next to which a length would count.
+ */
+static bool encoding_is_acceptable(const llhttp_t *machine, const struct http_message *message)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < message->header_count; i++) {
+        if (strcasecmp(message->headers[i].name, "Transfer-Encoding") != 0)
+            continue;
+        if (strcasecmp(message->headers[i].value, "chunked") != 0)
+            return false;
+        count++;
+    }
+    return count == (machine->flags & F_CHUNKED ? 1 : 0);
 }
 
 static int on_headers_complete(llhttp_t *machine)
@@ -97,6 +124,8 @@ static int on_headers_complete(llhttp_t *machine)
 
     parser->head_done = true;
     if (machine->http_major != 1 || machine->http_minor != 1 || machine->upgrade)
+        return refuse(parser, -EBADMSG);
+    if (!encoding_is_acceptable(machine, message))
         return refuse(parser, -EBADMSG);
     message->keep_alive = llhttp_should_keep_alive(machine) != 0;
     if (parser->side == HTTP_REQUEST) {
@@ -164,20 +193,26 @@ int http_parser_feed(struct http_parser *parser, const void *data, size_t size, 
 {
     const char *text = data;
     llhttp_errno_t result;
+    size_t used = size;
 
     if (parser->error)
         return parser->error;
-    result = llhttp_execute(&parser->machine, text, size);
-    if (parser->complete && result == HPE_PAUSED) {
-        *ret_used = (size_t)(llhttp_get_error_pos(&parser->machine) - text);
+    if (parser->complete) {
+        *ret_used = 0;
         return 1;
     }
-    if (result != HPE_OK) {
+    result = llhttp_execute(&parser->machine, text, size);
+    if (parser->complete && result == HPE_PAUSED)
+        used = (size_t)(llhttp_get_error_pos(&parser->machine) - text);
+    else if (result != HPE_OK)
         (void)refuse(parser, -EBADMSG);
+    parser->fed += used;
+    if (parser->fed - parser->message.body.size > HTTP_MAX_OVERHEAD_BYTES)
+        (void)refuse(parser, -EMSGSIZE);
+    if (parser->error)
         return parser->error;
-    }
-    *ret_used = size;
-    return 0;
+    *ret_used = used;
+    return parser->complete;
 }
 
 const char *http_header(const struct http_message *message, const char *name)

@@ -1,6 +1,7 @@
 /*
- * Strict JSON over json-c (RFC 8259, with I-JSON's rules of RFC 7493): one text, valid UTF-8, no duplicate members,
- * integers only, bounded size and depth; then members read one by one, and none left over.
+ * Strict JSON over json-c (RFC 8259, with most of I-JSON, RFC 7493): one text, valid UTF-8 without NULs and halves of
+ * surrogate pairs, also when they are written as escapes, no duplicate members, integers only, bounded size and depth;
+ * then members read one by one, and none left over.
  *
  * Reading is a struct json_reader for each object or array. Its error is sticky and shared with its children: read all
  * members, call json_read_done(), and ask once. The first error's member path ("volumes[0].id") is in the reason.
@@ -18,7 +19,7 @@ struct json_object;
 #define JSON_MAX_MEMBERS 64
 
 /*
- * Parses exactly one JSON text of `size` bytes (no BOM, nothing after it but white space). The caller releases
+ * Parses exactly one JSON object or array of `size` bytes (no BOM, only white space around it). The caller releases
  * *ret_root with json_free(). Errors: -EMSGSIZE above `max`, -EBADMSG with the sentence in `why`, -ENOMEM.
  */
 int json_parse(const void *text, size_t size, size_t max, struct json_object **ret_root, struct reason *why) MUST_CHECK;
@@ -54,18 +55,19 @@ void json_read_root(struct json_object *root, struct json_status *status, struct
  */
 bool json_read_string(struct json_reader *r, const char *name, enum json_need need, size_t max, const char **ret_text);
 bool json_read_u64(struct json_reader *r, const char *name, enum json_need need, uint64_t min, uint64_t max,
-              uint64_t *ret_value);
+                   uint64_t *ret_value);
 bool json_read_bool(struct json_reader *r, const char *name, enum json_need need, bool *ret_value);
 bool json_read_hex(struct json_reader *r, const char *name, enum json_need need, void *ret_data, size_t size);
-bool json_read_base64(struct json_reader *r, const char *name, enum json_need need, int form, void *ret_data, size_t max,
-                 size_t *ret_size);
+bool json_read_base64(struct json_reader *r, const char *name, enum json_need need, int form, void *ret_data,
+                      size_t max, size_t *ret_size);
 bool json_read_object(struct json_reader *r, const char *name, enum json_need need, struct json_reader *ret_reader);
 bool json_read_array(struct json_reader *r, const char *name, enum json_need need, size_t max,
-                       struct json_reader *ret_reader, size_t *ret_count);
+                     struct json_reader *ret_reader, size_t *ret_count);
 
 /* Element `index` of an array reader. */
 bool json_element_object(struct json_reader *array, size_t index, struct json_reader *ret_reader);
 bool json_element_string(struct json_reader *array, size_t index, size_t max, const char **ret_text);
+bool json_element_hex(struct json_reader *array, size_t index, void *ret_data, size_t size);
 bool json_element_u64(struct json_reader *array, size_t index, uint64_t max, uint64_t *ret_value);
 
 /* Looking without reading: whether a member is there (null included), and whether it is an object. */

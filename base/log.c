@@ -34,16 +34,17 @@ double log_elapsed(void)
     return (double)(at.tv_sec - first.tv_sec) + (double)(at.tv_nsec - first.tv_nsec) / 1e9;
 }
 
-static void line(const char *format, va_list arguments)
+/* The name may be argv[0], which whoever starts the program chooses: it may not fill the line. */
+static void PRINTF_LIKE(1, 0) line(const char *format, va_list arguments)
 {
     char text[1024];
-    int used = snprintf(text, sizeof(text), "%s: ", name ? name : program_invocation_short_name);
+    int used = snprintf(text, sizeof(text), "%.64s: ", name ? name : program_invocation_short_name);
     size_t length;
 
     (void)vsnprintf(text + used, sizeof(text) - (size_t)used - 1, format, arguments);
     length = strlen(text);
     for (size_t i = 0; i < length; i++)
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+        if (text[i] < 0x20 || text[i] > 0x7e)
             text[i] = '?';
     text[length++] = '\n';
     if (fd_write_all(STDERR_FILENO, text, length) < 0)

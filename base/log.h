@@ -9,7 +9,10 @@
 /* Seconds since the first call, for progress lines. */
 double log_elapsed(void);
 
-/* "name: message" on standard error, in one write. The message is made printable; longer ones are cut at 1 KiB. */
+/*
+ * "name: message" on standard error, in one write. Bytes outside printable ASCII become '?'; lines are cut at 1 KiB,
+ * names at 64 bytes.
+ */
 void log_error(const char *format, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *format, ...) PRINTF_LIKE(1, 2);
 

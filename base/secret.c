@@ -24,10 +24,13 @@ int secret_library_init(void)
 
     if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
         return -errno;
-    /* 2 means that the heap exists but could not be locked. */
-    if (!CRYPTO_secure_malloc_initialized() &&
-        CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_MIN_BYTES) != 1)
+    if (CRYPTO_secure_malloc_initialized())
+        return 0;
+    /* 2 means that the heap exists but could not be locked; left there, it would pass for a good one the next time. */
+    if (CRYPTO_secure_malloc_init(SECURE_HEAP_BYTES, SECURE_HEAP_MIN_BYTES) != 1) {
+        (void)CRYPTO_secure_malloc_done();
         return -ENOMEM;
+    }
     return 0;
 }
 
@@ -98,14 +101,16 @@ int secret_random(size_t size, struct secret *ret_secret)
 }
 
 /*
- * The mapping's length is worked out from size, so a secret may not shrink across a page: what is beyond the new end
- * is wiped, and whole pages beyond it are given back.
+ * secret_free() works the mapping's length out from the size. Whole pages beyond the new end are therefore given back,
+ * and the first of them becomes the guard page.
  */
 void secret_shrink(struct secret *secret, size_t size)
 {
     size_t keep, had;
 
-    if (!secret->bytes || size >= secret->size || !size)
+    if (!size)
+        secret_free(secret);
+    if (!secret->bytes || size >= secret->size)
         return;
     OPENSSL_cleanse(secret->bytes + size, secret->size - size);
     keep = round_up(size);

@@ -34,7 +34,7 @@ int secret_copy(const void *data, size_t size, struct secret *ret_secret) MUST_C
 /* Random bytes from the kernel. */
 int secret_random(size_t size, struct secret *ret_secret) MUST_CHECK;
 
-/* Keeps the first `size` bytes and wipes the rest. */
+/* Keeps the first `size` bytes and wipes the rest; for 0 bytes that is secret_free(). */
 void secret_shrink(struct secret *secret, size_t size);
 
 bool secret_equal(const struct secret *a, const struct secret *b);

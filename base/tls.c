@@ -9,6 +9,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -52,13 +53,39 @@ static int verify_pin(X509_STORE_CTX *store, void *argument)
     return 0;
 }
 
-/* Waits until the socket is ready for `events`, at most until the deadline. */
+/*
+ * Writing to a connection that the peer has reset raises SIGPIPE, which ends a process by default, and OpenSSL writes
+ * also when it reads or closes. The signal is held back meanwhile; one that has come is taken away with the error.
+ */
+static void hold_sigpipe(sigset_t *ret_before)
+{
+    sigset_t sigpipe;
+
+    (void)sigemptyset(&sigpipe);
+    (void)sigaddset(&sigpipe, SIGPIPE);
+    (void)pthread_sigmask(SIG_BLOCK, &sigpipe, ret_before);
+}
+
+static void release_sigpipe(const sigset_t *before)
+{
+    const struct timespec at_once = { 0, 0 };
+    sigset_t sigpipe;
+
+    (void)sigemptyset(&sigpipe);
+    (void)sigaddset(&sigpipe, SIGPIPE);
+    if (sigismember(before, SIGPIPE) == 0)
+        while (sigtimedwait(&sigpipe, NULL, &at_once) < 0 && errno == EINTR)
+            ;
+    (void)pthread_sigmask(SIG_SETMASK, before, NULL);
+}
+
+/* Waits until the socket is ready for `events`, at most until the deadline, and not at all after it. */
 static int wait_for(int fd, short events, uint64_t deadline_ms)
 {
     struct pollfd poll_fd = { .fd = fd, .events = events };
 
     for (;;) {
-        int r = poll(&poll_fd, 1, clock_left_ms(deadline_ms));
+        int left = clock_left_ms(deadline_ms), r = left ? poll(&poll_fd, 1, left) : 0;
 
         if (r > 0)
             return 0;
@@ -97,9 +124,10 @@ static int connect_socket(const struct endpoint *to, uint64_t deadline_ms, int *
 /* After an SSL call that gave `result`: 0 to try again, or what ended the connection. */
 static int wait_or_fail(struct tls_client *client, int result, uint64_t deadline_ms)
 {
-    int saved = errno;
+    int saved = errno, error = SSL_get_error(client->ssl, result);
 
-    switch (SSL_get_error(client->ssl, result)) {
+    ERR_clear_error();
+    switch (error) {
     case SSL_ERROR_WANT_READ:
         return wait_for(client->fd, POLLIN, deadline_ms);
     case SSL_ERROR_WANT_WRITE:
@@ -151,6 +179,7 @@ int tls_client_connect(const struct tls_peer *peer, uint64_t deadline_ms, struct
                        struct reason *why)
 {
     CLEANUP(tls_client_free) struct tls_client *client = calloc(1, sizeof(*client));
+    sigset_t before;
     int r;
 
     if (!client)
@@ -160,9 +189,11 @@ int tls_client_connect(const struct tls_peer *peer, uint64_t deadline_ms, struct
     r = connect_socket(&peer->endpoint, deadline_ms, &client->fd);
     if (r < 0)
         return reason_set(why, r, "%s: cannot be reached: %s", peer->endpoint.authority, strerror(-r));
+    hold_sigpipe(&before);
     r = set_up(client);
     if (r == 0)
         r = handshake(client, deadline_ms);
+    release_sigpipe(&before);
     if (r == -EKEYREJECTED)
         return reason_set(why, r, "%s: holds another key than the pinned one", peer->endpoint.authority);
     if (r < 0)
@@ -216,6 +247,8 @@ static int receive(struct tls_client *client, uint64_t deadline_ms, struct http_
             return r;
         if (r == 1)
             return used == got ? 0 : -EBADMSG; /* one response to one request */
+        if (!clock_left_ms(deadline_ms))
+            return -ETIMEDOUT;
     }
 }
 
@@ -223,12 +256,15 @@ int tls_client_exchange(struct tls_client *client, const struct buffer *request,
                         struct http_parser *parser, struct reason *why)
 {
     int r = buffer_error(request);
+    sigset_t before;
 
     if (r < 0)
         return r;
+    hold_sigpipe(&before);
     r = send_all(client, request, deadline_ms);
     if (r == 0)
         r = receive(client, deadline_ms, parser);
+    release_sigpipe(&before);
     if (r == -EBADMSG || r == -EMSGSIZE)
         return reason_set(why, r, "%s: sent a response that is %s", client->peer.endpoint.authority,
                           r == -EMSGSIZE ? "too large" : "not acceptable HTTP/1.1");
@@ -239,11 +275,16 @@ int tls_client_exchange(struct tls_client *client, const struct buffer *request,
 
 void tls_client_free(struct tls_client **client)
 {
+    sigset_t before;
+
     if (!*client)
         return;
     if ((*client)->ssl) {
+        hold_sigpipe(&before);
         (void)SSL_shutdown((*client)->ssl);
+        release_sigpipe(&before);
         SSL_free((*client)->ssl);
+        ERR_clear_error();
     }
     SSL_CTX_free((*client)->context);
     fd_close(&(*client)->fd);

@@ -1,4 +1,4 @@
-/* GUIDs as firmware tables and QEMU store them: the first three fields little-endian (UEFI specification, appendix A). */
+/* GUIDs as firmware tables and QEMU store them: their first three fields little-endian (UEFI appendix A). */
 #pragma once
 
 #include "base/base.h"

@@ -57,7 +57,8 @@ static int hash_descriptor(int fd, EVP_MD_CTX *context, uint64_t *ret_size)
 
 int kernel_hashes_file(const char *path, uint8_t ret_hash[SHA256_BYTES], struct reason *why)
 {
-    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* Without O_NONBLOCK the open of a FIFO waits for a writer. */
+    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     EVP_MD_CTX *context = NULL;
     struct stat status;
     uint64_t size = 0;

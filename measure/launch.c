@@ -65,13 +65,13 @@ static void add_contents(struct chain *chain, enum page_type type, uint64_t gpa,
     add_page(chain, type, gpa, contents);
 }
 
-static void add_hashes(struct chain *chain, const struct launch_inputs *inputs)
+/* QEMU writes the table into every section of the kind, at the place in the page that the footer's entry names. */
+static void add_hashes(struct chain *chain, const struct launch_inputs *inputs, uint64_t gpa)
 {
-    uint64_t table = inputs->firmware->hash_table_gpa;
     uint8_t page[PAGE_BYTES] = { 0 };
 
-    kernel_hashes_encode(inputs->hashes, page + table % PAGE_BYTES);
-    add_contents(chain, PAGE_NORMAL, table - table % PAGE_BYTES, page);
+    kernel_hashes_encode(inputs->hashes, page + inputs->firmware->hash_table_gpa % PAGE_BYTES);
+    add_contents(chain, PAGE_NORMAL, gpa, page);
 }
 
 static void add_section(struct chain *chain, const struct launch_inputs *inputs, const struct firmware_section *section)
@@ -85,7 +85,7 @@ static void add_section(struct chain *chain, const struct launch_inputs *inputs,
         break;
     case SECTION_KERNEL_HASHES:
         if (inputs->hashes) {
-            add_hashes(chain, inputs);
+            add_hashes(chain, inputs, section->gpa);
             break;
         }
         __attribute__((fallthrough));
@@ -119,9 +119,11 @@ static int check_inputs(const struct launch_inputs *inputs, struct reason *why)
         return reason_set(why, -EINVAL,
                           "the firmware has no section for kernel hashes: it cannot verify a kernel, "
                           "use OVMF's AmdSev build");
-    if (inputs->hashes && inputs->firmware->hash_table_gpa % PAGE_BYTES + KERNEL_HASHES_BYTES > PAGE_BYTES)
-        return reason_set(why, -EINVAL, "the firmware's hash table at 0x%llx leaves less than %u bytes of its page",
-                          (unsigned long long)inputs->firmware->hash_table_gpa, KERNEL_HASHES_BYTES);
+    /* firmware_parse() has seen to it that the table does not cross its page. */
+    if (inputs->hashes && inputs->firmware->hash_table_size < KERNEL_HASHES_BYTES)
+        return reason_set(why, -EINVAL, "the firmware's hash table at 0x%llx has %u bytes, the hashes need %u",
+                          (unsigned long long)inputs->firmware->hash_table_gpa, inputs->firmware->hash_table_size,
+                          KERNEL_HASHES_BYTES);
     return 0;
 }
 

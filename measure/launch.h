@@ -15,7 +15,7 @@ struct launch_inputs {
     const struct kernel_hashes *hashes; /* NULL: no direct boot, the section is measured as zeros */
     uint32_t vcpus;                     /* 1 to VCPUS_MAX */
     uint32_t cpu_signature;
-    uint64_t features;
+    uint64_t features; /* SEV_FEATURES as they are; whether a guest starts with them is for the caller to say */
 };
 
 /* Errors: -EINVAL for inputs that cannot be launched, named in `why`; -ENOMEM. */

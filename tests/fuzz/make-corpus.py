@@ -1,0 +1,319 @@
+#!/usr/bin/env python3
+"""Writes the seed inputs of the fuzz targets into tests/fuzz/corpus/: `tests/fuzz/make-corpus.py`, without arguments.
+
+Each file is one shape that a target knows, good or bad, and is named after it. The folders are written anew, so that
+they hold what this file says and nothing else; their contents are committed.
+"""
+import shutil
+import struct
+import uuid
+from pathlib import Path
+
+CORPUS = Path(__file__).resolve().parent / "corpus"
+
+
+def write(target, files):
+    folder = CORPUS / target
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, contents in files.items():
+        (folder / name).write_bytes(contents if isinstance(contents, bytes) else contents.encode())
+
+
+# ------------------------------------------------------------------------------------------------------------- texts
+
+ENCODE = {
+    "base64": "Zm9vYmFyIQ==",
+    "base64-one-byte": "Zg==",
+    "base64-two-bytes": "Zm8=",
+    "base64-bits-beyond-the-end": "Zh==",
+    "base64-padding-inside": "Zg==Zm9v",
+    "base64url": "-_-_Zm9vYg",
+    "base64-other-alphabet": "+/-_",
+    "hex": "00ffAa9b",
+    "hex-odd": "00f",
+    "binary": bytes(range(256)),
+    "empty": "",
+}
+
+JSON = {
+    "members": '{"a":1,"b":[true,false,null],"c":{"d":"e"}}',
+    "largest-numbers": '{"a":18446744073709551615,"b":-9223372036854775808,"c":-0}',
+    "number-too-large": "[18446744073709551616]",
+    "float": '{"a":1.5e3}',
+    "name-twice": '{"a":1,"a":2}',
+    "name-twice-by-escape": '{"a":1,"\\u0061":2}',
+    "escapes": '["\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\ud83d\\ude00"]',
+    "escaped-nul-in-name": '{"a\\u0000b":1}',
+    "half-a-surrogate-pair": '["\\ud800"]',
+    "utf-8": '{"é€😀":"é€😀"}',
+    "utf-8-overlong": b'["\xc0\x80"]',
+    "utf-8-surrogate": b'["\xed\xa0\x80"]',
+    "byte-order-mark": b"\xef\xbb\xbf{}",
+    "eight-deep": "[[[[[[[[1]]]]]]]]",
+    "nine-deep": "[[[[[[[[[1]]]]]]]]]",
+    "comma-at-the-end": '{"a":[1,],}',
+    "comment": '{/* c */"a":1} // d',
+    "single-quotes": "{'a':'b'}",
+    "words": '{"a":NaN,"b":-Infinity,"c":TRUE}',
+    "text-behind": '{"a":1} {}',
+    "white-space": ' \t\r\n{ "a" : [ 1 , 2 ] } \n',
+    "kbs-challenge": '{"nonce":"bm9uY2U=","extra-params":{"selected-hash-algorithm":"sha384"}}',
+    "nul": b'{"a":1\x00}',
+    "string-alone": '"x"',
+    "number-alone": "1 ",
+    "cut": '{"a":[1,{"b":"c',
+}
+
+HTTP_PREFIX = {"request": b"\xfe", "response": b"\xff", "small-request": b"\x04"}
+
+
+def http(side, text, step=3):
+    return HTTP_PREFIX[side] + bytes([step]) + text.replace("\n", "\r\n").encode()
+
+
+HTTP = {
+    "get": http("request", "GET /kbs/v0/resource/a/b/c HTTP/1.1\nHost: 10.0.2.2:8443\n\n"),
+    "post": http("request", "POST /kbs/v0/auth HTTP/1.1\nContent-Length: 5\nContent-Type: application/json \n\nhello"),
+    "post-chunked": http("request", "POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n3\nabc\n00a\n0123456789\n0\n\n"),
+    "chunk-extension": http("request", "POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n3;a=b\nabc\n0\n\n"),
+    "trailer": http("request", "POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n1\nx\n0\nA: b\n\n"),
+    "two-messages": http("request", "GET /1 HTTP/1.1\n\nGET /2 HTTP/1.1\n\n"),
+    "two-lengths": http("request", "POST / HTTP/1.1\nContent-Length: 3\nContent-Length: 3\n\nabc"),
+    "length-and-chunked": http("request", "POST / HTTP/1.1\nContent-Length: 3\nTransfer-Encoding: chunked\n\n0\n\n"),
+    "encoding-without-a-name": http("request", "POST / HTTP/1.1\nTransfer-Encoding:\nContent-Length: 1\n\nx"),
+    "gzip-and-chunked": http("request", "POST / HTTP/1.1\nTransfer-Encoding: gzip, chunked\n\n0\n\n"),
+    "body-too-large": http("small-request", "POST / HTTP/1.1\nContent-Length: 9\n\n123456789"),
+    "folded-header": http("request", "GET / HTTP/1.1\nA: b\n c\n\n"),
+    "bare-line-feeds": b"\xfe\x01GET / HTTP/1.1\nA: b\n\n",
+    "upgrade": http("request", "GET / HTTP/1.1\nConnection: upgrade\nUpgrade: h2c\n\n"),
+    "http-1.0": http("request", "GET / HTTP/1.0\n\n"),
+    "http-2-preface": http("request", "PRI * HTTP/2.0\n\nSM\n\n"),
+    "connect": http("request", "CONNECT a:1 HTTP/1.1\n\n"),
+    "ok": http("response", "HTTP/1.1 200 OK\nContent-Type: application/json\nContent-Length: 2\n\n{}"),
+    "denied": http("response", "HTTP/1.1 401 Unauthorized\nConnection: close\nTransfer-Encoding: chunked\n\n0\n\n"),
+    "no-content": http("response", "HTTP/1.1 204 No Content\n\n"),
+    "continue": http("response", "HTTP/1.1 100 Continue\n\nHTTP/1.1 200 OK\nContent-Length: 0\n\n"),
+    "no-length": http("response", "HTTP/1.1 200 OK\n\nuntil the end"),
+    "empty-headers": http("response", "HTTP/1.1 200\nA:\nB: \t\nContent-Length: 0\n\n"),
+}
+
+ENDPOINT = {
+    "version-4": "10.0.2.2:8443",
+    "version-6": "[fd00::2]:8443",
+    "version-6-mapped": "[::ffff:10.0.2.2]:65535",
+    "url": "https://10.0.2.2:8443/",
+    "name": "broker.example:8443",
+    "port-too-large": "10.0.2.2:65536",
+    "no-port": "[fd00::2]",
+    "scope": "[fe80::1%eth0]:1",
+    "leading-zero": "10.0.2.02:08",
+}
+
+DIGEST = "5a" * 48
+POLICY = {
+    "one-measurement": '{"measurements":["' + DIGEST + '"]}',
+    "everything": '{"measurements":["' + DIGEST + '","' + "00" * 48 + '"],"allow_debug":true,"allow_migration_agent":'
+    'true,"vmpl":3,"host_data":"' + "33" * 32 + '","minimum_tcb":{"fmc":1,"bootloader":4,"tee":2,"snp":24,'
+    '"microcode":255}}',
+    "no-measurements": '{"measurements":[]}',
+    "short-measurement": '{"measurements":["5a5a"]}',
+    "unknown-member": '{"measurements":["' + DIGEST + '"],"debug":true}',
+    "vmpl-too-large": '{"measurements":["' + DIGEST + '"],"vmpl":4}',
+    "nulls": '{"measurements":["' + DIGEST + '"],"host_data":null,"minimum_tcb":null,"vmpl":null}',
+}
+
+# ---------------------------------------------------------------------------------------------------------- firmware
+
+METADATA = "dc886566-984a-4798-a75e-5585a7bf67cc"
+RESET = ("00f771de-1a7e-4fcb-890e-68c77e2fb44e", struct.pack("<I", 0x80B004))
+HASHES = ("7255371f-3a3b-4b04-927b-1da6efa8d454", struct.pack("<II", 0x810C00, 0x400))
+OTHER = ("4c2eb361-7d9b-4cc3-8081-127c90d3d294", struct.pack("<II", 0x80C000, 0xC00))
+SECTIONS = [(0x800000, 0x9000, 1), (0x80A000, 0x3000, 1), (0x80D000, 0x1000, 2), (0x80E000, 0x1000, 3),
+            (0x811000, 0x2000, 4), (0x810000, 0x1000, 0x10)]
+
+
+def firmware(entries=(OTHER, HASHES, "metadata", RESET), sections=SECTIONS, version=1, count=None, from_end=None):
+    """The end of an image: metadata, footer table, reset vector. The target puts zeros before it."""
+    metadata = b"ASEV" + struct.pack("<III", 16 + 12 * len(sections), version,
+                                     len(sections) if count is None else count)
+    metadata += b"".join(struct.pack("<III", *section) for section in sections)
+    sizes = sum(len(e[1]) if e != "metadata" else 4 for e in entries) + 18 * len(entries) + 18 + 32
+    place = len(metadata) + sizes if from_end is None else from_end
+    table = b""
+    for entry in entries:
+        guid, data = (METADATA, struct.pack("<I", place)) if entry == "metadata" else entry
+        table += data + struct.pack("<H", len(data) + 18) + uuid.UUID(guid).bytes_le
+    table += struct.pack("<H", len(table) + 18) + uuid.UUID("96b582de-1fb2-45f7-baea-a366c55a082d").bytes_le
+    return metadata + table + b"\xf4" * 32
+
+
+FIRMWARE = {
+    "amdsev": firmware(),
+    "without-hash-table": firmware(entries=(OTHER, "metadata", RESET)),
+    "hash-table-at-0": firmware(entries=((HASHES[0], bytes(8)), "metadata", RESET)),
+    "hash-table-too-small": firmware(entries=((HASHES[0], struct.pack("<II", 0x810000, 175)), "metadata", RESET)),
+    "hash-table-across-pages": firmware(entries=((HASHES[0], struct.pack("<II", 0x810C01, 0x400)), "metadata", RESET)),
+    "two-hash-sections": firmware(sections=SECTIONS + [(0x830000, 0x1000, 0x10)]),
+    "no-sections": firmware(sections=[]),
+    "sections-overlap": firmware(sections=SECTIONS + [(0x808000, 0x1000, 1)]),
+    "section-in-the-firmware": firmware(sections=[(0xFFFFF000, 0x1000, 1)]),
+    "section-not-a-page": firmware(sections=[(0x800000, 0x1800, 1)]),
+    "section-empty": firmware(sections=[(0x800000, 0, 1)]),
+    "section-of-unknown-kind": firmware(sections=[(0x800000, 0x1000, 0x101)]),
+    "two-pages-of-secrets": firmware(sections=[(0x800000, 0x2000, 2)]),
+    "metadata-version-2": firmware(version=2),
+    "metadata-count-too-large": firmware(count=0x15555556),
+    "metadata-outside": firmware(from_end=0xFFFFFFF0),
+    "reset-block-twice": firmware(entries=(RESET, "metadata", RESET)),
+    "reset-block-missing": firmware(entries=(HASHES, "metadata")),
+    "reset-block-too-long": firmware(entries=((RESET[0], bytes(8)), "metadata")),
+    "metadata-missing": firmware(entries=(HASHES, RESET)),
+    "footer-missing": bytes(4096),
+}
+
+# ------------------------------------------------------------------------------------------- reports and certificates
+
+
+def report(version, reserved=(), key_info=0, **fields):
+    """1184 bytes; fields by offset, counted from 1 upwards where nothing is said."""
+    data = bytearray(1184)
+    for start, end in ((0x10, 0x30), (0x50, 0x180), (0x1A0, 0x1E0), (0x2A0, 0x2D0), (0x2E8, 0x318)):
+        data[start:end] = bytes((i * 5 + 1) & 0xFF for i in range(end - start))
+    struct.pack_into("<IIQ", data, 0, version, 1, 0x30000)
+    struct.pack_into("<IIQQI", data, 0x30, 0, 1, 0xDB18000000000004, 0x27, key_info)
+    struct.pack_into("<Q", data, 0x180, 0xDB18000000000004)
+    struct.pack_into("<Q", data, 0x1E0, 0xDB18000000000004)
+    data[0x1E8:0x1EB] = data[0x1EC:0x1EF] = bytes([29, 55, 1])
+    struct.pack_into("<Q", data, 0x1F0, 0xDB18000000000004)
+    if version >= 3:
+        data[0x188:0x18B] = bytes(fields.get("cpu", (0x19, 1, 1)))
+    if version >= 5:
+        struct.pack_into("<QQ", data, 0x1F8, 1, 3)
+    if "chip_id" in fields:
+        data[0x1A0:0x1E0] = fields["chip_id"].ljust(64, b"\0")
+    for offset in reserved:
+        data[offset] = 1
+    return bytes(data)
+
+
+REPORT = {
+    "version-2-milan": report(2),
+    "version-2-turin": report(2, chip_id=b"\1\2\3\4\5\6\7\x08"),
+    "version-2-chip-id-masked": report(2, chip_id=b""),
+    "version-3-genoa": report(3, cpu=(0x19, 0x11, 1)),
+    "version-3-vlek": report(3, key_info=4),
+    "version-4-milan": report(4),
+    "version-5-turin": report(5, cpu=(0x1A, 2, 1), chip_id=b"\1\2\3\4\5\6\7\x08"),
+    "version-6": report(6),
+    "reserved-byte-before-the-signature": report(3, reserved=[0x29F]),
+    "reserved-byte-after-the-signature": report(3, reserved=[0x49F]),
+    "reserved-bytes-of-later-versions": report(2, reserved=[0x188, 0x1F8]),
+    "one-byte-short": report(3)[:-1],
+}
+
+VCEK, VLEK = "63da758d-e664-4564-adc5-f4b93be8accd", "a8074bc2-a25a-483e-aae6-39c045a0b8a1"
+ASK, ARK = "4ab7b379-bbac-4fe4-a02f-05aef327c782", "c0b406a4-a803-4952-9743-3fb6014cd0ae"
+
+
+def table(entries, mixed=False, end=True, body=b"certificate bytes " * 10):
+    """entries: (GUID, offset behind the head, length)."""
+    head = (len(entries) + 1) * 24
+    data = b""
+    for guid, offset, length in entries:
+        data += uuid.UUID(guid).bytes_le if mixed else uuid.UUID(guid).bytes
+        data += struct.pack("<II", (head + offset) & 0xFFFFFFFF, length)
+    return data + (bytes(24) if end else b"") + body
+
+
+CERT_TABLE = {
+    "vcek-ask-ark": table([(VCEK, 0, 60), (ASK, 60, 60), (ARK, 120, 60)]),
+    "vlek-mixed-endian": table([(VLEK, 0, 90)], mixed=True),
+    "empty": table([], body=b""),
+    "page-of-zeros": bytes(4096),
+    "no-end": table([(VCEK, 0, 60)], end=False, body=b""),
+    "overlap": table([(VCEK, 0, 60), (ASK, 59, 60)]),
+    "in-the-head": table([(VCEK, -1, 60)]),
+    "outside": table([(VCEK, 0, 181)]),
+    "wrap": table([(VCEK, 0xFFFFFF00, 0x200)]),
+    "length-0": table([(VCEK, 0, 0)]),
+    "sixteen": table([(ARK, i, 1) for i in range(16)]),
+    "seventeen": table([(ARK, i, 1) for i in range(17)]),
+}
+
+
+def der(tag, *parts):
+    body = b"".join(parts)
+    size = len(body)
+    length = bytes([size]) if size < 128 else bytes([0x81, size]) if size < 256 else b"\x82" + struct.pack(">H", size)
+    return bytes([tag]) + length + body
+
+
+def oid(text):
+    numbers = [int(n) for n in text.split(".")]
+    body = bytes([numbers[0] * 40 + numbers[1]])
+    for n in numbers[2:]:
+        septets = [n & 0x7F]
+        while n := n >> 7:
+            septets.append(n & 0x7F | 0x80)
+        body += bytes(reversed(septets))
+    return der(6, body)
+
+
+def integer(value):
+    return der(2, bytes([0, value]) if value > 127 else bytes([value]))
+
+
+def vek(extensions, common_name=b"SEV-VCEK"):
+    """A certificate of AMD's shape. Nobody has signed it: that is not what the target looks at."""
+    name = der(0x30, der(0x31, der(0x30, oid("2.5.4.3"), der(0x0C, common_name))))
+    validity = der(0x30, der(0x17, b"240101000000Z"), der(0x17, b"310101000000Z"))
+    # The generator of P-384 stands for a public key.
+    point = bytes.fromhex("04aa87ca22be8b05378eb1c71ef320ad746e1d3b628ba79b9859f741e082542a385502f25dbf55296c3a545e38"
+                          "72760ab73617de4a96262c6f5d9e98bf9292dc29f8f41dbd289a147ce9da3113b5f0b8c00a60b1ce1d7e819d7a"
+                          "431d7c90ea0e5f")
+    key = der(0x30, der(0x30, oid("1.2.840.10045.2.1"), oid("1.3.132.0.34")), der(3, b"\0", point))
+    algorithm = der(0x30, oid("1.2.840.10045.4.3.3"))
+    listed = [der(0x30, oid("1.3.6.1.4.1.3704.1." + number), der(4, value)) for number, value in extensions]
+    body = der(0x30, der(0xA0, der(2, b"\2")), integer(0), algorithm, name, validity, name, key,
+               der(0xA3, der(0x30, *listed)))
+    return der(0x30, body, algorithm, der(3, b"\0", der(0x30, integer(1), integer(1))))
+
+
+def amd(product, hwid=None, fmc=None):
+    values = [("1", integer(fmc is not None)), ("2", der(0x16, product)), ("3.1", integer(4)), ("3.2", integer(0)),
+              ("3.3", integer(24)), ("3.8", integer(219))]
+    if fmc is not None:
+        values.append(("3.9", integer(fmc)))
+    values.append(("5", der(0x16, b"CN=cc-example")) if hwid is None else ("4", hwid))
+    return values
+
+
+CHIP = bytes(range(64))
+VEK = {
+    "vcek-milan": vek(amd(b"Milan-B0", CHIP)),
+    "vcek-genoa-wrapped-chip-id": vek(amd(b"Genoa", der(4, CHIP))),
+    "vcek-turin": vek(amd(b"Turin", CHIP[:8], fmc=1)),
+    "vlek-milan": vek(amd(b"Milan"), b"SEV-VLEK"),
+    "vcek-turin-without-fmc": vek(amd(b"Turin", CHIP[:8])),
+    "extension-missing": vek(amd(b"Milan-B0", CHIP)[:4]),
+    "extension-twice": vek(amd(b"Milan-B0", CHIP) + [("3.1", integer(4))]),
+    "number-negative": vek([(n, b"\2\1\x80" if n == "3.3" else v) for n, v in amd(b"Milan-B0", CHIP)]),
+    "number-not-minimal": vek([(n, b"\2\2\0\x7f" if n == "3.3" else v) for n, v in amd(b"Milan-B0", CHIP)]),
+    "unknown-product": vek(amd(b"Rome-B0", CHIP)),
+    "chip-id-too-short": vek(amd(b"Milan-B0", CHIP[:63])),
+    "other-common-name": vek(amd(b"Milan-B0", CHIP), b"SEV-Milan"),
+    "common-name-with-nul": vek(amd(b"Milan-B0", CHIP), b"SEV-VCEK\0"),
+    "byte-behind": vek(amd(b"Milan-B0", CHIP)) + b"\0",
+}
+
+if __name__ == "__main__":
+    write("fuzz-encode", ENCODE)
+    write("fuzz-json", JSON)
+    write("fuzz-http", HTTP)
+    write("fuzz-endpoint", ENDPOINT)
+    write("fuzz-policy", POLICY)
+    write("fuzz-firmware", FIRMWARE)
+    write("fuzz-report", REPORT)
+    write("fuzz-cert-table", CERT_TABLE)
+    write("fuzz-vek", VEK)
