@@ -27,7 +27,7 @@ struct trust_roots {
 
 /* The assembler takes the files in, so that the tree holds them as anybody can read and compare them. */
 #define EMBED(symbol, path)                                                                                            \
-    __asm__(".section .rodata\n" #symbol ":\n.incbin \"" path "\"\n" #symbol "_end:\n.byte 0\n.previous\n");            \
+    __asm__(".section .rodata\n" #symbol ":\n.incbin \"" path "\"\n" #symbol "_end:\n.byte 0\n.previous\n"); \
     extern const char symbol[] __attribute__((visibility("hidden")));                                                  \
     extern const char symbol##_end[] __attribute__((visibility("hidden")))
 

@@ -55,7 +55,9 @@ struct option_row {
     bool *given; /* may be NULL */
 };
 
-/* A row of a table; what is behind `to` is named: OPTION("dir", "DIR", "where", OPTION_TEXT, &dir, .required = true). */
+/*
+ * A row of a table; what is behind `to` is named: OPTION("dir", "DIR", "where", OPTION_TEXT, &dir, .required = true).
+ */
 #define OPTION(row_name, row_argument, row_help, row_kind, row_to, ...)                                                \
     { .name = row_name, .argument = row_argument, .help = row_help, .kind = row_kind, .to = row_to, __VA_ARGS__ }
 

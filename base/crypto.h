@@ -4,7 +4,7 @@
 #include "base/base.h"
 
 /*
- * Before anything else of OpenSSL: the machine's openssl.cnf is not read; it is made for another OpenSSL and may ask for
- * modules that a static program cannot load (base/static/no-loader.c). Errors: -ENOMEM.
+ * Before anything else of OpenSSL: the machine's openssl.cnf is not read; it is made for another OpenSSL and may ask
+ * for modules that a static program cannot load (base/static/no-loader.c). Errors: -ENOMEM.
  */
 int crypto_library_init(void) MUST_CHECK;

@@ -1,6 +1,6 @@
 /*
- * A guest's boot record, out of its console: one JSON object a line behind "postern: " (docs/boot-record.md). The guest's
- * image wrote it, the host carried it: it is shown, nothing is decided by it but exit codes.
+ * A guest's boot record, out of its console: one JSON object a line behind "postern: " (docs/boot-record.md). The
+ * guest's image wrote it, the host carried it: it is shown, nothing is decided by it but exit codes.
  */
 #pragma once
 

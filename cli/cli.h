@@ -1,6 +1,6 @@
 /*
- * cli/: the command `postern`, one file a verb, thin over the libraries. Its arguments are the user's own; the files they
- * name may come from anybody and go through the libraries' parsers.
+ * cli/: the command `postern`, one file a verb, thin over the libraries. Its arguments are the user's own; the files
+ * they name may come from anybody and go through the libraries' parsers.
  */
 #pragma once
 

@@ -22,8 +22,8 @@ struct guest {
 };
 
 /*
- * Returns when QEMU has ended. SIGINT and SIGTERM, which the caller has blocked, press the guest's power button; the second
- * one ends QEMU, as does the first one while the guest has no workload yet that could stop in order. Errors: -errno of the
- * waiting itself.
+ * Returns when QEMU has ended. SIGINT and SIGTERM, which the caller has blocked, press the guest's power button; the
+ * second one ends QEMU, as does the first one while the guest has no workload yet that could stop in order. Errors:
+ * -errno of the waiting itself.
  */
 int guest_watch(struct guest *guest) MUST_CHECK;

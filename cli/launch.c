@@ -269,7 +269,7 @@ static int verdict(const struct guest *guest)
         return LAUNCH_NO_BOOT;
     }
     if (guest->timed_out && !record->count) {
-        log_error("nothing heard from postern-init in %u s: the firmware does not start a kernel, initrd or command line "
+        log_error("nothing heard from postern-init in %u s: the firmware does not start a kernel, initrd or command "
                   "that is not in its table of hashes", guest->boot_timeout_s);
         return LAUNCH_NO_BOOT;
     }
@@ -388,8 +388,8 @@ static int run(const struct command *command, int argc, char **argv)
         OPTION("firmware", "FILE", "instead of the image's", OPTION_TEXT, &l.firmware),
         OPTION("root", "FILE", "root disk instead of the image's", OPTION_TEXT, &l.root),
         OPTION("console", "FILE", "keeps all that the guest's console says", OPTION_TEXT, &l.console_file),
-        OPTION("boot-timeout", "SECONDS", "until the workload runs (default 180)", OPTION_U64, &l.boot_timeout_s, .min = 1,
-          .max = 86400),
+        OPTION("boot-timeout", "SECONDS", "until the workload runs (default 180)", OPTION_U64, &l.boot_timeout_s,
+               .min = 1, .max = 86400),
         OPTION("accel", "kvm|tcg", "default: kvm where the processor has it", OPTION_TEXT, &l.accelerator),
         OPTION("qemu", "PROGRAM", "default: qemu-system-x86_64", OPTION_TEXT, &l.qemu),
         OPTION("qmp", "SOCKET", "a further QMP monitor", OPTION_TEXT, &l.monitor),

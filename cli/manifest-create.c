@@ -107,7 +107,8 @@ static int run(const struct command *command, int argc, char **argv)
     uint64_t vcpus = 8;
     struct reason why = { "" };
     const struct option_row rows[] = {
-        OPTION("vcpus", "N", "rows for 1 to N virtual CPUs (default 8)", OPTION_U64, &vcpus, .min = 1, .max = VCPUS_MAX),
+        OPTION("vcpus", "N", "rows for 1 to N virtual CPUs (default 8)", OPTION_U64, &vcpus, .min = 1,
+               .max = VCPUS_MAX),
         OPTION("output", "FILE", "where to write it (default DIR/manifest.json)", OPTION_TEXT, &output),
     };
     char path[4096];

@@ -1,6 +1,6 @@
 /*
- * QEMU's command line for a guest on a software secure processor: OVMF's AmdSev build with the table of kernel hashes put
- * where SEV-SNP's launch would put it, and the processor behind the second serial line (DESIGN section 7).
+ * QEMU's command line for a guest on a software secure processor: OVMF's AmdSev build with the table of kernel hashes
+ * put where SEV-SNP's launch would put it, and the processor behind the second serial line (DESIGN section 7).
  */
 #pragma once
 

@@ -143,7 +143,8 @@ static int create(const struct request *request, struct reason *why)
     if (request->from)
         r = make_filesystem(request, image, why);
     if (r == 0)
-        r = make_volume(request, request->from ? image : request->content, disk, recovery.bytes ? &recovery : NULL, why);
+        r = make_volume(request, request->from ? image : request->content, disk,
+                        recovery.bytes ? &recovery : NULL, why);
     remove_half_made();
     return r;
 }
@@ -178,7 +179,8 @@ static int run(const struct command *command, int argc, char **argv)
         OPTION("output", "FILE", "disk image to make", OPTION_TEXT, &request.output, .required = true),
         OPTION("record", "FILE", "record to make: holds the key, goes to the broker", OPTION_TEXT, &request.record,
           .required = true),
-        OPTION("recovery-key", "FILE", "key for `cryptsetup open` without a broker", OPTION_TEXT, &request.recovery_file),
+        OPTION("recovery-key", "FILE", "key for `cryptsetup open` without a broker", OPTION_TEXT,
+               &request.recovery_file),
     };
     int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0);
 

@@ -39,7 +39,8 @@ static int become_workload(const struct config_workload *workload, int error_fd)
     if ((error_fd > 3 && close_range(3, (unsigned)error_fd - 1, 0) < 0) ||
         close_range((unsigned)error_fd + 1, ~0u, 0) < 0)
         return errno;
-    if (chdir(workload->cwd) < 0 || setgroups(0, NULL) < 0 || setresgid(workload->gid, workload->gid, workload->gid) < 0 ||
+    if (chdir(workload->cwd) < 0 || setgroups(0, NULL) < 0 ||
+        setresgid(workload->gid, workload->gid, workload->gid) < 0 ||
         setresuid(workload->uid, workload->uid, workload->uid) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return errno;
     (void)execve(workload->args[0], workload->args, workload->env);
@@ -150,8 +151,8 @@ static int watch(struct supervisor *s, int signal_fd, int button_fd)
 }
 
 /*
- * Everything that is left, first asked, then killed. PID 1 itself is not reached by kill(-1), and all that is left are its
- * children, by birth or as orphans.
+ * Everything that is left, first asked, then killed. PID 1 itself is not reached by kill(-1), and all that is left
+ * are its children, by birth or as orphans.
  */
 static void end_the_rest(struct supervisor *s)
 {

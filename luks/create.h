@@ -1,7 +1,7 @@
 /*
- * Making a LUKS2 volume on the builder's machine: header and recovery keyslot by libcryptsetup, contents encrypted here,
- * since such machines need not have device-mapper. Stock cryptsetup opens the result with the recovery key; a guest
- * opens it by its record and never reads the header.
+ * Making a LUKS2 volume on the builder's machine: header and recovery keyslot by libcryptsetup, contents encrypted
+ * here, since such machines need not have device-mapper. Stock cryptsetup opens the result with the recovery key; a
+ * guest opens it by its record and never reads the header.
  */
 #pragma once
 

@@ -1,16 +1,17 @@
 /*
  * What static programs leave out: loading shared objects and looking up names.
  *
- * libcrypto calls both when it is asked to (provider modules, BIO_lookup); nobody here asks, but with glibc's own versions
- * a static program would carry the dynamic loader and crash in it when the machine's libraries are of another version.
- * PID 1 has no business with either. These take the place of glibc's in every program that is linked statically, and
- * always fail. Linked into programs, not into the libraries: the dynamic postern-broker keeps the real ones.
+ * libcrypto calls both when it is asked to (provider modules, BIO_lookup); nobody here asks, but with glibc's own
+ * versions a static program would carry the dynamic loader and crash in it when the machine's libraries are of
+ * another version. PID 1 has no business with either. These take the place of glibc's in every program that is linked
+ * statically, and always fail. Linked into programs, not into the libraries: the dynamic postern-broker keeps the
+ * real ones.
  */
 #include <dlfcn.h>
 #include <netdb.h>
 #include <stddef.h>
 
-/* The linker sends calls of dlopen() here (--wrap): glibc's own start code brings its dlopen() in under another name. */
+/* The linker sends calls of dlopen() here (--wrap): glibc's start code brings its dlopen() in under another name. */
 void *__wrap_dlopen(const char *file, int mode);
 
 void *__wrap_dlopen(const char *file, int mode)

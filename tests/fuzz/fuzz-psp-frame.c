@@ -1,6 +1,6 @@
 /*
- * Frames in arbitrary bytes. The scan has to come to an end, use no more than there is, find what it finds whole, and
- * read the same stream in the same way wherever it is cut.
+ * psp/frame-parse.c. Frames in arbitrary bytes. The scan has to come to an end, use no more than there is, find what
+ * it finds whole, and read the same stream in the same way wherever it is cut.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,7 @@
-/* The first byte says which message the rest is read as; what is accepted has to encode to the same bytes. */
+/*
+ * psp/wire-parse.c. The first byte says which message the rest is read as; what is accepted has to encode to the same
+ * bytes.
+ */
 #include <stdlib.h>
 #include <string.h>
 

@@ -63,11 +63,14 @@ class Machine:
     def started(self, seconds):
         """Whether PID 1 says something within that time."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline and self.process.poll() is None:
+        while True:
+            # Asked first: what a machine says last is read after it has ended.
+            over = self.process.poll() is not None or time.monotonic() > deadline
             if "postern: {" in self.console():
                 return True
+            if over:
+                return False
             time.sleep(0.2)
-        return False
 
     def end(self):
         self.socket.close()
