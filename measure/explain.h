@@ -31,3 +31,6 @@ typedef int launch_see(void *context, const struct contribution *contribution);
 /* launch_digest() that tells each contribution. The last one's digest is the launch digest. */
 int launch_explain(const struct launch_inputs *inputs, launch_see *see, void *context,
                    uint8_t ret_digest[LAUNCH_DIGEST_BYTES], struct reason *why) MUST_CHECK;
+
+/* The save area of the first virtual CPU, or of all others. Not for LAUNCH_SEV. */
+void launch_vmsa(const struct launch_inputs *inputs, bool first, uint8_t ret_page[PAGE_BYTES]);

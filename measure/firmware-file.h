@@ -23,14 +23,16 @@ struct firmware_file {
 #define FIRMWARE_FILE_NONE ((struct firmware_file){ .pages = NULL })
 
 /*
- * From memory: parsed as firmware_parse() does, then hashed. The caller frees with firmware_file_free().
- * Errors: -EBADMSG with the offset and what was expected; -ENOMEM.
+ * From memory: parsed as firmware_parse_tail() does, then hashed in every way. The caller frees with
+ * firmware_file_free(). Errors: -EBADMSG with the offset and what was expected; -ENOMEM.
  */
-int firmware_file_from_memory(const void *data, size_t size, struct firmware_file *ret_file, struct reason *why)
-    MUST_CHECK;
+int firmware_file_from_memory(const void *data, size_t size, enum firmware_kind kind, uint64_t end_gpa,
+                              struct firmware_file *ret_file, struct reason *why) MUST_CHECK;
 
 /* Tables that are known from elsewhere, and the digest after the pages. */
-int firmware_file_from_digest(const struct firmware *tables, const uint8_t digest[LAUNCH_DIGEST_BYTES],
-                              struct firmware_file *ret_file) MUST_CHECK;
+void firmware_file_from_digest(const struct firmware *tables, const uint8_t digest[LAUNCH_DIGEST_BYTES],
+                               struct firmware_file *ret_file);
 
 void firmware_file_free(struct firmware_file *file);
+
+#define CLEANUP_FIRMWARE_FILE CLEANUP(firmware_file_free)

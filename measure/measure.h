@@ -40,5 +40,8 @@ enum vmm {
 /* "QEMU", "QEMU-before-6.10", "ec2", "ec2-2023", "gce". */
 const char *vmm_name(enum vmm vmm);
 
-/* By that name, in any case. Returns 0, or -ENOENT. */
+/* By that name, in any case. Errors: -ENOENT. */
 int vmm_find(const char *name, enum vmm *ret_vmm) MUST_CHECK;
+
+/* Whether the CPU signature is in what it measures. */
+bool vmm_measures_signature(enum vmm vmm);
