@@ -70,7 +70,7 @@ static int add_row(struct buffer *to, const struct inputs_measured *measured, co
 
 static int write_statement(const struct image *image, uint32_t most_vcpus, struct buffer *to, struct reason *why)
 {
-    CLEANUP(inputs_free) struct inputs_measured measured = { .firmware_data = NULL };
+    CLEANUP(inputs_free) struct inputs_measured measured = INPUTS_MEASURED_NONE;
     struct inputs inputs = INPUTS_DEFAULT;
     int r;
 

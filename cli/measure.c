@@ -42,7 +42,7 @@ static int check_words(const char *mode, const char *vmm, const char *format)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-    CLEANUP(inputs_free) struct inputs_measured measured = { .firmware_data = NULL };
+    CLEANUP(inputs_free) struct inputs_measured measured = INPUTS_MEASURED_NONE;
     struct inputs inputs = INPUTS_DEFAULT;
     const char *mode = "snp", *vmm = "QEMU", *format = "hex";
     struct reason why = { "" };
