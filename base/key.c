@@ -9,6 +9,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -156,6 +157,22 @@ int key_read_public(const char *path, unsigned kinds, EVP_PKEY **ret_key, struct
     if (r < 0)
         reason_prefix(why, path);
     return r;
+}
+
+int key_read_any(const char *path, unsigned kinds, EVP_PKEY **ret_key, struct reason *why)
+{
+    CLEANUP_KEY EVP_PKEY *key = NULL;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    int r = file_read(path, KEY_FILE_MAX_BYTES, &data, &size, why);
+
+    if (r < 0)
+        return r;
+    key = decode_public(data, size);
+    OPENSSL_cleanse(data, size);
+    free(data);
+    ERR_clear_error();
+    return key ? key_read_public(path, kinds, ret_key, why) : key_read_private(path, kinds, ret_key, why);
 }
 
 int key_id(EVP_PKEY *key, uint8_t ret_id[KEY_ID_BYTES])

@@ -33,6 +33,9 @@ int key_read_private(const char *path, unsigned kinds, EVP_PKEY **ret_key, struc
 /* A public key. A private key in its place is refused. Otherwise as key_read_private(). */
 int key_read_public(const char *path, unsigned kinds, EVP_PKEY **ret_key, struct reason *why) MUST_CHECK;
 
+/* The public key, or the private one, for whom the public half is enough. Errors: those of the two. */
+int key_read_any(const char *path, unsigned kinds, EVP_PKEY **ret_key, struct reason *why) MUST_CHECK;
+
 /* A public key from the bytes of its file. Errors: -EBADMSG, with a sentence that does not name a path. */
 int key_parse_public(const void *data, size_t size, unsigned kinds, EVP_PKEY **ret_key, struct reason *why) MUST_CHECK;
 

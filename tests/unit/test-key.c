@@ -177,6 +177,26 @@ static void refuses_other_public_files(void **state UNUSED)
     assert_reason(&why, "8193 bytes, a public key has at most 8192");
 }
 
+static void reads_either(void **state UNUSED)
+{
+    CLEANUP_KEY EVP_PKEY *key = p384_key(7), *p256 = EVP_EC_gen(SN_X9_62_prime256v1);
+    const char *path = NULL;
+    struct reason why;
+    EVP_PKEY *read = NULL;
+
+    for (int form = PKCS8_PEM; form <= PUBLIC_DER; form++) {
+        path = write_key("key", key, (enum form)form, form >= PUBLIC_PEM ? 0644 : 0600);
+        assert_int_equal(key_read_any(path, KEY_P384, &read, NULL), 0);
+        assert_int_equal(EVP_PKEY_eq(read, key), 1);
+        key_free(&read);
+    }
+    assert_int_equal(key_read_any(write_key("key", p256, PUBLIC_PEM, 0644), KEY_P384, &read, &why), -EBADMSG);
+    assert_reason(&why, "the key is EC, expected P-384");
+    assert_int_equal(key_read_any(write_key("key", key, PKCS8_PEM, 0644), KEY_P384, &read, &why), -EACCES);
+    assert_int_equal(key_read_any(in_folder("nothing"), KEY_P384, &read, &why), -ENOENT);
+    assert_null(read);
+}
+
 static void signs_the_same_twice(void **state UNUSED)
 {
     /* RFC 8032 section 7.1, TEST 1: the signature of no bytes. */
@@ -262,6 +282,7 @@ int main(void)
         cmocka_unit_test(refuses_files_that_others_can_read),
         cmocka_unit_test(refuses_other_private_files),
         cmocka_unit_test(refuses_other_public_files),
+        cmocka_unit_test(reads_either),
         cmocka_unit_test(signs_the_same_twice),
         cmocka_unit_test(uses_the_nonce_of_rfc6979),
     };
