@@ -44,7 +44,8 @@ static void add_hex(struct buffer *to, const void *data, size_t size)
 }
 
 /* A sentence of audit.h, escaped. */
-static void add_sentence(struct buffer *to, const struct audit *audit, void (*say)(const struct audit *, struct buffer *))
+static void add_sentence(struct buffer *to, const struct audit *audit,
+                         void (*say)(const struct audit *, struct buffer *))
 {
     CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
 
@@ -92,13 +93,13 @@ static void add_verdict(struct buffer *to, const struct audit *audit)
     add_clean(to, audit->path);
     buffer_printf(to,
                   "</h1>\n<div class=\"verdict %s\" id=\"verdict\"><span class=\"mark\" aria-hidden=\"true\">%s</span>"
-                  "<p><b>%s</b>",
+                  "<p><b>%s</b><span>",
                   !agrees ? "bad" : vouched ? "good" : "note", !agrees ? "&#10007;" : "&#10003;",
                   !agrees   ? "Does not agree"
                   : vouched ? "Agrees"
                             : "Agrees, unsigned");
     add_sentence(to, audit, audit_outcome);
-    buffer_add_text(to, "</p></div>\n</header>\n<main id=\"main\">\n");
+    buffer_add_text(to, "</span></p></div>\n</header>\n<main id=\"main\">\n");
 }
 
 static void add_signatures(struct buffer *to, const struct audit *audit)
@@ -113,7 +114,8 @@ static void add_signatures(struct buffer *to, const struct audit *audit)
     }
     buffer_printf(to, "<p class=\"%s\">%zu of %zu keys have signed, %zu have to.</p>\n",
                   audit->signatures_fail ? "bad" : "good", audit->verdict.keys, audit->keys.count, audit->threshold);
-    buffer_add_text(to, "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\">Key (SHA-256 of its "
+    buffer_add_text(to, "<div class=\"scroll\" role=\"region\" aria-labelledby=\"h-signatures\" tabindex=\"0\">"
+                        "<table class=\"wide\">\n<thead><tr><th scope=\"col\">Key (SHA-256 of its "
                         "SubjectPublicKeyInfo)</th><th scope=\"col\">Kind</th><th scope=\"col\">Signature</th></tr>"
                         "</thead>\n<tbody>\n");
     for (size_t i = 0; i < audit->keys.count; i++) {
@@ -131,7 +133,8 @@ static void add_artefacts(struct buffer *to, const struct audit *audit)
 
     buffer_printf(to,
                   "<section aria-labelledby=\"h-artefacts\">\n<h2 id=\"h-artefacts\">Artefacts</h2>\n<p class=\"%s\">"
-                  "%zu of %zu files are the published ones.</p>\n<div class=\"scroll\"><table>\n<thead><tr>"
+                  "%zu of %zu files are the published ones.</p>\n<div class=\"scroll\" role=\"region\" "
+                  "aria-labelledby=\"h-artefacts\" tabindex=\"0\"><table class=\"wide\">\n<thead><tr>"
                   "<th scope=\"col\">Name</th><th scope=\"col\">Role</th><th scope=\"col\" class=\"num\">Bytes</th>"
                   "<th scope=\"col\">Published SHA-256, and the file here</th></tr></thead>\n<tbody>\n",
                   audit->artefacts_differ ? "bad" : "good", m->artefact_count - audit->artefacts_differ,
@@ -163,7 +166,7 @@ static void add_step(struct buffer *to, const struct contribution *step, size_t 
 {
     buffer_printf(to,
                   "<tr><td class=\"num\">%zu</td><th scope=\"row\">%s</th><td>%s</td><td class=\"num\">%" PRIu64
-                  "</td><td class=\"hex\">0x%" PRIx64 "</td><td class=\"hex\">",
+                  "</td><td class=\"hex whole\">0x%" PRIx64 "</td><td class=\"hex\">",
                   number, step->name, step->page_type ? step->page_type : "", step->pages, step->gpa);
     if (step->has_contents)
         add_hex(to, step->contents, SHA384_BYTES);
@@ -187,13 +190,15 @@ static void add_chain(struct buffer *to, const struct audit *audit)
         return;
     }
     buffer_printf(to,
-                  "<p>The launch of the table's first row (%s, %s, %u vCPU), in the order in which the secure processor "
-                  "takes its pages. Each further vCPU adds one page at the end.</p>\n",
+                  "<p>The launch of the table's first row (%s, %s, %u vCPU), in the order in which the secure "
+                  "processor takes its pages. Each further vCPU adds one page at the end.</p>\n",
                   vmm_name(row.vmm), row.cpu ? row.cpu->name : "any CPU type", row.vcpus);
     audit_drawing(audit, to);
-    buffer_add_text(to, "<div class=\"scroll\"><table>\n<thead><tr><th scope=\"col\" class=\"num\">#</th><th scope=\"col\">"
-                        "Part</th><th scope=\"col\">Kind</th><th scope=\"col\" class=\"num\">Pages</th><th scope=\"col\">"
-                        "Address</th><th scope=\"col\">SHA-384 of the contents</th><th scope=\"col\">Launch digest so "
+    buffer_add_text(to, "<div class=\"scroll\" role=\"region\" aria-labelledby=\"h-chain\" tabindex=\"0\">"
+                        "<table class=\"wide\">\n<thead><tr><th scope=\"col\" class=\"num\">#</th><th scope=\"col\">"
+                        "Part</th><th scope=\"col\">Kind</th><th scope=\"col\" class=\"num\">Pages</th>"
+                        "<th scope=\"col\">Address</th>"
+                        "<th scope=\"col\">SHA-384 of the contents</th><th scope=\"col\">Launch digest so "
                         "far</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < audit->step_count; i++)
         add_step(to, &audit->steps[i], i + 1);
@@ -213,8 +218,9 @@ static void add_filter(struct buffer *to, const struct audit *audit)
         buffer_add_text(to, "</option>");
     }
     buffer_add_text(to, "</select></div><div><label for=\"f-digest\">Digest contains</label><input id=\"f-digest\" "
-                        "name=\"digest\" autocomplete=\"off\" spellcheck=\"false\"></div><button type=\"reset\">Show all"
-                        "</button><output id=\"count\" for=\"f-vcpus f-type f-digest\" aria-live=\"polite\"></output>"
+                        "name=\"digest\" autocomplete=\"off\" spellcheck=\"false\"></div><button type=\"reset\">"
+                        "Show all</button>"
+                        "<output id=\"count\" for=\"f-vcpus f-type f-digest\" aria-live=\"polite\"></output>"
                         "</form>\n<noscript><p>Scripts are off: the filter is not shown. Nothing else is missing; "
                         "open a group and use the browser's search.</p></noscript>\n");
 }
@@ -297,8 +303,8 @@ int audit_page(const struct audit *audit, struct buffer *to)
     add_table(to, audit);
     add_tools(to, audit);
     buffer_printf(to,
-                  "</main>\n<footer><p>Made by postern audit %s. This page loads nothing and sends nothing.</p></footer>\n"
-                  "<script>%s</script>\n</body>\n</html>\n",
+                  "</main>\n<footer><p>Made by postern audit %s. This page loads nothing and sends nothing.</p>"
+                  "</footer>\n<script>%s</script>\n</body>\n</html>\n",
                   POSTERN_VERSION, page_script);
     return r < 0 ? r : buffer_error(to);
 }

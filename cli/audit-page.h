@@ -1,6 +1,6 @@
 /*
- * An audit as one HTML page: nothing is fetched, nothing is needed but a browser, and without scripts only the filter of
- * the table is missing. What the manifest says is text in it, never markup.
+ * An audit as one HTML page: nothing is fetched, nothing is needed but a browser, and without scripts only the filter
+ * of the table is missing. What the manifest says is text in it, never markup.
  */
 #pragma once
 

@@ -142,7 +142,7 @@ const char *audit_role(const struct audit *audit, size_t index)
     for (int role = 0; role < MANIFEST_ROLES; role++)
         if (m->roles[role] == index)
             return role == MANIFEST_LOCK ? "packages" : manifest_role_name((enum manifest_role)role);
-    return strcmp(m->artefacts[index].name, "cmdline") == 0 ? "command line" : "";
+    return strcmp(m->artefacts[index].name, "cmdline") == 0 ? "command line" : "other";
 }
 
 void audit_add_clean(struct buffer *to, const char *text)
@@ -202,7 +202,7 @@ void audit_outcome(const struct audit *audit, struct buffer *to)
     case AUDIT_AGREES:
         buffer_add_text(to, audit->signatures_checked
                                 ? "the files are the published ones, and the signatures hold"
-                                : "the files are what the manifest says; without --key nobody vouches for the manifest");
+                                : "the files are what the manifest says; without --key nobody vouches for it");
         break;
     case AUDIT_SIGNATURE:
         buffer_add_text(to, "the manifest is not signed by those whose signature counts");

@@ -89,8 +89,8 @@ static void print_json(const struct audit *audit)
         buffer_add_text(&to, "}");
     }
     audit_rows(audit, &text);
-    buffer_printf(&to, "],\"table\":{\"checked\":%s,\"rows\":%zu,\"differ\":%zu,", audit->rows_checked ? "true" : "false",
-                  m->row_count, audit->rows_differ);
+    buffer_printf(&to, "],\"table\":{\"checked\":%s,\"rows\":%zu,\"differ\":%zu,",
+                  audit->rows_checked ? "true" : "false", m->row_count, audit->rows_differ);
     add_sentence(&to, "result", &text);
     buffer_add_text(&to, ",\"wrong\":[");
     add_wrong_rows(&to, audit);

@@ -54,7 +54,7 @@ void audit_outcome(const struct audit *audit, struct buffer *to);
 /* What is wrong with artefact `index`, or how it agrees, after its name. */
 void audit_artefact(const struct audit *audit, size_t index, struct buffer *to);
 
-/* What the launch takes from artefact `index`: "firmware", "kernel" …, or "". */
+/* What the launch takes from artefact `index`: "firmware", "kernel" …, or "other". */
 const char *audit_role(const struct audit *audit, size_t index);
 
 /* The result about the table, a sentence. */

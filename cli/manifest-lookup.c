@@ -75,7 +75,8 @@ static int look(const char *const *words, const struct signers *signers, bool js
     int r = 0, found = 0;
 
     if (!words[0] || !words[1])
-        return reason_set(why, -EINVAL, "which digest, in which manifest? usage: postern manifest lookup DIGEST MANIFEST");
+        return reason_set(why, -EINVAL,
+                          "which digest, in which manifest? usage: postern manifest lookup DIGEST MANIFEST");
     if (hex_decode(words[0], strlen(words[0]), digest, sizeof(digest)) < 0)
         return reason_set(why, -EINVAL, "\"%s\" is no launch digest, expected 96 hexadecimal digits", words[0]);
     if (signers->files.count || signers->threshold)
@@ -87,8 +88,9 @@ static int look(const char *const *words, const struct signers *signers, bool js
     if (r < 0)
         return r;
     if (!found)
-        return reason_set(why, LOOKUP_NOT_FOUND, "no manifest that was given has this digest; postern measure --against DIGEST "
-                          "looks for a launch that has it");
+        return reason_set(why, LOOKUP_NOT_FOUND,
+                          "no manifest that was given has this digest; postern measure --against DIGEST looks for a "
+                          "launch that has it");
     if (!keys.count)
         log_info("no --key was given: nobody vouches for this answer");
     return 0;

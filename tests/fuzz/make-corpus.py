@@ -4,6 +4,7 @@
 Each file is one shape that a target knows, good or bad, and is named after it. The folders are written anew, so that
 they hold what this file says and nothing else; their contents are committed.
 """
+import json
 import shutil
 import struct
 import uuid
@@ -336,6 +337,47 @@ DSSE = {
 }
 
 
+def manifest(rows="112", subjects="kf", vcpus=((1, 2),), more=None, **predicate):
+    """Rows are vCPU counts, subjects first letters of names; `rows` "112" is wrong, "12" is right."""
+    names = {"f": "firmware.fd", "k": "kernel", "p": "../path"}
+    whole = {
+        "_type": "https://in-toto.io/Statement/v1", "predicateType": "urn:postern:launch-table:v1",
+        "subject": [{"name": names[letter], "digest": {"sha256": "ab" * 32}, "annotations": {"size": 7}}
+                    for letter in sorted(subjects)],
+        "predicate": {
+            "inputs": {"firmware": "firmware.fd", "kernel": "kernel", "cmdline": "quiet"},
+            "matrix": {"vmms": ["QEMU"], "cpus": [{"type": "EPYC-v4", "signature": 0x800f12}], "guest_features": [1],
+                       "vcpus": [{"from": first, "to": last} for first, last in vcpus]},
+            "rows": [{"vmm": "QEMU", "vcpu_type": "EPYC-v4", "vcpu_sig": 0x800f12, "guest_features": 1,
+                      "vcpus": int(count), "digest": count * 96} for count in rows],
+            "tools": [{"name": "gcc", "version": "14"}], **predicate},
+        **(more or {})}
+    return json.dumps(whole, separators=(",", ":"), sort_keys=True)
+
+
+MANIFEST = {
+    "two-rows": manifest("12"),
+    "without-kernel": manifest("12", inputs={"firmware": "firmware.fd"}),
+    "counts-apart": manifest("124", vcpus=((1, 2), (4, 4))),
+    "row-twice": manifest(),
+    "row-missing": manifest("1"),
+    "row-too-many": manifest("123"),
+    "ranges-touch": manifest("12", vcpus=((1, 1), (2, 2))),
+    "path-as-name": manifest("12", subjects="fkp"),
+    "name-twice": manifest("12", subjects="ffk"),
+    "initrd-of-nothing": manifest("12", inputs={"firmware": "firmware.fd", "kernel": "kernel", "initrd": "i"}),
+    "ec2-without-signature": manifest(matrix={"vmms": ["ec2"], "cpus": [], "guest_features": [1],
+                                              "vcpus": [{"from": 1, "to": 1}]},
+                                      rows="").replace('"rows":[]', '"rows":[{"digest":"' + "1" * 96 +
+                                                             '","guest_features":1,"vcpus":1,"vmm":"ec2"}]'),
+    "no-cpus": manifest("", matrix={"vmms": ["QEMU"], "cpus": [], "guest_features": [1], "vcpus": []}),
+    "other-predicate": manifest("12", more={"predicateType": "https://slsa.dev/provenance/v1"}),
+    "unknown-member": manifest("12", more={"extra": 1}),
+    "white-space": manifest("12").replace(",", " ,\n"),
+    "text-behind": manifest("12") + "{}",
+}
+
+
 def p384_sign(number, data):
     key = ec.derive_private_key(number, ec.SECP384R1())
     return decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA384(), deterministic_signing=True)))
@@ -383,4 +425,5 @@ if __name__ == "__main__":
     write("fuzz-cert-table", CERT_TABLE)
     write("fuzz-vek", VEK)
     write("fuzz-dsse", DSSE)
+    write("fuzz-manifest", MANIFEST)
     write("fuzz-id-block", ID_BLOCK)
