@@ -17,7 +17,7 @@ ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
 INSIDE := all demo image
-INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage
+INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage bench prove
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR
 inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)'
@@ -189,6 +189,17 @@ $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
 	$(call link,-pie,$(DYNAMIC))
 -include $(patsubst %.c,$(O)/%.d,$(wildcard tests/broker/*.c))
 
+# ---- measurements and proofs, which nothing else waits for
+
+build/bench/%: tests/bench/%.c $(call objects,base/static) $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
+	    -lcrypto -lz -lzstd
+bench: build/bin/postern build/bench/floor build/bench/cost
+	@set -e; for bench in $(sort $(wildcard tests/bench/bench-*.py)); do $$bench; done
+prove:
+	@tests/prove/run
+
 # ---- images
 
 # The keys of the demonstration's broker are part of an image's configuration, so it is made once and kept.
@@ -234,5 +245,5 @@ coverage:
 	@tests/coverage build/cov base measure attest
 
 .PHONY: all objects image demo check-built check-run check-unit check-programs check-broker check-image check-vm lint \
-    fuzz coverage
+    fuzz coverage bench prove
 endif

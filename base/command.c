@@ -57,6 +57,10 @@ static void print_help(const struct reading *reading)
         const struct option_row *row = &reading->rows[i];
         char left[48];
 
+        if (!row->help)
+            continue;
+        if (row->heading)
+            printf("%s:\n", row->heading);
         (void)snprintf(left, sizeof(left), "--%s %s", row->name, row->argument ? row->argument : "");
         printf("  %-26s %s\n", left, row->help);
     }

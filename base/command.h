@@ -45,7 +45,7 @@ enum option_kind {
 struct option_row {
     const char *name;     /* without the dashes */
     const char *argument; /* shown in --help; NULL for flags */
-    const char *help;
+    const char *help; /* NULL: another row's help speaks of this one */
     enum option_kind kind;
     void *to; /* set when the option is given */
     bool required;
@@ -53,6 +53,7 @@ struct option_row {
     uint64_t min, max;
     size_t size;
     bool *given; /* may be NULL */
+    const char *heading; /* a line above the row in --help, or NULL */
 };
 
 /*

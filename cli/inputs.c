@@ -288,8 +288,7 @@ static int set_up(const struct inputs *inputs, struct inputs_measured *measured,
     if (r < 0)
         return r;
     if (vmm_find(inputs->vmm, &measured->launch.vmm) < 0)
-        return reason_set(why, -EINVAL, "--vmm-type: \"%s\", expected QEMU, QEMU-before-6.10, ec2, ec2-2023 or gce",
-                          inputs->vmm);
+        return reason_set(why, -EINVAL, "--vmm-type: \"%s\", expected " VMM_NAMES, inputs->vmm);
     r = find_signature(inputs, measured, why);
     return r == 0 ? check_combination(inputs, measured, why) : r;
 }

@@ -37,7 +37,9 @@ enum vmm {
 
 #define VMM_COUNT 5
 
-/* "QEMU", "QEMU-before-6.10", "ec2", "ec2-2023", "gce". */
+/* For sentences: what vmm_find() takes. */
+#define VMM_NAMES "QEMU, QEMU-before-6.10, ec2, ec2-2023 or gce"
+
 const char *vmm_name(enum vmm vmm);
 
 /* By that name, in any case. Errors: -ENOENT. */
