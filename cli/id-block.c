@@ -8,19 +8,23 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/key.h"
 #include "base/log.h"
+#include "base/secret.h"
 #include "cli/inputs.h"
 #include "cli/manifest-file.h"
 #include "measure/id-block.h"
 
 struct request {
     const char *id_key_path, *author_key_path, *measurement, *manifest;
-    const char *family_id, *image_id, *id_file, *auth_file, *vcpu_type;
-    uint64_t policy, svn, vcpus;
+    const char *family_id, *image_id, *id_file, *auth_file;
+    struct inputs inputs; /* of a launch to be measured; vCPUs and type also choose rows */
+    bool vcpus_given;
+    uint64_t policy, svn;
     bool json;
     EVP_PKEY *id_key, *author_key;
     struct id_block block; /* all but the digest */
@@ -146,10 +150,15 @@ static int one(const struct request *q, const uint8_t digest[LAUNCH_DIGEST_BYTES
 
     if (r == 0 && q->id_file)
         r = file_write(q->id_file, 0644, made.block, strlen(made.block), why);
-    if (r == 0 && q->auth_file)
-        r = file_write(q->auth_file, 0644, made.auth, strlen(made.auth), why);
     if (r < 0)
         return r;
+    if (q->auth_file)
+        r = file_write(q->auth_file, 0644, made.auth, strlen(made.auth), why);
+    if (r < 0) {
+        if (q->id_file)
+            (void)unlink(q->id_file);
+        return r;
+    }
     if (q->json) {
         print_json(q, &made, digest, NULL);
         return 0;
@@ -161,8 +170,10 @@ static int one(const struct request *q, const uint8_t digest[LAUNCH_DIGEST_BYTES
 
 static bool is_wanted(const struct request *q, const struct manifest_row *row)
 {
-    return (!q->vcpus || q->vcpus == row->vcpus) &&
-           (!q->vcpu_type || (row->cpu && strcmp(q->vcpu_type, row->cpu->name) == 0));
+    const char *type = q->inputs.vcpu_type;
+
+    return (!q->vcpus_given || q->inputs.vcpus == row->vcpus) &&
+           (!type || (row->cpu && strcmp(type, row->cpu->name) == 0));
 }
 
 static int each_row(const struct request *q, struct reason *why)
@@ -196,32 +207,57 @@ static int each_row(const struct request *q, struct reason *why)
     return r;
 }
 
-static int work(struct request *q, struct reason *why)
+static int check(const struct request *q, struct reason *why)
 {
-    uint8_t digest[LAUNCH_DIGEST_BYTES];
-    int r;
+    const struct inputs *in = &q->inputs;
 
-    if (!q->measurement == !q->manifest)
-        return reason_set(why, -EINVAL, "either --measurement or --manifest says which launches are meant");
+    if (!!q->measurement + !!q->manifest + !!in->firmware != 1)
+        return reason_set(why, -EINVAL, "one of --measurement, --manifest and --ovmf says which launches are meant");
     if (q->manifest && (q->id_file || q->auth_file))
         return reason_set(why, -EINVAL, "--%s with --manifest: one file has no room for many ID blocks",
                           q->id_file ? "id-file" : "auth-file");
-    if (q->measurement && (q->vcpus || q->vcpu_type))
-        return reason_set(why, -EINVAL, "--%s chooses rows of --manifest, and --measurement has none",
-                          q->vcpus ? "vcpus" : "vcpu-type");
-    r = q->measurement ? parse_measurement(q->measurement, digest, why) : 0;
+    if (!in->firmware && (in->kernel || in->initrd || in->append || in->vcpu_signature))
+        return reason_set(why, -EINVAL, "--kernel, --initrd, --append and --vcpu-sig go with --ovmf");
+    if (q->measurement && (q->vcpus_given || in->vcpu_type))
+        return reason_set(why, -EINVAL, "--%s with --measurement: the digest is of one launch already",
+                          q->vcpus_given ? "vcpus" : "vcpu-type");
+    return 0;
+}
+
+static int find_digest(const struct request *q, uint8_t digest[LAUNCH_DIGEST_BYTES], struct reason *why)
+{
+    CLEANUP(inputs_free) struct inputs_measured measured = INPUTS_MEASURED_NONE;
+    int r;
+
+    if (q->measurement)
+        return parse_measurement(q->measurement, digest, why);
+    if (!q->inputs.firmware)
+        return 0;
+    r = inputs_measure(&q->inputs, &measured, why);
+    if (r == 0)
+        memcpy(digest, measured.digest, LAUNCH_DIGEST_BYTES);
+    return r;
+}
+
+static int work(struct request *q, struct reason *why)
+{
+    uint8_t digest[LAUNCH_DIGEST_BYTES];
+    int r = check(q, why);
+
+    if (r == 0)
+        r = find_digest(q, digest, why);
     if (r == 0)
         r = prepare(q, why);
     if (r < 0)
         return r;
     if (q->policy & ID_POLICY_DEBUG)
         log_info("--policy 0x%" PRIx64 " allows debugging: the host can read such a guest", q->policy);
-    return q->measurement ? one(q, digest, why) : each_row(q, why);
+    return q->manifest ? each_row(q, why) : one(q, digest, why);
 }
 
 static int run(const struct command *command, int argc, char **argv)
 {
-    struct request q = { .policy = ID_POLICY_DEFAULT };
+    struct request q = { .policy = ID_POLICY_DEFAULT, .inputs = INPUTS_DEFAULT };
     struct reason why = { "" };
     const struct option_row rows[] = {
         OPTION("idkey", "FILE", "the key that signs the ID block: private, P-384", OPTION_TEXT, &q.id_key_path,
@@ -229,9 +265,15 @@ static int run(const struct command *command, int argc, char **argv)
         OPTION("authorkey", "FILE", "the key that signs the ID key, if there is one", OPTION_TEXT, &q.author_key_path),
         OPTION("measurement", "DIGEST", "launch digest, hexadecimal or base64", OPTION_TEXT, &q.measurement),
         OPTION("manifest", "FILE", "instead: one for each row of this manifest", OPTION_TEXT, &q.manifest),
-        OPTION("vcpus", "N", "of the rows, those with N virtual CPUs", OPTION_U64, &q.vcpus, .min = 1,
-               .max = VCPUS_MAX),
-        OPTION("vcpu-type", "NAME", "of the rows, those of this CPU type", OPTION_TEXT, &q.vcpu_type),
+        OPTION("ovmf", "FILE", "instead: measure this firmware, and", OPTION_TEXT, &q.inputs.firmware),
+        OPTION("kernel", "FILE", "this kernel,", OPTION_TEXT, &q.inputs.kernel),
+        OPTION("initrd", "FILE", "this initrd,", OPTION_TEXT, &q.inputs.initrd),
+        OPTION("append", "TEXT", "this command line", OPTION_TEXT, &q.inputs.append, .may_be_empty = true),
+        OPTION("vcpus", "N", "for N virtual CPUs; of a manifest, the rows with N", OPTION_U64, &q.inputs.vcpus,
+               .min = 1, .max = VCPUS_MAX, .given = &q.vcpus_given),
+        OPTION("vcpu-type", "NAME", "of this CPU type; of a manifest, its rows", OPTION_TEXT, &q.inputs.vcpu_type),
+        OPTION("vcpu-sig", "N", "CPUID signature instead of a type", OPTION_TEXT, &q.inputs.vcpu_signature),
+        OPTION("guest-features", "N", "SEV_FEATURES to measure (default 0x1)", OPTION_U64, &q.inputs.features),
         OPTION("policy", "N", "guest policy (default 0x30000)", OPTION_U64, &q.policy),
         OPTION("svn", "N", "security version of the guest (default 0)", OPTION_U64, &q.svn, .max = UINT32_MAX),
         OPTION("family-id", "TEXT", "16 characters, or 32 hexadecimal digits", OPTION_TEXT, &q.family_id),
@@ -244,7 +286,9 @@ static int run(const struct command *command, int argc, char **argv)
 
     if (r != 0)
         return r > 0 ? COMMAND_OK : COMMAND_MISUSE;
-    r = work(&q, &why);
+    r = secret_library_init();
+    if (r == 0)
+        r = work(&q, &why);
     key_free(&q.id_key);
     key_free(&q.author_key);
     if (r < 0) {
@@ -258,9 +302,10 @@ const struct command verb_id_block = {
     .program = "postern",
     .name = "id-block",
     .summary = "Signs which launch is yours: ID block and ID authentication for QEMU.",
-    .usage = "--idkey FILE (--measurement DIGEST | --manifest FILE) [OPTION…]",
+    .usage = "--idkey FILE (--measurement DIGEST | --manifest FILE | --ovmf FILE …) [OPTION…]",
     .example = "  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:secp384r1 -out id.key\n"
-               "  postern id-block --idkey id.key --svn 3 --measurement \"$(postern measure --ovmf firmware.fd \\\n"
-               "      --kernel kernel --initrd initrd --append \"$(cat cmdline)\" --vcpu-type EPYC-v4)\"\n",
+               "  postern id-block --idkey id.key --svn 3 --ovmf firmware.fd --kernel kernel --initrd initrd \\\n"
+               "      --append \"$(cat cmdline)\" --vcpus 2 --vcpu-type EPYC-v4\n"
+               "  postern id-block --idkey id.key --svn 3 --manifest manifest.json --json >id-blocks.jsonl\n",
     .run = run,
 };

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "cli/image.h"
 #include "cli/manifest-file.h"
+#include "cli/measure.h"
 #include "cli/tools.h"
 #include "measure/manifest-files.h"
 
@@ -141,22 +142,40 @@ static int write_envelope(const struct manifest *m, const char *path, struct rea
     return manifest_file_write(path, &envelope, why);
 }
 
-static int create(const char *directory, const struct option_list *artefacts, uint32_t most_vcpus, const char *output,
-                  struct reason *why)
+/* CPU types keep their names in the manifest itself. */
+static int set_plan(const struct matrix_axes *axes, struct manifest *m, struct reason *why)
+{
+    int r = matrix_read_axes(axes, &m->plan, why);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < m->plan.cpu_count; i++) {
+        (void)snprintf(m->cpu_names[i], MANIFEST_NAME_BYTES, "%s", m->plan.cpus[i].name);
+        m->plan.cpus[i].name = m->cpu_names[i];
+    }
+    for (size_t i = 0; i < m->plan.feature_count; i++)
+        if (m->plan.features[i] > MANIFEST_MAX_NUMBER)
+            return reason_set(why, -EINVAL, "--guest-features: a manifest holds numbers below 2 to the 53rd");
+    if (!manifest_plan_rows(&m->plan))
+        return reason_set(why, -EINVAL, "the table would have more than %d rows", MANIFEST_MAX_ROWS);
+    return 0;
+}
+
+static int create(const char *directory, const struct option_list *artefacts, const struct matrix_axes *axes,
+                  const char *output, struct reason *why)
 {
     CLEANUP_MANIFEST struct manifest *m = manifest_new();
-    int r = m ? set_cmdline(directory, m, why) : -ENOMEM;
+    int r = m ? set_plan(axes, m, why) : -ENOMEM;
+
+    if (r == 0)
+        r = set_cmdline(directory, m, why);
 
     if (r == 0)
         r = list_artefacts(directory, artefacts, m, why);
     if (r == 0)
         r = read_tools(directory, m, why);
-    if (r < 0)
-        return r;
-    matrix_plan_default(&m->plan);
-    for (uint32_t n = most_vcpus + 1; n <= VCPUS_MAX; n++)
-        m->plan.vcpus[n] = false;
-    r = fill(directory, m, why);
+    if (r == 0)
+        r = fill(directory, m, why);
     return r < 0 ? r : write_envelope(m, output, why);
 }
 
@@ -164,11 +183,15 @@ static int run(const struct command *command, int argc, char **argv)
 {
     struct option_list artefacts = { .count = 0 };
     const char *directory = NULL, *output = NULL;
-    uint64_t vcpus = VCPUS_MAX;
+    struct matrix_axes axes = { .vcpus = NULL };
     struct reason why = { "" };
     const struct option_row rows[] = {
-        OPTION("vcpus", "N", "rows for 1 to N virtual CPUs (default 512)", OPTION_U64, &vcpus, .min = 1,
-               .max = VCPUS_MAX),
+        OPTION("vcpus", "LIST", "rows for these numbers of virtual CPUs (default 1-512)", OPTION_TEXT, &axes.vcpus),
+        OPTION("vcpu-type", "LIST", "QEMU's CPU types (default: one for each EPYC generation)", OPTION_TEXT,
+               &axes.types),
+        OPTION("vcpu-sig", "LIST", "CPUID signatures besides or instead", OPTION_TEXT, &axes.signatures),
+        OPTION("vmm-type", "LIST", "QEMU (default), QEMU-before-6.10, ec2, ec2-2023, gce", OPTION_TEXT, &axes.vmms),
+        OPTION("guest-features", "LIST", "SEV_FEATURES (default 0x1)", OPTION_TEXT, &axes.features),
         OPTION("artefact", "NAME", "a further file of DIR to publish; may be repeated", OPTION_LIST, &artefacts),
         OPTION("output", "FILE", "where to write it (default DIR/manifest.json)", OPTION_TEXT, &output),
     };
@@ -182,7 +205,7 @@ static int run(const struct command *command, int argc, char **argv)
         return COMMAND_MISUSE;
     }
     (void)snprintf(path, sizeof(path), "%s/manifest.json", directory);
-    r = create(directory, &artefacts, (uint32_t)vcpus, output ? output : path, &why);
+    r = create(directory, &artefacts, &axes, output ? output : path, &why);
     if (r < 0) {
         log_error("%s", reason_text(&why, r));
         return COMMAND_MISUSE;
