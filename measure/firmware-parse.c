@@ -88,31 +88,34 @@ static int take_entry(struct walk *walk, const struct guid *guid, size_t at, siz
     return 0;
 }
 
-/* Walks the entries backwards, from the footer's own tail at `end` down to the table's start. */
+/* The entry that ends at *end and begins at `start` or behind it; afterwards *end is where it begins. */
+static int walk_entry(struct walk *walk, size_t start, size_t *end)
+{
+    struct cursor c;
+    struct guid guid;
+    size_t length, left = *end - start;
+
+    if (left < ENTRY_TAIL_BYTES)
+        return reason_set(walk->why, -EBADMSG, "footer table: %zu bytes left at offset 0x%llx, an entry needs %u", left,
+                          (unsigned long long)(walk->offset + start), ENTRY_TAIL_BYTES);
+    c = cursor_over(walk->data + *end - ENTRY_TAIL_BYTES, ENTRY_TAIL_BYTES);
+    length = cursor_u16le(&c);
+    cursor_copy(&c, guid.bytes, GUID_BYTES);
+    if (cursor_end(&c) < 0 || length < ENTRY_TAIL_BYTES || length > left)
+        return reason_set(walk->why, -EBADMSG, "footer entry ending at offset 0x%llx says %zu bytes, expected %u to %zu",
+                          (unsigned long long)(walk->offset + *end), length, ENTRY_TAIL_BYTES, left);
+    *end -= length;
+    return take_entry(walk, &guid, *end, length - ENTRY_TAIL_BYTES);
+}
+
+/* Backwards, from the footer's own tail at `end` down to the table's start. */
 static int walk_entries(struct walk *walk, size_t start, size_t end)
 {
-    while (end > start) {
-        struct cursor c;
-        struct guid guid;
-        size_t length, left = end - start;
-        int r;
+    int r = 0;
 
-        if (left < ENTRY_TAIL_BYTES)
-            return reason_set(walk->why, -EBADMSG, "footer table: %zu bytes left at offset 0x%llx, an entry needs %u",
-                              left, (unsigned long long)(walk->offset + start), ENTRY_TAIL_BYTES);
-        c = cursor_over(walk->data + end - ENTRY_TAIL_BYTES, ENTRY_TAIL_BYTES);
-        length = cursor_u16le(&c);
-        cursor_copy(&c, guid.bytes, GUID_BYTES);
-        if (cursor_end(&c) < 0 || length < ENTRY_TAIL_BYTES || length > left)
-            return reason_set(walk->why, -EBADMSG,
-                              "footer entry ending at offset 0x%llx says %zu bytes, expected %u to %zu",
-                              (unsigned long long)(walk->offset + end), length, ENTRY_TAIL_BYTES, left);
-        end -= length;
-        r = take_entry(walk, &guid, end, length - ENTRY_TAIL_BYTES);
-        if (r < 0)
-            return r;
-    }
-    return 0;
+    while (r == 0 && end > start)
+        r = walk_entry(walk, start, &end);
+    return r;
 }
 
 /* Finds the footer and reads the entries that matter to a launch. */
