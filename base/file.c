@@ -126,11 +126,15 @@ static int read_to_end(int fd, size_t max, uint8_t **ret_data, size_t *ret_size)
 
 int file_read(const char *path, size_t max, uint8_t **ret_data, size_t *ret_size, struct reason *why)
 {
-    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* Without O_NONBLOCK the open of a FIFO waits for a writer. */
+    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    struct stat status;
     int r;
 
-    if (fd < 0)
+    if (fd < 0 || fstat(fd, &status) < 0)
         return reason_set(why, -errno, "%s: cannot be opened: %s", path, strerror(errno));
+    if (S_ISFIFO(status.st_mode))
+        return reason_set(why, -ESPIPE, "%s: is a pipe, expected a file", path);
     r = read_to_end(fd, max, ret_data, ret_size);
     if (r == -EFBIG)
         return reason_set(why, r, "%s: larger than %zu bytes, the most that is accepted here", path, max);

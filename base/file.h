@@ -26,7 +26,7 @@ int fd_read_at(int fd, uint64_t offset, void *ret_data, size_t size) MUST_CHECK;
 /*
  * The whole regular file or device node at `path`, at most `max` bytes, read once. The caller frees *ret_data with
  * free(); a NUL that is not counted follows it. `why` names the path and what was wrong.
- * Errors: -errno of open and read, -EFBIG above `max`, -EISDIR.
+ * Errors: -errno of open and read, -EFBIG above `max`, -EISDIR, -ESPIPE for a pipe, which might never end.
  */
 int file_read(const char *path, size_t max, uint8_t **ret_data, size_t *ret_size, struct reason *why) MUST_CHECK;
 

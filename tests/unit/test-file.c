@@ -125,6 +125,19 @@ static void names_what_cannot_be_read(void **state UNUSED)
 }
 
 /* Files of /proc say that they are empty. */
+static void does_not_wait_for_pipes(void **state UNUSED)
+{
+    const char *path = path_of("pipe");
+    struct reason why = { "" };
+    uint8_t *data = NULL;
+    size_t size = 0;
+
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_int_equal(file_read(path, 100, &data, &size, &why), -ESPIPE);
+    assert_reason(&why, "is a pipe, expected a file");
+    assert_int_equal(unlink(path), 0);
+}
+
 static void reads_files_without_a_size(void **state UNUSED)
 {
     struct reason why = { "" };
@@ -369,6 +382,7 @@ int main(void)
         cmocka_unit_test(reads_whole_files),
         cmocka_unit_test(refuses_larger_files),
         cmocka_unit_test(names_what_cannot_be_read),
+        cmocka_unit_test(does_not_wait_for_pipes),
         cmocka_unit_test(reads_files_without_a_size),
         cmocka_unit_test(writes_new_and_old_files),
         cmocka_unit_test(writes_beside_a_name_without_a_directory),
