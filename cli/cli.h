@@ -11,3 +11,4 @@ extern const struct command verb_manifest_create;
 extern const struct command verb_volume_create;
 extern const struct command verb_launch;
 extern const struct command verb_timeline;
+extern const struct command verb_host;

@@ -6,6 +6,7 @@
 
 static const struct command *const verbs[] = {
     &verb_measure, &verb_manifest_create, &verb_volume_create, &verb_launch, &verb_timeline,
+    &verb_host,
 };
 
 int main(int argc, char **argv)

@@ -13,7 +13,7 @@ import tap  # noqa: E402
 
 POSTERN = os.path.join(TOP, "build/bin/postern")
 FIRMWARE = "/builder/firmware/OVMF.amdsev.fd"
-VERBS = ["measure", "manifest create", "volume create", "launch", "timeline"]
+VERBS = ["measure", "manifest create", "volume create", "launch", "timeline", "host"]
 
 
 def run(*words, **more):
