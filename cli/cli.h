@@ -20,3 +20,4 @@ extern const struct command verb_audit;
 extern const struct command verb_volume_create;
 extern const struct command verb_launch;
 extern const struct command verb_timeline;
+extern const struct command verb_host;

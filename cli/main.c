@@ -5,9 +5,19 @@
 #include "base/log.h"
 
 static const struct command *const verbs[] = {
-    &verb_measure,         &verb_id_block,        &verb_generate_key_digest, &verb_manifest_create,
-    &verb_manifest_sign,   &verb_manifest_verify, &verb_manifest_show,       &verb_manifest_lookup,
-    &verb_audit,           &verb_volume_create,   &verb_launch,              &verb_timeline,
+    &verb_measure,
+    &verb_id_block,
+    &verb_generate_key_digest,
+    &verb_manifest_create,
+    &verb_manifest_sign,
+    &verb_manifest_verify,
+    &verb_manifest_show,
+    &verb_manifest_lookup,
+    &verb_audit,
+    &verb_volume_create,
+    &verb_launch,
+    &verb_timeline,
+    &verb_host,
 };
 
 int main(int argc, char **argv)

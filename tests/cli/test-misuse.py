@@ -12,8 +12,21 @@ sys.path.insert(0, os.path.join(TOP, "tests/lib"))
 import tap  # noqa: E402
 
 POSTERN = os.path.join(TOP, "build/bin/postern")
-VERBS = ["measure", "id-block", "generate key-digest", "manifest create", "manifest sign", "manifest verify",
-         "manifest show", "manifest lookup", "audit", "volume create", "launch", "timeline"]
+VERBS = [
+    "measure",
+    "id-block",
+    "generate key-digest",
+    "manifest create",
+    "manifest sign",
+    "manifest verify",
+    "manifest show",
+    "manifest lookup",
+    "audit",
+    "volume create",
+    "launch",
+    "timeline",
+    "host",
+]
 
 
 def run(*words, **more):
