@@ -18,7 +18,7 @@
 #define POLICY_MAX_CHIPS 256   /* allowed, denied */
 #define POLICY_MAX_SIGNERS 16
 #define POLICY_SIGNER_BYTES 160 /* SubjectPublicKeyInfo: P-384 has 120, Ed25519 44 */
-#define POLICY_MAX_CHECKS 32
+#define POLICY_MAX_CHECKS 40
 #define POLICY_TEXT_BYTES 160
 
 /* How much of what runs the launch digest stands for; each includes those before it. */
