@@ -210,7 +210,7 @@ static int check_revocation(const struct cert_table *table, X509 *ark, X509 *int
     return 0;
 }
 
-static int verify(const struct cert_table *table, const struct trust_roots *roots, time_t at, struct chain *chain,
+static int verify(const struct cert_table *table, const struct trust_roots *roots, time_t at, struct trust_chain *chain,
                   enum verify_step *ret_step, struct reason *why)
 {
     CLEANUP_CERTIFICATE X509 *intermediate = NULL;
@@ -230,10 +230,10 @@ static int verify(const struct cert_table *table, const struct trust_roots *root
     return r < 0 ? r : check_revocation(table, ark, intermediate, at, &chain->revocation_checked, why);
 }
 
-int chain_verify(const struct cert_table *table, enum signing_key kind, const struct trust_roots *roots, time_t at,
-                 struct chain *ret_chain, enum verify_step *ret_step, struct reason *why)
+int trust_chain_verify(const struct cert_table *table, enum signing_key kind, const struct trust_roots *roots,
+                       time_t at, struct trust_chain *ret_chain, enum verify_step *ret_step, struct reason *why)
 {
-    CLEANUP(chain_free) struct chain chain = { .certificate = NULL };
+    CLEANUP(trust_chain_free) struct trust_chain chain = { .certificate = NULL };
     int r;
 
     *ret_step = VERIFY_CERTIFICATE;
@@ -249,7 +249,7 @@ int chain_verify(const struct cert_table *table, enum signing_key kind, const st
     return 0;
 }
 
-void chain_free(struct chain *chain)
+void trust_chain_free(struct trust_chain *chain)
 {
     certificate_free(&chain->certificate);
 }

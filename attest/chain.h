@@ -23,7 +23,7 @@ enum verify_step {
     VERIFY_DONE,
 };
 
-struct chain {
+struct trust_chain {
     X509 *certificate; /* the endorsement key's; its key may be used */
     struct vek vek;
     bool revocation_checked; /* against a revocation list of the root that was current at the time */
@@ -34,11 +34,12 @@ struct chain {
  * in the table is ignored, those in `roots` alone count. Checked: names, signatures (RSASSA-PSS with SHA-384), CA
  * flags, critical extensions, validity at `at`, AMD's extensions; and every revocation list in the table that names
  * the root as its issuer: signature, dates, and that the intermediate is not on it.
- * *ret_step is set in every case. The caller frees with chain_free().
+ * *ret_step is set in every case. The caller frees with trust_chain_free().
  * Errors: -EBADMSG malformed, -ENOKEY no certificate or no root for it, -EKEYREVOKED, -EKEYREJECTED everything that
  * does not verify.
  */
-int chain_verify(const struct cert_table *table, enum signing_key kind, const struct trust_roots *roots, time_t at,
-                 struct chain *ret_chain, enum verify_step *ret_step, struct reason *why) MUST_CHECK;
+int trust_chain_verify(const struct cert_table *table, enum signing_key kind, const struct trust_roots *roots,
+                       time_t at, struct trust_chain *ret_chain, enum verify_step *ret_step, struct reason *why)
+    MUST_CHECK;
 
-void chain_free(struct chain *chain);
+void trust_chain_free(struct trust_chain *chain);

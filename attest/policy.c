@@ -50,7 +50,7 @@ static void add_bytes(const struct evaluation *e, const char *name, const uint8_
 
 #define say(where, ...) ((void)snprintf((where), POLICY_TEXT_BYTES, __VA_ARGS__))
 
-/* --------------------------------------------------------------------------------------------------- what is launched */
+/* ------------------------------------------------------------------------------------------------ what is launched */
 
 /* A bit of the guest policy that is only acceptable when the document says so. */
 static void check_policy_bit(const struct evaluation *e, const char *name, uint64_t bit, bool allowed)

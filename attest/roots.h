@@ -11,8 +11,8 @@
 struct trust_roots;
 
 /*
- * AMD's ARKs, with the ASKs and ASVKs that they signed at hand. Only the ARKs are trusted. A certificate is decoded when
- * it is first asked for, so one set of roots belongs to one thread. Errors: -ENOMEM.
+ * AMD's ARKs, with the ASKs and ASVKs that they signed at hand. Only the ARKs are trusted. A certificate is decoded
+ * when it is first asked for, so one set of roots belongs to one thread. Errors: -ENOMEM.
  */
 int trust_roots_amd(struct trust_roots **ret_roots) MUST_CHECK;
 

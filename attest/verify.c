@@ -99,7 +99,7 @@ static int check_signature(const uint8_t *data, const struct report *report, X50
 }
 
 /* What the chain is for, held against what the report says. */
-static int check_report(const uint8_t *data, const struct chain *chain, struct verified *verified,
+static int check_report(const uint8_t *data, const struct trust_chain *chain, struct verified *verified,
                         enum verify_step *step, struct reason *why)
 {
     int r;
@@ -145,7 +145,7 @@ int verify_report_with(const void *data, size_t size, const struct cert_table *t
                        const struct verify_options *options, struct verified *ret_verified, enum verify_step *ret_step,
                        struct reason *why)
 {
-    CLEANUP(chain_free) struct chain chain = { .certificate = NULL };
+    CLEANUP(trust_chain_free) struct trust_chain chain = { .certificate = NULL };
     struct verified verified;
     int r;
 
@@ -160,7 +160,7 @@ int verify_report_with(const void *data, size_t size, const struct cert_table *t
     *ret_step = VERIFY_CERTIFICATE;
     r = check_known(&verified.report, why);
     if (r == 0)
-        r = chain_verify(table, report_signing_key(&verified.report), roots, options->at, &chain, ret_step, why);
+        r = trust_chain_verify(table, report_signing_key(&verified.report), roots, options->at, &chain, ret_step, why);
     if (r < 0)
         return r;
     verified.revocation_checked = chain.revocation_checked;

@@ -57,8 +57,13 @@ static void print_help(const struct reading *reading)
         const struct option_row *row = &reading->rows[i];
         char left[48];
 
+        if (!row->help)
+            continue;
+        if (row->heading)
+            printf("%s:\n", row->heading);
         if (row->letter)
-            (void)snprintf(left, sizeof(left), "-%c, --%s %s", row->letter, row->name, row->argument ? row->argument : "");
+            (void)snprintf(left, sizeof(left), "-%c, --%s %s", row->letter, row->name,
+                           row->argument ? row->argument : "");
         else
             (void)snprintf(left, sizeof(left), "--%s %s", row->name, row->argument ? row->argument : "");
         printf("  %-26s %s\n", left, row->help);

@@ -46,7 +46,7 @@ struct option_row {
     const char *name;     /* without the dashes */
     char letter;          /* -l for the same; 0: none */
     const char *argument; /* shown in --help; NULL for flags */
-    const char *help;
+    const char *help; /* NULL: another row's help speaks of this one */
     enum option_kind kind;
     void *to; /* set when the option is given */
     bool required;
@@ -54,6 +54,7 @@ struct option_row {
     uint64_t min, max;
     size_t size;
     bool *given; /* may be NULL */
+    const char *heading; /* a line above the row in --help, or NULL */
 };
 
 /*
@@ -63,8 +64,8 @@ struct option_row {
     { .name = row_name, .argument = row_argument, .help = row_help, .kind = row_kind, .to = row_to, __VA_ARGS__ }
 
 /*
- * Reads --name VALUE, --name=VALUE and -l VALUE. Words without dashes are positional: at most `max_positional`, the rest of
- * ret_positional is NULL. Prints --help itself. Returns 0 to go on, 1 when help was printed (exit with COMMAND_OK),
+ * Reads --name VALUE, --name=VALUE and -l VALUE. Words without dashes are positional: at most `max_positional`, the
+ * rest of ret_positional is NULL. Prints --help itself. Returns 0 to go on, 1 when help was printed (exit with COMMAND_OK),
  * -EINVAL after saying what is wrong (exit with COMMAND_MISUSE).
  */
 int command_options(const struct command *command, const struct option_row *rows, size_t row_count, int argc,

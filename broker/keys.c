@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "broker/secret-file.h"
+#include "base/secret-file.h"
 
 #define MAX_KEY_FILE_BYTES 8192
 #define MAX_CERTIFICATE_FILE_BYTES 16384

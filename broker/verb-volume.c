@@ -5,7 +5,7 @@
 
 #include "base/buffer.h"
 #include "broker/request.h"
-#include "broker/secret-file.h"
+#include "base/secret-file.h"
 #include "broker/verbs.h"
 #include "broker/volumes.h"
 #include "release/record.h"

@@ -6,8 +6,17 @@
 
 #include "base/command.h"
 
+#define POSTERN_VERSION "0.3"
+
 extern const struct command verb_measure;
+extern const struct command verb_generate_key_digest;
+extern const struct command verb_id_block;
 extern const struct command verb_manifest_create;
+extern const struct command verb_manifest_sign;
+extern const struct command verb_manifest_verify;
+extern const struct command verb_manifest_show;
+extern const struct command verb_manifest_lookup;
+extern const struct command verb_audit;
 extern const struct command verb_volume_create;
 extern const struct command verb_launch;
 extern const struct command verb_timeline;
@@ -18,3 +27,5 @@ extern const struct command verb_display_report;
 extern const struct command verb_display_certs;
 extern const struct command verb_display_key;
 extern const struct command verb_display_firmware;
+extern const struct command verb_generate_measurement;
+extern const struct command verb_generate_ovmf_hash;

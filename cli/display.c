@@ -166,11 +166,13 @@ static const char *section_name(enum section_kind kind)
 static void show_firmware(const char *path, const struct firmware *firmware, bool json, struct buffer *text)
 {
     if (json)
-        buffer_printf(text, "{\"size\":%zu,\"gpa\":\"0x%llx\",\"reset_eip\":\"0x%x\",\"hash_table_gpa\":\"0x%llx\","
-                            "\"sections\":[", firmware->size, (unsigned long long)firmware->gpa, firmware->reset_eip,
+        buffer_printf(text, "{\"size\":%llu,\"gpa\":\"0x%llx\",\"reset_eip\":\"0x%x\",\"hash_table_gpa\":\"0x%llx\","
+                            "\"sections\":[", (unsigned long long)firmware->size,
+                      (unsigned long long)firmware->gpa, firmware->reset_eip,
                       (unsigned long long)firmware->hash_table_gpa);
     else
-        buffer_printf(text, "%s: %zu bytes at 0x%llx, processors start at 0x%x\n", path, firmware->size,
+        buffer_printf(text, "%s: %llu bytes at 0x%llx, processors start at 0x%x\n", path,
+                      (unsigned long long)firmware->size,
                       (unsigned long long)firmware->gpa, firmware->reset_eip);
     for (size_t i = 0; i < firmware->section_count; i++) {
         const struct firmware_section *section = &firmware->sections[i];

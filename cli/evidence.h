@@ -34,9 +34,9 @@ struct evidence {
 int evidence_read_report(struct evidence *evidence, const char *path, struct reason *why) MUST_CHECK;
 
 /*
- * Adds what is at `path`: a directory with ark, ask, asvk, vcek, vlek, crl or cert_chain as .pem or .der; or a file with
- * certificates and revocation lists in PEM, one of either in DER, or a certificate table. Errors: -errno, -EBADMSG,
- * -E2BIG.
+ * Adds what is at `path`: a directory with ark, ask, asvk, vcek, vlek, crl or cert_chain as .pem or .der; or a file
+ * with certificates and revocation lists in PEM, one of either in DER, or a certificate table. Errors: -errno,
+ * -EBADMSG, -E2BIG.
  */
 int evidence_add(struct evidence *evidence, const char *path, struct reason *why) MUST_CHECK;
 

@@ -196,7 +196,7 @@ static int make_command(const struct launch *l, int monitor_fd, struct qemu_comm
                                         .append = l->append,
                                         .root = l->root,
                                         .hashes = l->hashes_path,
-                                        .hashes_gpa = l->measured.firmware.hash_table_gpa,
+                                        .hashes_gpa = l->measured.firmware.tables.hash_table_gpa,
                                         .psp_socket = l->socket_path,
                                         .monitor_fd = monitor_fd,
                                         .extra_monitor = l->monitor,

@@ -5,18 +5,12 @@
 #include "base/log.h"
 
 static const struct command *const verbs[] = {
-    &verb_measure,
-    &verb_manifest_create,
-    &verb_volume_create,
-    &verb_launch,
-    &verb_timeline,
-    &verb_verify_certs,
-    &verb_verify_attestation,
-    &verb_verify_report,
-    &verb_display_report,
-    &verb_display_certs,
-    &verb_display_key,
-    &verb_display_firmware,
+    &verb_measure,         &verb_id_block,        &verb_generate_key_digest, &verb_manifest_create,
+    &verb_manifest_sign,   &verb_manifest_verify, &verb_manifest_show,       &verb_manifest_lookup,
+    &verb_audit,           &verb_volume_create,   &verb_launch,              &verb_timeline,
+    &verb_verify_certs,    &verb_verify_attestation, &verb_verify_report,    &verb_display_report,
+    &verb_display_certs,   &verb_display_key,     &verb_display_firmware,
+    &verb_generate_measurement, &verb_generate_ovmf_hash,
 };
 
 int main(int argc, char **argv)

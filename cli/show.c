@@ -215,7 +215,8 @@ static void print_part(X509 *certificate, int part, char *to, size_t room)
             (void)X509_NAME_print_ex(bio, part ? X509_get_issuer_name(certificate) : X509_get_subject_name(certificate),
                                      0, XN_FLAG_RFC2253);
         else
-            (void)ASN1_TIME_print_ex(bio, part == 2 ? X509_get0_notBefore(certificate) : X509_get0_notAfter(certificate),
+            (void)ASN1_TIME_print_ex(bio,
+                                     part == 2 ? X509_get0_notBefore(certificate) : X509_get0_notAfter(certificate),
                                      ASN1_DTFLGS_ISO8601);
         size = BIO_read(bio, to, (int)room - 1);
     }

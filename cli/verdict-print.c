@@ -70,8 +70,8 @@ static void print_checks(const struct verdict *verdict, struct buffer *to)
     for (size_t i = 0; i < verdict->decision.count; i++) {
         const struct policy_check *check = &verdict->decision.checks[i];
 
-        buffer_printf(to, "  %-4s %-26s wanted %s\n  %-4s %-26s found  %s\n", check->passed ? "ok" : "FAIL", check->name,
-                      check->wanted, "", "", check->found);
+        buffer_printf(to, "  %-4s %-26s wanted %s\n  %-4s %-26s found  %s\n", check->passed ? "ok" : "FAIL",
+                      check->name, check->wanted, "", "", check->found);
     }
 }
 
@@ -125,8 +125,8 @@ static int print_json(const struct verdict *verdict)
     policy_write_checks(&verdict->decision, &text);
     buffer_add_text(&text, ",\"report\":");
     if (verdict->parsed)
-        show_report_json(&verdict->report, verdict->verified ? verdict->result.product : report_product(&verdict->report),
-                         &text);
+        show_report_json(&verdict->report,
+                         verdict->verified ? verdict->result.product : report_product(&verdict->report), &text);
     else
         buffer_add_text(&text, "null");
     buffer_add_text(&text, "}\n");

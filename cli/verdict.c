@@ -2,12 +2,15 @@
 #include "cli/verdict.h"
 
 #include <errno.h>
+#include <openssl/err.h>
+#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
 #include "base/encode.h"
 #include "base/file.h"
+#include "cli/manifest-file.h"
 
 /* snpguest's spelling of processor models; two of them have another one's keys. */
 static enum product product_of(const char *name)
@@ -39,8 +42,8 @@ static int read_evidence(const struct question *question, struct evidence *evide
     int r = evidence_time(question->at, &verdict->at, &verdict->why);
 
     if (r == 0 && question->product && product_of(question->product) == PRODUCT_UNKNOWN)
-        r = reason_set(&verdict->why, -EINVAL, "--processor-model \"%s\": expected milan, genoa, bergamo, siena or turin",
-                       question->product);
+        r = reason_set(&verdict->why, -EINVAL,
+                       "--processor-model \"%s\": expected milan, genoa, bergamo, siena or turin", question->product);
     if (r == 0)
         r = evidence_read_report(evidence, question->report, &verdict->why);
     for (size_t i = 0; r == 0 && i < question->certificates.count; i++) {
@@ -122,13 +125,65 @@ static void check_expected(const struct question *question, struct verdict *verd
         expect(verdict, "report_data", question->report_data, report->report_data, REPORT_DATA_BYTES);
 }
 
+static int load_signers(const struct policy *policy, struct dsse_keys *keys, struct reason *why)
+{
+    for (size_t i = 0; i < policy->signer_count; i++) {
+        const unsigned char *at = policy->signers[i].der;
+        EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)policy->signers[i].size);
+        int r;
+
+        ERR_clear_error();
+        if (!key || at != policy->signers[i].der + policy->signers[i].size) {
+            EVP_PKEY_free(key);
+            return reason_set(why, -EINVAL, "manifests.signers[%zu]: not a public key", i);
+        }
+        r = dsse_keys_add(keys, key);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* What a manifest says of this launch digest, once enough of the signers vouch for it. */
+static int look_up(const char *path, const struct dsse_keys *keys, size_t threshold, const uint8_t *measurement,
+                   struct policy_facts *facts, struct reason *why)
+{
+    CLEANUP_MANIFEST_FILE struct manifest_file_read file = MANIFEST_FILE_NONE;
+    struct dsse_verdict signatures;
+    int r = manifest_file_verify(path, keys, threshold, &file, &signatures, why);
+
+    if (r < 0 || manifest_find(file.manifest, measurement) == MANIFEST_NO_ARTEFACT)
+        return r;
+    facts->in_manifest = true;
+    facts->manifest_coverage =
+        file.manifest->roles[MANIFEST_KERNEL] == MANIFEST_NO_ARTEFACT ? COVERAGE_FIRMWARE_ONLY : COVERAGE_IMAGE;
+    return 0;
+}
+
+static int read_manifests(const struct question *question, const struct policy *policy, struct policy_facts *facts,
+                          struct verdict *verdict)
+{
+    CLEANUP(dsse_keys_free) struct dsse_keys keys = { .count = 0 };
+    int r = load_signers(policy, &keys, &verdict->why);
+
+    for (size_t i = 0; r == 0 && !facts->in_manifest && i < question->manifests.count; i++)
+        r = look_up(question->manifests.values[i], &keys, policy->signer_threshold, facts->report->measurement, facts,
+                    &verdict->why);
+    if (r < 0)
+        give(verdict, r == -EKEYREJECTED ? VERIFY_EXIT_POLICY : COMMAND_MISUSE,
+             r == -EKEYREJECTED ? "manifest" : "input");
+    return r;
+}
+
 static void decide(const struct question *question, const struct policy *policy, struct verdict *verdict)
 {
-    const struct policy_facts facts = { .report = &verdict->result.report,
-                                        .product = verdict->result.product,
-                                        .revocation_checked = verdict->result.revocation_checked };
+    struct policy_facts facts = { .report = &verdict->result.report,
+                                  .product = verdict->result.product,
+                                  .revocation_checked = verdict->result.revocation_checked };
     const struct policy_check *failed;
 
+    if (policy && question->manifests.count && read_manifests(question, policy, &facts, verdict) < 0)
+        return;
     if (policy)
         policy_evaluate(policy, &facts, &verdict->decision);
     check_expected(question, verdict);
@@ -150,6 +205,10 @@ void verdict_reach(const struct question *question, struct verdict *ret_verdict)
     *verdict = (struct verdict){ .exit_code = COMMAND_MISUSE, .code = "input" };
     if (question->policy && read_policy(question->policy, &policy, &verdict->why) < 0)
         return;
+    if (question->manifests.count && !policy.signer_count) {
+        (void)reason_set(&verdict->why, 0, "--manifest: the policy names no signers of manifests (manifests.signers)");
+        return;
+    }
     r = read_evidence(question, &evidence, verdict);
     if (r == 0)
         r = evidence_roots(question->trust_root, &roots, &verdict->why);

@@ -11,6 +11,7 @@ struct question {
     const char *report;
     struct option_list certificates; /* evidence_add() each */
     const char *policy;              /* NULL: none */
+    struct option_list manifests;    /* believed when the policy's signers have signed them */
     const char *trust_root;          /* NULL: AMD's */
     const char *at;
     const char *product;             /* NULL: any; the processor model that is expected */
@@ -23,7 +24,7 @@ struct question {
 struct verdict {
     int exit_code;
     const char *code; /* stable: "good", "input", "report", "certificates", "chain", "revoked", "chip", "signature",
-                         "root", or the name of the check that failed */
+                         "root", "manifest", or the name of the check that failed */
     struct reason why;
     time_t at;
     bool parsed; /* the report could be read; it is true only when `verified` */

@@ -11,7 +11,8 @@
            &(question)->at),                                                                                           \
     OPTION("trust-root", "FILE", "trust this root (PEM) in the place of AMD's: a test's", OPTION_TEXT,                 \
            &(question)->trust_root),                                                                                   \
-    OPTION("allow-reserved", NULL, "accept reserved bytes that are not zero", OPTION_FLAG, &(question)->allow_reserved),\
+    OPTION("allow-reserved", NULL, "accept reserved bytes that are not zero", OPTION_FLAG,                             \
+           &(question)->allow_reserved),                                                                               \
     OPTION("explain", NULL, "print each check: what was wanted, what was found", OPTION_FLAG, &(question)->explain),  \
     OPTION("json", NULL, "print one JSON object", OPTION_FLAG, &(question)->json)
 
@@ -79,6 +80,8 @@ static int run_report(const struct command *command, int argc, char **argv)
                &question.certificates),
         OPTION("bundle", "FILE", "certificates and revocation lists of `postern fetch --bundle`", OPTION_LIST,
                &bundles),
+        OPTION("manifest", "FILE", "a manifest that the policy's signers signed; more may follow", OPTION_LIST,
+               &question.manifests),
         OPTION("report-data", "HEX", "the report's REPORT_DATA must be this: a nonce", OPTION_HEX, question.report_data,
                .size = REPORT_DATA_BYTES, .given = &question.has_report_data),
         COMMON_ROWS(&question),

@@ -15,7 +15,7 @@ static bool has(const struct evidence *evidence, enum certificate_kind kind)
     return false;
 }
 
-static int print(const struct chain *chain, const struct trust_roots *roots, bool compared, bool json)
+static int print(const struct trust_chain *chain, const struct trust_roots *roots, bool compared, bool json)
 {
     CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
     const char *product = product_name(chain->vek.product), *kind = chain->vek.kind == SIGNING_KEY_VLEK ? "VLEK-" : "";
@@ -44,7 +44,7 @@ static int verify(const char *directory, const struct option_list *lists, const 
 {
     CLEANUP(evidence_free) struct evidence evidence = { .owned_count = 0 };
     CLEANUP(trust_roots_free) struct trust_roots *roots = NULL;
-    CLEANUP(chain_free) struct chain chain = { .certificate = NULL };
+    CLEANUP(trust_chain_free) struct trust_chain chain = { .certificate = NULL };
     enum verify_step step;
     int r = evidence_roots(trust_root, &roots, why);
 
@@ -60,8 +60,8 @@ static int verify(const char *directory, const struct option_list *lists, const 
 
         if (!there && (kind == SIGNING_KEY_VCEK || chain.certificate))
             continue;
-        chain_free(&chain);
-        r = chain_verify(&evidence.table, kind, roots, at, &chain, &step, why);
+        trust_chain_free(&chain);
+        r = trust_chain_verify(&evidence.table, kind, roots, at, &chain, &step, why);
         if (r == -ENOKEY && !there)
             (void)reason_set(why, r, "%s: neither vcek.pem nor vlek.pem (or .der) is there", directory);
         if (r == 0 && print(&chain, roots, evidence.ark_count, json) != COMMAND_OK)

@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/secret-file.h"
 #include "cli/child.h"
 #include "cli/progress.h"
 #include "luks/create.h"
@@ -49,25 +49,6 @@ static int make_filesystem(const struct request *request, const char *image, str
         return reason_set(why, -EIO, "mke2fs could not make a file system of %llu MiB from %s",
                           (unsigned long long)request->size_mib, request->from);
     return 0;
-}
-
-/* The key of the recovery keyslot, from a file that only its owner can read. */
-static int read_recovery(const char *path, struct secret *ret_key, struct reason *why)
-{
-    CLEANUP_FREE uint8_t *data = NULL;
-    struct stat status;
-    size_t size = 0;
-    int r;
-
-    if (stat(path, &status) == 0 && status.st_mode & 077)
-        return reason_set(why, -EPERM, "%s: others can read it (mode %03o), a key wants mode 600", path,
-                          status.st_mode & 0777u);
-    r = file_read(path, RECOVERY_MAX_BYTES, &data, &size, why);
-    if (r < 0)
-        return r;
-    r = size ? secret_copy(data, size, ret_key) : reason_set(why, -EINVAL, "%s: is empty", path);
-    explicit_bzero(data, size);
-    return r;
 }
 
 static void show_progress(void *context, uint64_t done, uint64_t total)
@@ -129,8 +110,10 @@ static int create(const struct request *request, struct reason *why)
 {
     CLEANUP_SECRET struct secret recovery = SECRET_NONE;
     char *disk, *image;
-    int r = request->recovery_file ? read_recovery(request->recovery_file, &recovery, why) : 0;
+    int r = 0;
 
+    if (request->recovery_file)
+        r = secret_file_read(request->recovery_file, RECOVERY_MAX_BYTES, &recovery, why);
     if (r < 0)
         return r;
     if (asprintf(&disk, "%s.partial", request->output) < 0 || asprintf(&image, "%s.plain", request->output) < 0)

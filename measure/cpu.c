@@ -1,6 +1,7 @@
 /* The names come from a user; the table from QEMU's target/i386/cpu.c. */
 #include "measure/cpu.h"
 
+#include <cpuid.h>
 #include <string.h>
 
 #define EPYC 23, 1, 2
@@ -36,6 +37,11 @@ static const struct cpu_type types[] = {
     { NULL, 0, 0, 0 },
 };
 
+static const struct cpu_type generations[] = {
+    { "EPYC-v4", EPYC },          { "EPYC-Rome", EPYC_ROME },   { "EPYC-Milan", EPYC_MILAN },
+    { "EPYC-Genoa", EPYC_GENOA }, { "EPYC-Turin", EPYC_TURIN }, { NULL, 0, 0, 0 },
+};
+
 uint32_t cpu_signature(uint16_t family, uint8_t model, uint8_t stepping)
 {
     uint32_t low = family > 15 ? 15 : family, high = family > 15 ? family - 15u : 0;
@@ -54,4 +60,21 @@ const struct cpu_type *cpu_type_find(const char *name)
         if (strcmp(type->name, name) == 0)
             return type;
     return NULL;
+}
+
+const struct cpu_type *cpu_generations(void)
+{
+    return generations;
+}
+
+uint32_t cpu_type_signature(const struct cpu_type *type)
+{
+    return cpu_signature(type->family, type->model, type->stepping);
+}
+
+uint32_t cpu_host_signature(void)
+{
+    unsigned eax = 0, ebx, ecx, edx;
+
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) ? eax : 0;
 }

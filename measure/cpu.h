@@ -21,3 +21,11 @@ const struct cpu_type *cpu_type_find(const char *name);
 
 /* All known types, ended by one without a name. */
 const struct cpu_type *cpu_type_all(void);
+
+/* One type for each signature, in order of age, ended by one without a name. */
+const struct cpu_type *cpu_generations(void);
+
+uint32_t cpu_type_signature(const struct cpu_type *type);
+
+/* CPUID(1).EAX of the processor that this runs on: what QEMU's "-cpu host" gives a guest. */
+uint32_t cpu_host_signature(void);

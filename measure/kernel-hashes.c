@@ -2,18 +2,13 @@
 #include "measure/kernel-hashes.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/cursor.h"
-#include "base/file.h"
 #include "measure/guid.h"
+#include "measure/reader.h"
 
-#define CHUNK_BYTES (256u * 1024)
 #define TABLE_BYTES 168u /* without the padding */
 #define ENTRY_BYTES 50u
 
@@ -31,70 +26,43 @@ static int hash_memory(const void *data, size_t size, uint8_t ret_hash[SHA256_BY
     return EVP_Digest(data, size, ret_hash, NULL, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
 }
 
-static int hash_descriptor(int fd, EVP_MD_CTX *context, uint64_t *ret_size)
-{
-    CLEANUP_FREE uint8_t *chunk = malloc(CHUNK_BYTES);
-    uint64_t size = 0;
-
-    if (!chunk || EVP_DigestInit_ex2(context, EVP_sha256(), NULL) != 1)
-        return -ENOMEM;
-    for (;;) {
-        ssize_t n = read(fd, chunk, CHUNK_BYTES);
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        if (EVP_DigestUpdate(context, chunk, (size_t)n) != 1)
-            return -ENOMEM;
-        size += (uint64_t)n;
-    }
-    *ret_size = size;
-    return 0;
-}
-
 int kernel_hashes_file(const char *path, uint8_t ret_hash[SHA256_BYTES], struct reason *why)
 {
-    /* Without O_NONBLOCK the open of a FIFO waits for a writer. */
-    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    EVP_MD_CTX *context = NULL;
-    struct stat status;
-    uint64_t size = 0;
-    int r;
+    struct file_job job = { .path = path };
+    int r = files_read(&job, 1, why);
 
-    if (fd < 0 || fstat(fd, &status) < 0)
-        return reason_set(why, -errno, "%s: cannot be opened: %s", path, strerror(errno));
-    if (!S_ISREG(status.st_mode))
-        return reason_set(why, -EINVAL, "%s: not a regular file", path);
-    context = EVP_MD_CTX_new();
-    r = context ? hash_descriptor(fd, context, &size) : -ENOMEM;
-    if (r == 0 && size != (uint64_t)status.st_size)
-        r = -EBUSY;
-    if (r == 0 && EVP_DigestFinal_ex(context, ret_hash, NULL) != 1)
-        r = -ENOMEM;
-    EVP_MD_CTX_free(context);
-    if (r == -EBUSY)
-        return reason_set(why, r, "%s: changed its size while it was read", path);
-    if (r < 0)
-        return reason_set(why, r, "%s: cannot be read: %s", path, strerror(-r));
-    return 0;
+    if (r == 0)
+        memcpy(ret_hash, job.sha256, SHA256_BYTES);
+    return r;
+}
+
+int kernel_hashes_cmdline(const char *cmdline, uint8_t ret_hash[SHA256_BYTES])
+{
+    const char *text = cmdline ? cmdline : "";
+
+    return hash_memory(text, strlen(text) + 1, ret_hash);
+}
+
+int kernel_hashes_no_initrd(uint8_t ret_hash[SHA256_BYTES])
+{
+    return hash_memory("", 0, ret_hash);
 }
 
 int kernel_hashes_compute(const char *kernel, const char *initrd, const char *cmdline,
                           struct kernel_hashes *ret_hashes, struct reason *why)
 {
+    struct file_job jobs[] = { { .path = kernel }, { .path = initrd } };
     struct kernel_hashes hashes;
-    const char *text = cmdline ? cmdline : "";
-    int r = kernel_hashes_file(kernel, hashes.kernel, why);
+    int r = files_read(jobs, initrd ? 2 : 1, why);
 
+    if (r == 0 && !initrd)
+        r = kernel_hashes_no_initrd(jobs[1].sha256);
     if (r == 0)
-        r = initrd ? kernel_hashes_file(initrd, hashes.initrd, why) : hash_memory("", 0, hashes.initrd);
-    if (r == 0)
-        r = hash_memory(text, strlen(text) + 1, hashes.cmdline);
+        r = kernel_hashes_cmdline(cmdline, hashes.cmdline);
     if (r < 0)
         return r;
+    memcpy(hashes.kernel, jobs[0].sha256, SHA256_BYTES);
+    memcpy(hashes.initrd, jobs[1].sha256, SHA256_BYTES);
     *ret_hashes = hashes;
     return 0;
 }

@@ -93,7 +93,7 @@ def test_volume(folder):
     refused([*right, "--from", "from", "--size", "15"], '--size "15": expected a number from 16 to', cwd=work)
     refused([*right, "--content", "odd"], "odd: 5000 bytes, expected a file of whole 4096-byte sectors", cwd=work)
     refused([*right, "--content", "none"], "none: cannot be opened", cwd=work)
-    refused([*right, "--from", "from", "--size", "16", "--recovery-key", "key"], "key: others can read it (mode 644)", cwd=work)
+    refused([*right, "--from", "from", "--size", "16", "--recovery-key", "key"], "key: holds a key, but its mode is 0644: others may read or change it", cwd=work)
     refused([*right, "--from", "from", "--size", "16", "--recovery-key", "empty"], "empty: is empty", cwd=work)
     refused([*verb, "--id", "Data", "--output", "disk", "--record", "record", "--from", "from", "--size", "16"],
             '--id: "Data" is no volume id', cwd=work)

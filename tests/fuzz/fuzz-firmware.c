@@ -10,12 +10,12 @@
 
 #define MAX_BYTES (8 * PAGE_BYTES)
 
-static void check(const struct firmware *firmware, const uint8_t *image, size_t size)
+static void check(const struct firmware *firmware, size_t size)
 {
     bool hashes = false;
 
-    REQUIRE(firmware->data == image && firmware->size == size && firmware->gpa + size == FIRMWARE_END_GPA);
-    REQUIRE(firmware->reset_eip && firmware->section_count <= FIRMWARE_MAX_SECTIONS);
+    REQUIRE(firmware->size == size && firmware->gpa + size == FIRMWARE_END_GPA);
+    REQUIRE(firmware->section_count <= FIRMWARE_MAX_SECTIONS);
     for (size_t i = 0; i < firmware->section_count; i++) {
         const struct firmware_section *a = &firmware->sections[i];
 
@@ -30,31 +30,53 @@ static void check(const struct firmware *firmware, const uint8_t *image, size_t 
     REQUIRE(firmware_has_kernel_hashes(firmware) == (hashes && firmware->hash_table_gpa));
 }
 
-static void measure(const struct firmware *firmware)
+/* The same image in every mode and under every VMM: a digest, or a sentence. */
+static void measure(const struct firmware_file *file)
 {
     struct kernel_hashes hashes = { .kernel = { 1 } };
     uint8_t with[LAUNCH_DIGEST_BYTES], without[LAUNCH_DIGEST_BYTES];
-    struct launch_inputs inputs = { firmware, NULL, 2, 0xa00f11, 1 };
+    const struct firmware *tables = &file->tables;
+    struct launch_inputs inputs = { .firmware = file, .vcpus = 2, .cpu_signature = 0xa00f11, .features = 1 };
     struct reason why = { "" };
-    uint64_t pages = 0;
     int r;
 
-    for (size_t i = 0; i < firmware->section_count; i++)
-        pages += firmware->sections[i].size / PAGE_BYTES;
-    if (pages > 64) /* it takes long and shows nothing more */
-        return;
-    REQUIRE(launch_digest(&inputs, without, &why) == 0);
-    inputs.hashes = &hashes;
+    for (int vmm = 0; vmm < VMM_COUNT; vmm++) {
+        inputs.vmm = (enum vmm)vmm;
+        inputs.hashes = NULL;
+        REQUIRE(launch_digest(&inputs, without, &why) == 0);
+        inputs.hashes = &hashes;
+        r = launch_digest(&inputs, with, &why);
+        REQUIRE((r == 0) == (firmware_has_kernel_hashes(tables) && tables->hash_table_size >= KERNEL_HASHES_BYTES));
+        REQUIRE(r == 0 ? memcmp(with, without, sizeof(with)) != 0 : r == -EINVAL && why.text[0]);
+    }
+    inputs.mode = LAUNCH_SEV_ES;
     r = launch_digest(&inputs, with, &why);
-    REQUIRE((r == 0) == (firmware_has_kernel_hashes(firmware) && firmware->hash_table_size >= KERNEL_HASHES_BYTES));
-    REQUIRE(r == 0 ? memcmp(with, without, sizeof(with)) != 0 : r == -EINVAL && why.text[0]);
+    REQUIRE((r == 0) == (tables->hash_table_gpa && tables->hash_table_size >= KERNEL_HASHES_BYTES));
+}
+
+static void check_as(enum firmware_kind kind, const uint8_t *image, size_t size)
+{
+    struct firmware_file file = FIRMWARE_FILE_NONE;
+    struct reason why = { "" };
+    uint64_t pages = 0;
+
+    if (firmware_file_from_memory(image, size, kind, FIRMWARE_END_GPA, &file, &why) < 0) {
+        REQUIRE(why.text[0]);
+        return;
+    }
+    check(&file.tables, size);
+    REQUIRE(file.tables.reset_eip || kind == FIRMWARE_SEV);
+    for (size_t i = 0; i < file.tables.section_count; i++)
+        pages += file.tables.sections[i].size / PAGE_BYTES;
+    if (pages <= 64 && kind == FIRMWARE_SNP) /* more takes long and shows nothing else */
+        measure(&file);
+    firmware_file_free(&file);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const enum firmware_kind kinds[] = { FIRMWARE_SNP, FIRMWARE_SEV_ES, FIRMWARE_SEV, FIRMWARE_SVSM };
     size_t whole = (size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
-    struct firmware firmware;
-    struct reason why = { "" };
     uint8_t *image;
 
     if (size > MAX_BYTES)
@@ -62,12 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     image = fuzz_copy("", 0, whole);
     if (size)
         memcpy(image + whole - size, data, size);
-    if (firmware_parse(image, whole, &firmware, &why) == 0) {
-        check(&firmware, image, whole);
-        measure(&firmware);
-    } else {
-        REQUIRE(why.text[0]);
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+        check_as(kinds[i], image, whole);
     free(image);
     return 0;
 }

@@ -4,10 +4,15 @@
 Each file is one shape that a target knows, good or bad, and is named after it. The folders are written anew, so that
 they hold what this file says and nothing else; their contents are committed.
 """
+import json
 import shutil
 import struct
 import uuid
 from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 CORPUS = Path(__file__).resolve().parent / "corpus"
 
@@ -321,6 +326,108 @@ VEK = {
     "byte-behind": vek(amd(b"Milan-B0", CHIP)) + b"\0",
 }
 
+# ------------------------------------------------------------------------------------------------ envelopes, ID blocks
+
+def envelope(payload="eyJhIjoxfQ==", signatures='{"keyid":"k","sig":"AAEC"}', kind="application/vnd.in-toto+json"):
+    return f'{{"payload":"{payload}","payloadType":"{kind}","signatures":[{signatures}]}}'
+
+
+DSSE = {
+    "one-signature": envelope(),
+    "not-signed": envelope(signatures=""),
+    "same-signature-twice": envelope(signatures='{"keyid":"k","sig":"AAEC"},{"keyid":"l","sig":"AAEC"}'),
+    "url-safe": envelope("-_-_Pj8=", '{"sig":"_-8="}'),
+    "url-safe-without-padding": envelope("-_-_Pj8", '{"sig":"_-8"}'),
+    "both-alphabets": envelope("-_+/Pj8="),
+    "padding-too-long": envelope("eyJhIjoxfQ==="),
+    "other-type": envelope(kind="text/plain"),
+    "type-not-ascii": envelope(kind="t\u00e9"),
+    "members-of-others": envelope(signatures='{"sig":"AAEC","cert":"c"}')[:-1] + ',"more":{"a":[]}}',
+    "member-twice": envelope()[:-1] + ',"payload":""}',
+    "signature-empty": envelope(signatures='{"keyid":"k","sig":""}'),
+    "seventeen-signatures": envelope(signatures=",".join(['{"sig":"AA=="}'] * 17)),
+    "text-behind": envelope() + "{}",
+    "array": "[" + envelope() + "]",
+}
+
+
+def manifest(rows="112", subjects="kf", vcpus=((1, 2),), more=None, **predicate):
+    """Rows are vCPU counts, subjects first letters of names; `rows` "112" is wrong, "12" is right."""
+    names = {"f": "firmware.fd", "k": "kernel", "p": "../path"}
+    whole = {
+        "_type": "https://in-toto.io/Statement/v1", "predicateType": "urn:postern:launch-table:v1",
+        "subject": [{"name": names[letter], "digest": {"sha256": "ab" * 32}, "annotations": {"size": 7}}
+                    for letter in sorted(subjects)],
+        "predicate": {
+            "inputs": {"firmware": "firmware.fd", "kernel": "kernel", "cmdline": "quiet"},
+            "matrix": {"vmms": ["QEMU"], "cpus": [{"type": "EPYC-v4", "signature": 0x800f12}], "guest_features": [1],
+                       "vcpus": [{"from": first, "to": last} for first, last in vcpus]},
+            "rows": [{"vmm": "QEMU", "vcpu_type": "EPYC-v4", "vcpu_sig": 0x800f12, "guest_features": 1,
+                      "vcpus": int(count), "digest": count * 96} for count in rows],
+            "tools": [{"name": "gcc", "version": "14"}], **predicate},
+        **(more or {})}
+    return json.dumps(whole, separators=(",", ":"), sort_keys=True)
+
+
+MANIFEST = {
+    "two-rows": manifest("12"),
+    "without-kernel": manifest("12", inputs={"firmware": "firmware.fd"}),
+    "counts-apart": manifest("124", vcpus=((1, 2), (4, 4))),
+    "row-twice": manifest(),
+    "row-missing": manifest("1"),
+    "row-too-many": manifest("123"),
+    "ranges-touch": manifest("12", vcpus=((1, 1), (2, 2))),
+    "path-as-name": manifest("12", subjects="fkp"),
+    "name-twice": manifest("12", subjects="ffk"),
+    "initrd-of-nothing": manifest("12", inputs={"firmware": "firmware.fd", "kernel": "kernel", "initrd": "i"}),
+    "ec2-without-signature": manifest(matrix={"vmms": ["ec2"], "cpus": [], "guest_features": [1],
+                                              "vcpus": [{"from": 1, "to": 1}]},
+                                      rows="").replace('"rows":[]', '"rows":[{"digest":"' + "1" * 96 +
+                                                             '","guest_features":1,"vcpus":1,"vmm":"ec2"}]'),
+    "no-cpus": manifest("", matrix={"vmms": ["QEMU"], "cpus": [], "guest_features": [1], "vcpus": []}),
+    "other-predicate": manifest("12", more={"predicateType": "https://slsa.dev/provenance/v1"}),
+    "unknown-member": manifest("12", more={"extra": 1}),
+    "white-space": manifest("12").replace(",", " ,\n"),
+    "text-behind": manifest("12") + "{}",
+}
+
+
+def p384_sign(number, data):
+    key = ec.derive_private_key(number, ec.SECP384R1())
+    return decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA384(), deterministic_signing=True)))
+
+
+def p384_numbers(pair, size):
+    return b"".join(n.to_bytes(72, "little") for n in pair).ljust(size, b"\0")
+
+
+def id_key(number):
+    point = ec.derive_private_key(number, ec.SECP384R1()).public_key().public_numbers()
+    return struct.pack("<I", 2) + p384_numbers((point.x, point.y), 1024)
+
+
+def id_block(version=1, policy=0x30000, author=True):
+    block = b"\xd1" * 48 + b"\xfa" * 16 + b"\x11" * 16 + struct.pack("<IIQ", version, 1, policy)
+    auth = struct.pack("<II", 1, author).ljust(0x40, b"\0") + p384_numbers(p384_sign(3, block), 512) + id_key(3)
+    auth = auth.ljust(0x680, b"\0")
+    if author:
+        auth += p384_numbers(p384_sign(5, id_key(3)), 512) + id_key(5)
+    return block + auth.ljust(4096, b"\0")
+
+
+ID_BLOCK = {
+    "with-author": id_block(),
+    "without-author": id_block(author=False),
+    "version-2": id_block(version=2),
+    "policy-without-bit-17": id_block(policy=0),
+    "point-not-on-the-curve": id_block()[:96 + 0x244] + b"\1" + id_block()[96 + 0x245:],
+    "signature-of-zeros": id_block()[:96 + 0x40] + bytes(512) + id_block()[96 + 0x240:],
+    "author-of-ones": id_block()[:96 + 0x884] + b"\xff" * 48 + id_block()[96 + 0x884 + 48:],
+    "reserved-byte": id_block()[:-1] + b"\1",
+    "cut": id_block()[:-1],
+    "byte-behind": id_block() + b"\0",
+}
+
 if __name__ == "__main__":
     write("fuzz-encode", ENCODE)
     write("fuzz-json", JSON)
@@ -331,3 +438,6 @@ if __name__ == "__main__":
     write("fuzz-report", REPORT)
     write("fuzz-cert-table", CERT_TABLE)
     write("fuzz-vek", VEK)
+    write("fuzz-dsse", DSSE)
+    write("fuzz-manifest", MANIFEST)
+    write("fuzz-id-block", ID_BLOCK)

@@ -35,7 +35,7 @@ def random_sections(rng, limit):
     return sections
 
 
-def random_image(rng):
+def random_image(rng, svsm=False):
     size = PAGE * rng.randrange(1, 6)
     data = bytearray(rng.randbytes(size))
     sections = random_sections(rng, reference.FOUR_GIB - size)
@@ -46,8 +46,11 @@ def random_image(rng):
     address = rng.choice(hashes) + offset if hashes and rng.random() < 0.95 else rng.choice([0, 0x820000 + offset])
     metadata = b"ASEV" + struct.pack("<III", 16 + 12 * len(sections), 1, len(sections))
     metadata += b"".join(struct.pack("<III", *s) for s in sections)
-    entries = [(reference.RESET_BLOCK, struct.pack("<I", rng.randrange(1, 1 << 32))),
-               (reference.METADATA, None)]
+    entries = [(reference.METADATA, None)] if rng.random() < 0.95 else []
+    if rng.random() < 0.95:
+        entries.append((reference.RESET_BLOCK, struct.pack("<I", rng.randrange(1, 1 << 32))))
+    if svsm:
+        entries.append((reference.SVSM_INFO, struct.pack("<I", rng.randrange(size + PAGE // 8))))
     if rng.random() < 0.95:
         entries.append((reference.HASH_TABLE, struct.pack("<II", address, room)))
     for _ in range(rng.randrange(4)):  # tables of others
@@ -84,20 +87,26 @@ def make_case(rng, number, folder):
     vcpus = rng.choice([1, 1, 2, 3, 17, 512]) if rng.random() < 0.97 else rng.choice([0, 513])
     signature = rng.choice([0x800F12, 0xA00F11, 0xB00F00, rng.getrandbits(32)])
     features = rng.choice([1, 0x21, 0x201, rng.getrandbits(64)])
-    for name, contents in (("firmware", data), ("kernel", kernel), ("initrd", initrd)):
+    mode = rng.choice(["snp"] * 5 + list(reference.MODES))
+    vmm = rng.choice(["QEMU"] * 5 + list(reference.VMMS))
+    svsm = random_image(rng, svsm=True)[0] if mode == "snp:svsm" else b""
+    if svsm:
+        with_boot, vmm = rng.random() < 0.1, "QEMU" if rng.random() < 0.9 else vmm
+    for name, contents in (("firmware", data), ("svsm", svsm), ("kernel", kernel), ("initrd", initrd)):
         (folder / f"{number}.{name}").write_bytes(contents)
     try:
         boot = (kernel, initrd if with_initrd else b"", cmdline.encode()) if with_boot else None
-        wanted = reference.launch_digest(bytes(data), boot, vcpus, signature, features).hex()
+        wanted = reference.launch_digest(bytes(data), boot, vcpus, signature, features, mode, vmm, bytes(svsm)).hex()
     except reference.Refused as reason:
         wanted = f"refused: {reason}"
-    line = "\t".join([str(folder / f"{number}.firmware"), str(folder / f"{number}.kernel") if with_boot else "-",
+    line = "\t".join([str(folder / f"{number}.firmware"), str(folder / f"{number}.svsm") if svsm else "-",
+                      str(folder / f"{number}.kernel") if with_boot else "-",
                       str(folder / f"{number}.initrd") if with_initrd else "-", cmdline, str(vcpus), str(signature),
-                      str(features)])
+                      str(features), str(reference.MODES.index(mode)), vmm])
     return line, wanted
 
 
-def main(driver, count=400):
+def main(driver, count=600):
     rng = random.Random(2026)
     with tempfile.TemporaryDirectory() as name:
         cases = [make_case(rng, i, Path(name)) for i in range(count)]

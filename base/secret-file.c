@@ -1,5 +1,5 @@
 /* Key files; the operator names them, whoever wrote them controls the contents. */
-#include "broker/secret-file.h"
+#include "base/secret-file.h"
 
 #include <errno.h>
 #include <fcntl.h>

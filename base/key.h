@@ -1,0 +1,59 @@
+/*
+ * Signing keys in files, as `openssl genpkey` writes them: ECDSA on P-384 (FIPS 186-5) and Ed25519 (RFC 8032). PEM or
+ * DER; private keys as PKCS#8 (RFC 5958) or SEC1 (RFC 5915), public ones as SubjectPublicKeyInfo (RFC 5280 4.1).
+ */
+#pragma once
+
+#include <openssl/evp.h>
+
+#include "base/base.h"
+#include "base/reason.h"
+
+#define KEY_FILE_MAX_BYTES 8192
+#define KEY_SIGNATURE_MAX_BYTES 104 /* DER of two numbers of P-384; Ed25519 has 64 */
+#define KEY_ID_BYTES 32
+
+enum key_kind {
+    KEY_P384 = 1,
+    KEY_ED25519 = 2,
+};
+
+/* Frees and forgets; fine with NULL. */
+void key_free(EVP_PKEY **key);
+
+#define CLEANUP_KEY CLEANUP(key_free)
+
+/*
+ * A private key of one of the `kinds` (a sum of enum key_kind). A file that others than its owner can read is refused,
+ * see secret_file_read(); so is an encrypted key, since nobody may be there to be asked. The caller frees with
+ * key_free(). Errors: -EACCES, -EBADMSG, -errno, with a sentence that names the path.
+ */
+int key_read_private(const char *path, unsigned kinds, EVP_PKEY **ret_key, struct reason *why) MUST_CHECK;
+
+/* A public key. A private key in its place is refused. Otherwise as key_read_private(). */
+int key_read_public(const char *path, unsigned kinds, EVP_PKEY **ret_key, struct reason *why) MUST_CHECK;
+
+/* The public key, or the private one, for whom the public half is enough. Errors: those of the two. */
+int key_read_any(const char *path, unsigned kinds, EVP_PKEY **ret_key, struct reason *why) MUST_CHECK;
+
+/* A public key from the bytes of its file. Errors: -EBADMSG, with a sentence that does not name a path. */
+int key_parse_public(const void *data, size_t size, unsigned kinds, EVP_PKEY **ret_key, struct reason *why) MUST_CHECK;
+
+/* KEY_P384, KEY_ED25519, or 0 for any other. */
+unsigned key_kind(EVP_PKEY *key);
+
+/* "ECDSA P-384" or "Ed25519". */
+const char *key_kind_name(EVP_PKEY *key);
+
+/* SHA-256 of the DER SubjectPublicKeyInfo: what the project calls a key's id. Errors: -ENOMEM. */
+int key_id(EVP_PKEY *key, uint8_t ret_id[KEY_ID_BYTES]) MUST_CHECK;
+
+/*
+ * Signs: P-384 with SHA-384 as DER, with the nonce of RFC 6979, Ed25519 as it is. The same key and bytes give the same
+ * signature. Errors: -EINVAL for another kind of key, -ENOMEM.
+ */
+int key_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t ret_signature[KEY_SIGNATURE_MAX_BYTES],
+             size_t *ret_size) MUST_CHECK;
+
+/* Whether `signature` is this key's over the bytes. */
+bool key_verify(EVP_PKEY *key, const void *data, size_t size, const uint8_t *signature, size_t signature_size);
