@@ -234,6 +234,48 @@ def test_policy(scene):
            "--explain lists every check", done.stdout)
 
 
+def test_manifests(scene):
+    """A launch digest is accepted out of a manifest that the policy's signers signed."""
+    image, manifest = scene.at("image"), scene.at("manifest.json")
+    os.mkdir(image)
+    shutil.copy(FIRMWARE, os.path.join(image, "firmware.fd"))
+    for name in ("kernel", "initrd", "root.img", "cmdline"):
+        write(os.path.join(image, name), name.encode())
+    keys = []
+    for name in ("one", "two"):
+        path = scene.at(name + ".key")
+        subprocess.run(["openssl", "genpkey", "-quiet", "-algorithm", "ed25519", "-out", path], check=True)
+        os.chmod(path, 0o600)
+        pem = subprocess.run(["openssl", "pkey", "-in", path, "-pubout"], check=True, stdout=subprocess.PIPE, text=True)
+        keys.append((path, "".join(pem.stdout.splitlines()[1:-1])))
+    done = run("manifest", "create", image, "--vcpus", "1-2", "--vcpu-type", "EPYC-Genoa", "--output", manifest)
+    tap.ok(done.returncode == 0, "a manifest", done.stderr)
+    digest = run("measure", "--ovmf", FIRMWARE, "--kernel", image + "/kernel", "--initrd", image + "/initrd", "--append",
+                 "cmdline", "--vcpus", "2", "--vcpu-type", "EPYC-Genoa").stdout.strip()
+    report = scene.chip.reports([bytes(64)], measurement=digest)[0]
+    policy = {"manifests": {"signers": [key for _, key in keys], "threshold": 2}, "least_coverage": "image"}
+    ask = scene.decide(policy, report, "--manifest", manifest)
+    gives(POLICY, ask, "postern: manifest: ", name="5: nobody signed the manifest")
+    run("manifest", "sign", manifest, "--key", keys[0][0])
+    gives(POLICY, ask, "postern: manifest: ", name="5: one of two signed the manifest")
+    run("manifest", "sign", manifest, "--key", keys[1][0])
+    gives(GOOD, ask, "coverage             image", "the policy allows it", name="both signed the manifest, whose row is found")
+    gives(POLICY, scene.decide(policy, scene.report, "--manifest", manifest), "postern: measurement: wanted one of 0, or in a")
+    gives(POLICY, scene.decide(policy, report), "postern: measurement: ", name="5: the manifest was not given")
+    gives(MISUSE, scene.decide(PLAIN, report, "--manifest", manifest), "the policy names no signers of manifests")
+    gives(MISUSE, scene.decide(policy, report, "--manifest", scene.at("none")), "none: cannot be opened")
+    policy["manifests"]["signers"][0] = "AAEC"
+    gives(MISUSE, scene.decide(policy, report, "--manifest", manifest), "manifests.signers[0]: not a public key")
+    gives(GOOD, ["generate", "measurement", "-o", FIRMWARE, "-k", image + "/kernel", "-i", image + "/initrd", "-a", "cmdline",
+                 "-v", "2", "--vcpu-type", "EPYC-Genoa"], digest, name="generate measurement is measure")
+    hashed = run("generate", "ovmf-hash", "-o", FIRMWARE).stdout
+    tap.same(hashed, run("measure", "--ovmf", FIRMWARE, "--mode", "snp:ovmf-hash").stdout, "generate ovmf-hash is measure")
+    run("generate", "ovmf-hash", "-o", FIRMWARE, "--hash-file", scene.at("hash"))
+    tap.same(open(scene.at("hash"), encoding="ascii").read(), hashed, "--hash-file")
+    gives(MISUSE, ["generate", "ovmf-hash", "-o", FIRMWARE, "-f", "octal"], "expected hex or base64")
+    gives(MISUSE, ["generate", "measurement", "-o", FIRMWARE, "--vcpu-family", "25"], "go together")
+
+
 def test_json(scene):
     done = run(*scene.decide(dict(PLAIN, vmpl=2), None, "--json"))
     said = json.loads(done.stdout)
@@ -337,7 +379,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         scene = Scene(folder)
         for test in (test_attestation, test_roots, test_encodings, test_reports, test_time, test_revocation, test_policy,
-                     test_json, test_certs, test_display):
+                     test_manifests, test_json, test_certs, test_display):
             test(scene)
         test_recorded(folder)
     tap.done()
