@@ -17,7 +17,8 @@ ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
 INSIDE := all demo image
-INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage bench prove
+INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage interop bench \
+    prove
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR
 inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)'
@@ -189,14 +190,17 @@ $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
 	$(call link,-pie,$(DYNAMIC))
 -include $(patsubst %.c,$(O)/%.d,$(wildcard tests/broker/*.c))
 
-# ---- measurements and proofs, which nothing else waits for
+# ---- comparisons with other programs, measurements and proofs, which nothing else waits for
 
 build/bench/%: tests/bench/%.c $(call objects,base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
 	    -lcrypto -lz -lzstd
-bench: build/bin/postern build/bench/floor build/bench/cost
+BENCHES := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
+bench: build/bin/postern $(BENCHES)
 	@set -e; for bench in $(sort $(wildcard tests/bench/bench-*.py)); do $$bench; done
+interop: build/bin/postern build/bin/postern-psp
+	@tests/run $(sort $(wildcard tests/interop/test-*))
 prove:
 	@tests/prove/run
 
@@ -245,5 +249,5 @@ coverage:
 	@tests/coverage build/cov base measure attest
 
 .PHONY: all objects image demo check-built check-run check-unit check-programs check-broker check-image check-vm lint \
-    fuzz coverage bench prove
+    fuzz coverage interop bench prove
 endif

@@ -18,6 +18,15 @@ static const struct command *const verbs[] = {
     &verb_launch,
     &verb_timeline,
     &verb_host,
+    &verb_verify_certs,
+    &verb_verify_attestation,
+    &verb_verify_report,
+    &verb_display_report,
+    &verb_display_certs,
+    &verb_display_key,
+    &verb_display_firmware,
+    &verb_generate_measurement,
+    &verb_generate_ovmf_hash,
 };
 
 int main(int argc, char **argv)

@@ -26,6 +26,15 @@ VERBS = [
     "launch",
     "timeline",
     "host",
+    "verify certs",
+    "verify attestation",
+    "verify report",
+    "display report",
+    "display certs",
+    "display key",
+    "display firmware",
+    "generate measurement",
+    "generate ovmf-hash",
 ]
 
 

@@ -25,7 +25,7 @@ static unsigned count_extension(const X509 *certificate, const char *number)
 
 static void check(X509 *certificate, const struct vek *vek)
 {
-    static const char *const numbers[] = { "2", "3.1", "3.2", "3.3", "3.8" };
+    static const char *const numbers[] = { "1", "2", "3.1", "3.2", "3.3", "3.8" };
     unsigned char *der = NULL;
     int size = i2d_X509(certificate, &der);
     const unsigned char *at = der;
@@ -38,11 +38,13 @@ static void check(X509 *certificate, const struct vek *vek)
         REQUIRE(count_extension(certificate, numbers[i]) == 1);
     REQUIRE(vek->product != PRODUCT_TURIN || count_extension(certificate, "3.9") == 1);
     REQUIRE(vek->kind != SIGNING_KEY_VCEK || count_extension(certificate, "4") == 1);
+    REQUIRE(vek->kind != SIGNING_KEY_VLEK || count_extension(certificate, "5") == 1);
+    REQUIRE(strnlen(vek->csp_id, VEK_CSP_ID_BYTES) < VEK_CSP_ID_BYTES);
     REQUIRE(size > 0);
     anew = d2i_X509(NULL, &at, size);
     REQUIRE(anew && vek_parse(anew, &same, NULL) == 0);
     REQUIRE(same.kind == vek->kind && same.product == vek->product && tcb_equal(&same.tcb, &vek->tcb));
-    REQUIRE(memcmp(same.hwid, vek->hwid, sizeof(same.hwid)) == 0);
+    REQUIRE(memcmp(same.hwid, vek->hwid, sizeof(same.hwid)) == 0 && strcmp(same.csp_id, vek->csp_id) == 0);
     X509_free(anew);
     OPENSSL_free(der);
 }

@@ -121,6 +121,19 @@ POLICY = {
     "everything": '{"measurements":["' + DIGEST + '","' + "00" * 48 + '"],"allow_debug":true,"allow_migration_agent":'
     'true,"vmpl":3,"host_data":"' + "33" * 32 + '","minimum_tcb":{"fmc":1,"bootloader":4,"tee":2,"snp":24,'
     '"microcode":255}}',
+    "every-member": '{"measurements":["' + DIGEST + '"],"manifests":{"signers":["AAECAw==","BAU="],"threshold":2},'
+    '"coverage":"image","least_coverage":"firmware+vtpm","allow_vlek":true,"require_revocation_list":true,"guest_policy":'
+    '{"required":["smt"],"forbidden":["cxl_allow"]},"platform_info":{"required":["ecc"],"forbidden":["tio"]},"family_id":"'
+    + "11" * 16 + '","image_id":"' + "22" * 16 + '","report_data":"' + "44" * 64 + '","id_keys":[{"digest":"' + DIGEST
+    + '","minimum_guest_svn":3}],"author_keys":[{"digest":"' + DIGEST + '"}],"minimum_tcb_by_product":{"Milan":{"reported":'
+    '{"snp":24},"launch":{"tee":1}},"Turin":{"committed":{"fmc":1}}},"minimum_firmware":{"current":"1.58.3","committed":'
+    '"1.55.0"},"mitigations":{"launch":3,"current":18446744073709551615},"products":["Turin","Milan"],"chip_ids":{"allowed":["'
+    + "99" * 8 + '","' + "98" * 64 + '"],"denied":["' + "97" * 64 + '"]}}',
+    "key-holder": '{"id_keys":[{"digest":"' + DIGEST + '"}]}',
+    "contradiction": '{"measurements":["' + DIGEST + '"],"guest_policy":{"required":["debug"]},"products":["Milan"],'
+    '"minimum_tcb_by_product":{"Turin":{}},"least_coverage":"image"}',
+    "version-too-short": '{"measurements":["' + DIGEST + '"],"minimum_firmware":{"current":"1.58"}}',
+    "no-such-bit": '{"measurements":["' + DIGEST + '"],"platform_info":{"required":["fast"]}}',
     "no-measurements": '{"measurements":[]}',
     "short-measurement": '{"measurements":["5a5a"]}',
     "unknown-member": '{"measurements":["' + DIGEST + '"],"debug":true}',
@@ -299,7 +312,8 @@ VEK = {
     "vcek-milan": vek(amd(b"Milan-B0", CHIP)),
     "vcek-genoa-wrapped-chip-id": vek(amd(b"Genoa", der(4, CHIP))),
     "vcek-turin": vek(amd(b"Turin", CHIP[:8], fmc=1)),
-    "vlek-milan": vek(amd(b"Milan"), b"SEV-VLEK"),
+    "vlek-milan": vek(amd(b"Milan") + [("5", der(0x16, b"CN=cloud.example"))], b"SEV-VLEK"),
+    "vlek-without-provider": vek(amd(b"Milan"), b"SEV-VLEK"),
     "vcek-turin-without-fmc": vek(amd(b"Turin", CHIP[:8])),
     "extension-missing": vek(amd(b"Milan-B0", CHIP)[:4]),
     "extension-twice": vek(amd(b"Milan-B0", CHIP) + [("3.1", integer(4))]),

@@ -1,0 +1,39 @@
+#!/usr/bin/env python3
+"""Every member that policies may have, and every check that may deny, stands in the documents. Prints TAP."""
+import os
+import re
+import sys
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests/lib"))
+import tap  # noqa: E402
+
+WORDS = {"none", "checked", "nothing", "any", "image"}  # what checks say, not what they are called
+
+
+def read(path):
+    with open(os.path.join(TOP, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def words(text):
+    found = set(re.findall(r"[a-z0-9_]+(?:\.[a-z_]+)?", text))
+    return found | {part for word in found for part in word.split(".")}
+
+
+def main():
+    members = set(re.findall(r'\((?:&?\w+, )"([a-z_]+)"', read("attest/policy-parse.c")))
+    members |= set(re.findall(r'\{ "([a-z]+)", &to->', read("attest/policy-parse.c")))
+    tap.ok({"measurements", "minimum_tcb_by_product", "signers", "fmc", "denied"} <= members, "members were found", members)
+    checks = {name for name in re.findall(r'"([a-z_]+(?:\.[a-z_]+)?)"', read("attest/policy.c"))} - WORDS
+    tap.ok({"vmpl", "guest_policy.debug", "minimum_tcb.launch", "coverage"} <= checks, "checks were found", checks)
+    bits = set(re.findall(r'\] = "([a-z_0-9]+)"', read("attest/bits.c")))
+    for path, wanted in (("docs/policy.md", members | bits), ("docs/man/postern-policy.5", members | checks | bits)):
+        tap.same(sorted(wanted - words(read(path))), [], f"{path} has every name")
+    codes = set(re.findall(r'"([a-z]+)"', re.search(r"codes\[\] = \{.*?\};", read("cli/verdict.c"), re.S).group()))
+    codes |= {"input", "root", "revoked"}
+    tap.same(sorted(codes - words(read("docs/man/postern-verify.1"))), [], "postern-verify(1) has every reason")
+    tap.done()
+
+
+main()
