@@ -25,7 +25,7 @@ def boot(world, broker, initrd, name, *words):
     tap.ok(launch.record()[-1].get("stage") == "exit", f"{name}: the workload's end is in the boot record")
     report_id = broker.events(event="release", outcome="granted")[-1]["report_id"]
     notes = [line.get("note") for line in launch.record() if line.get("stage") == "report"]
-    tap.same(notes, [f"report_id {report_id}"], f"{name}: console and broker name the same launch")
+    tap.same(notes, [f"report_id {report_id} by /dev/sev-guest"], f"{name}: console and broker name the same launch")
     return launch
 
 
