@@ -12,15 +12,32 @@ static const char *const names[] = {
     [PRODUCT_TURIN] = "Turin",
 };
 
+/* Models by family, and whose keys they have. Venice has none that AMD has published. */
+static const struct {
+    uint8_t family, first, last;
+    enum product product;
+    const char *name;
+} generations[] = {
+    { 0x19, 0x00, 0x0f, PRODUCT_MILAN, "Milan" },   { 0x19, 0x10, 0x1f, PRODUCT_GENOA, "Genoa" },
+    { 0x19, 0xa0, 0xaf, PRODUCT_GENOA, "Bergamo or Siena" }, { 0x1a, 0x00, 0x11, PRODUCT_TURIN, "Turin" },
+    { 0x1a, 0x50, 0x57, PRODUCT_UNKNOWN, "Venice" }, { 0x1a, 0x90, 0x9f, PRODUCT_UNKNOWN, "Venice" },
+    { 0x1a, 0xa0, 0xaf, PRODUCT_UNKNOWN, "Venice" }, { 0x1a, 0xc0, 0xc7, PRODUCT_UNKNOWN, "Venice" },
+};
+
 enum product product_from_cpuid(uint8_t family, uint8_t model)
 {
-    if (family == 0x19 && model <= 0x0f)
-        return PRODUCT_MILAN;
-    if (family == 0x19 && ((model >= 0x10 && model <= 0x1f) || (model >= 0xa0 && model <= 0xaf)))
-        return PRODUCT_GENOA;
-    if (family == 0x1a && model <= 0x11)
-        return PRODUCT_TURIN;
+    for (size_t i = 0; i < ARRAY_SIZE(generations); i++)
+        if (family == generations[i].family && model >= generations[i].first && model <= generations[i].last)
+            return generations[i].product;
     return PRODUCT_UNKNOWN;
+}
+
+const char *product_generation(uint8_t family, uint8_t model)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(generations); i++)
+        if (family == generations[i].family && model >= generations[i].first && model <= generations[i].last)
+            return generations[i].name;
+    return "unknown";
 }
 
 const char *product_name(enum product product)

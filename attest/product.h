@@ -13,6 +13,9 @@ enum product {
 /* By CPUID family and model as reports of version 3 and up give them. */
 enum product product_from_cpuid(uint8_t family, uint8_t model);
 
+/* The generation's name, also of those that share keys with another one or have none that are known; "unknown". */
+const char *product_generation(uint8_t family, uint8_t model);
+
 /* "Milan", "Genoa", "Turin" as the key distribution service spells them; "unknown". */
 const char *product_name(enum product product);
 

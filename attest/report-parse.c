@@ -162,6 +162,12 @@ enum product report_product(const struct report *report)
     return PRODUCT_MILAN;
 }
 
+const char *report_generation(const struct report *report)
+{
+    return report->version >= 3 ? product_generation(report->cpuid_family, report->cpuid_model)
+                                : product_name(report_product(report));
+}
+
 enum signing_key report_signing_key(const struct report *report)
 {
     return (enum signing_key)(report->key_info >> KEY_INFO_SIGNING_KEY_SHIFT & KEY_INFO_SIGNING_KEY_MASK);

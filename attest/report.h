@@ -63,4 +63,7 @@ void report_encode(const struct report *report, uint8_t ret_data[REPORT_BYTES]);
 /* From family and model, or for version 2, which has none, from the shape of the chip id: Turin's has 8 bytes. */
 enum product report_product(const struct report *report);
 
+/* "Milan", "Genoa", "Bergamo or Siena", "Turin", "Venice"; "unknown" where the report does not tell. */
+const char *report_generation(const struct report *report);
+
 enum signing_key report_signing_key(const struct report *report);

@@ -11,8 +11,8 @@
 struct trust_roots;
 
 /*
- * AMD's ARKs, with the ASKs and ASVKs that they signed at hand. Only the ARKs are trusted. Errors: -ENOMEM, -EBADMSG
- * when the data built into the program is damaged.
+ * AMD's ARKs, with the ASKs and ASVKs that they signed at hand. Only the ARKs are trusted. A certificate is decoded when
+ * it is first asked for, so one set of roots belongs to one thread. Errors: -ENOMEM.
  */
 int trust_roots_amd(struct trust_roots **ret_roots) MUST_CHECK;
 
@@ -25,7 +25,7 @@ int trust_roots_file(const char *path, struct trust_roots **ret_roots, struct re
 /* Whether these roots vouch for hardware (false) or for a test (true). */
 bool trust_roots_software(const struct trust_roots *roots);
 
-/* The anchor for a product, or NULL. Borrowed. */
+/* The anchor for a product, or NULL, also when memory runs out. Borrowed. */
 X509 *trust_roots_ark(const struct trust_roots *roots, enum product product);
 
 /* The known certificate that an ARK signed with this common name ("SEV-Milan", "SEV-VLEK-Milan"), or NULL. Borrowed. */

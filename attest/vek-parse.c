@@ -87,24 +87,40 @@ static int read_component(X509 *certificate, const char *number, uint8_t *ret_va
     return 0;
 }
 
+/* An IA5String of at most `room` - 1 (below 127) printable characters. */
+static int read_text(struct cursor c, char *to, size_t room)
+{
+    struct cursor text;
+    size_t size;
+
+    if (cursor_u8(&c) != DER_IA5_STRING)
+        return -EBADMSG;
+    size = cursor_u8(&c);
+    if (size >= room || size > 127)
+        return -EBADMSG;
+    text = cursor_sub(&c, size);
+    if (cursor_end(&c) < 0)
+        return -EBADMSG;
+    memset(to, 0, room);
+    cursor_copy(&text, to, size);
+    for (size_t i = 0; i < size; i++)
+        if (to[i] < ' ' || to[i] > '~')
+            return -EBADMSG;
+    return 0;
+}
+
 /* "Milan-B0" and the like in VCEKs, the plain name in others. */
 static int read_product(X509 *certificate, enum product *ret_product, struct reason *why)
 {
-    struct cursor c, text;
     enum product product;
-    char name[16] = "";
-    size_t size;
+    char name[16];
+    struct cursor c;
     int r = find_extension(certificate, "2", &c, why);
 
     if (r < 0)
         return r;
-    if (cursor_u8(&c) != DER_IA5_STRING)
-        c.failed = true;
-    size = cursor_u8(&c);
-    text = cursor_sub(&c, size < sizeof(name) ? size : sizeof(name));
-    if (size >= sizeof(name) || cursor_end(&c) < 0)
+    if (read_text(c, name, sizeof(name)) < 0)
         return reason_set(why, -EBADMSG, "extension " AMD_ARC "2 is not a product name");
-    cursor_copy(&text, name, size);
     name[strcspn(name, "-")] = '\0';
     product = product_from_name(name);
     if (product == PRODUCT_UNKNOWN)
@@ -132,6 +148,18 @@ static int read_hwid(X509 *certificate, enum product product, uint8_t ret_hwid[C
     return 0;
 }
 
+static int read_csp_id(X509 *certificate, char ret_csp_id[VEK_CSP_ID_BYTES], struct reason *why)
+{
+    struct cursor c;
+    int r = find_extension(certificate, "5", &c, why);
+
+    if (r < 0)
+        return r;
+    if (read_text(c, ret_csp_id, VEK_CSP_ID_BYTES) < 0)
+        return reason_set(why, -EBADMSG, "extension " AMD_ARC "5 is not the name of a provider");
+    return 0;
+}
+
 static int read_kind(X509 *certificate, enum signing_key *ret_kind, struct reason *why)
 {
     char name[64];
@@ -149,8 +177,11 @@ static int read_kind(X509 *certificate, enum signing_key *ret_kind, struct reaso
 int vek_parse(X509 *certificate, struct vek *ret_vek, struct reason *why)
 {
     struct vek vek = { .product = PRODUCT_UNKNOWN };
+    uint8_t layout; /* structVersion: 0 or 1; the extensions themselves tell more */
     int r = read_kind(certificate, &vek.kind, why);
 
+    if (r == 0)
+        r = read_component(certificate, "1", &layout, why);
     if (r == 0)
         r = read_product(certificate, &vek.product, why);
     if (r == 0)
@@ -165,6 +196,8 @@ int vek_parse(X509 *certificate, struct vek *ret_vek, struct reason *why)
         r = read_component(certificate, "3.9", &vek.tcb.fmc, why);
     if (r == 0 && vek.kind == SIGNING_KEY_VCEK)
         r = read_hwid(certificate, vek.product, vek.hwid, why);
+    if (r == 0 && vek.kind == SIGNING_KEY_VLEK)
+        r = read_csp_id(certificate, vek.csp_id, why);
     if (r < 0)
         return r;
     *ret_vek = vek;

@@ -10,11 +10,14 @@
 #include "attest/report.h"
 #include "base/reason.h"
 
+#define VEK_CSP_ID_BYTES 128
+
 struct vek {
     enum signing_key kind; /* SIGNING_KEY_VCEK or SIGNING_KEY_VLEK */
     enum product product;
     struct tcb tcb;
     uint8_t hwid[CHIP_ID_BYTES]; /* VCEK: padded with zeros */
+    char csp_id[VEK_CSP_ID_BYTES]; /* VLEK: the cloud provider it was made for, printable ASCII */
 };
 
 /*

@@ -6,130 +6,12 @@
 #include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/x509_vfy.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/cursor.h"
 
 #define SIGNATURE_ALGORITHM_P384 1
 #define P384_SCALAR_BYTES 48
-
-static void certificate_free(X509 **certificate)
-{
-    X509_free(*certificate);
-    *certificate = NULL;
-}
-
-#define CLEANUP_CERTIFICATE CLEANUP(certificate_free)
-
-/* Exactly one DER certificate. */
-static X509 *decode(const struct certificate_entry *entry)
-{
-    const unsigned char *at = entry->data;
-    X509 *certificate;
-
-    if (entry->size > VERIFY_MAX_CERTIFICATE_BYTES)
-        return NULL;
-    certificate = d2i_X509(NULL, &at, (long)entry->size);
-    if (certificate && at != entry->data + entry->size)
-        certificate_free(&certificate);
-    ERR_clear_error();
-    return certificate;
-}
-
-static const struct certificate_entry *find_entry(const struct cert_table *table, enum certificate_kind kind)
-{
-    for (size_t i = 0; i < table->count; i++)
-        if (table->entries[i].kind == kind)
-            return &table->entries[i];
-    return NULL;
-}
-
-/* The endorsement key's certificate of the kind that the report names. */
-static int take_vek(const struct cert_table *table, const struct report *report, X509 **ret_certificate,
-                    struct reason *why)
-{
-    enum signing_key kind = report_signing_key(report);
-    const struct certificate_entry *entry;
-    X509 *certificate;
-
-    if (kind != SIGNING_KEY_VCEK && kind != SIGNING_KEY_VLEK)
-        return reason_set(why, -EKEYREJECTED, "report names the signing key %u, expected VCEK (0) or VLEK (1)",
-                          (unsigned)kind);
-    entry = find_entry(table, kind == SIGNING_KEY_VCEK ? CERTIFICATE_VCEK : CERTIFICATE_VLEK);
-    if (!entry)
-        return reason_set(why, -ENOKEY, "no %s certificate came with the report",
-                          kind == SIGNING_KEY_VCEK ? "VCEK" : "VLEK");
-    certificate = decode(entry);
-    if (!certificate)
-        return reason_set(why, -EBADMSG, "the endorsement key's certificate is not one DER certificate");
-    *ret_certificate = certificate;
-    return 0;
-}
-
-/* ASK or ASVK: the built-in one where there is one, else what came along. A new reference in either case. */
-static int take_intermediate(const struct cert_table *table, const struct trust_roots *roots, const struct vek *vek,
-                             X509 **ret_certificate, struct reason *why)
-{
-    const struct certificate_entry *entry = find_entry(table, CERTIFICATE_ASK);
-    char wanted[64], found[64] = "none";
-    X509 *certificate;
-
-    (void)snprintf(wanted, sizeof(wanted), "SEV-%s%s", vek->kind == SIGNING_KEY_VLEK ? "VLEK-" : "",
-                   product_name(vek->product));
-    certificate = trust_roots_intermediate(roots, wanted);
-    if (certificate) {
-        X509_up_ref(certificate);
-    } else {
-        certificate = entry ? decode(entry) : NULL;
-        if (certificate)
-            certificate_common_name(certificate, found);
-        if (!certificate || strcmp(found, wanted) != 0) {
-            certificate_free(&certificate);
-            return reason_set(why, -ENOKEY, "no certificate \"%s\" for the endorsement key, found \"%s\"", wanted,
-                              found);
-        }
-    }
-    *ret_certificate = certificate;
-    return 0;
-}
-
-/* Which certificate OpenSSL found wanting, and why. */
-static void explain_chain(X509_STORE_CTX *context, struct reason *why)
-{
-    X509 *current = X509_STORE_CTX_get_current_cert(context);
-    char name[64] = "";
-
-    if (current)
-        certificate_common_name(current, name);
-    (void)reason_set(why, 0, "certificate \"%s\": %s", name,
-                     X509_verify_cert_error_string(X509_STORE_CTX_get_error(context)));
-}
-
-/* OpenSSL builds and checks the chain: signatures, names, CA flags, critical extensions, validity at `at`. */
-static int check_chain(X509 *ark, X509 *intermediate, X509 *vek, time_t at, struct reason *why)
-{
-    X509_STORE *store = X509_STORE_new();
-    X509_STORE_CTX *context = X509_STORE_CTX_new();
-    STACK_OF(X509) *untrusted = sk_X509_new_null();
-    int r = -ENOMEM;
-
-    if (store && context && untrusted && X509_STORE_add_cert(store, ark) == 1 &&
-        sk_X509_push(untrusted, intermediate) > 0 && X509_STORE_CTX_init(context, store, vek, untrusted) == 1) {
-        X509_VERIFY_PARAM_set_time(X509_STORE_CTX_get0_param(context), at);
-        r = X509_verify_cert(context) == 1 ? 0 : -EKEYREJECTED;
-        if (r < 0)
-            explain_chain(context, why);
-        else if (sk_X509_num(X509_STORE_CTX_get0_chain(context)) != 3) /* it went past the intermediate */
-            r = reason_set(why, -EKEYREJECTED, "the endorsement key's certificate is not signed by the intermediate");
-    }
-    sk_X509_free(untrusted);
-    X509_STORE_CTX_free(context);
-    X509_STORE_free(store);
-    ERR_clear_error();
-    return r;
-}
 
 static int check_tcb(const struct tcb *reported, const struct tcb *certified, struct reason *why)
 {
@@ -216,47 +98,47 @@ static int check_signature(const uint8_t *data, const struct report *report, X50
     return ok ? 0 : reason_set(why, -EKEYREJECTED, "the report's signature does not verify");
 }
 
-/* Everything that needs the chain; fills what the certificate says. */
-static int check_with(const uint8_t *data, X509 *certificate, const struct cert_table *table,
-                      const struct trust_roots *roots, time_t at, struct verified *verified, enum verify_step *step,
-                      struct reason *why)
+/* What the chain is for, held against what the report says. */
+static int check_report(const uint8_t *data, const struct chain *chain, struct verified *verified,
+                        enum verify_step *step, struct reason *why)
 {
-    CLEANUP_CERTIFICATE X509 *intermediate = NULL;
-    X509 *ark;
-    int r = vek_parse(certificate, &verified->vek, why);
+    int r;
 
-    if (r < 0)
-        return r;
-    ark = trust_roots_ark(roots, verified->vek.product);
-    if (!ark)
-        return reason_set(why, -ENOKEY, "no trusted root for %s", product_name(verified->vek.product));
-    r = take_intermediate(table, roots, &verified->vek, &intermediate, why);
-    if (r < 0)
-        return r;
-    *step = VERIFY_CHAIN;
-    r = check_chain(ark, intermediate, certificate, at, why);
-    if (r < 0)
-        return r;
     *step = VERIFY_CHIP;
-    if (verified->vek.kind != report_signing_key(&verified->report))
+    if (chain->vek.kind != report_signing_key(&verified->report))
         return reason_set(why, -EKEYREJECTED, "the certificate is of another kind than the report's signing key");
-    r = check_chip(&verified->report, &verified->vek, why);
+    r = check_chip(&verified->report, &chain->vek, why);
     if (r < 0)
         return r;
-    verified->product = verified->vek.product;
+    verified->vek = chain->vek;
+    verified->product = chain->vek.product;
     verified->reported_tcb = tcb_decode(verified->product, verified->report.reported_tcb);
-    verified->software = trust_roots_software(roots);
-    r = check_tcb(&verified->reported_tcb, &verified->vek.tcb, why);
+    r = check_tcb(&verified->reported_tcb, &chain->vek.tcb, why);
     if (r < 0)
         return r;
     *step = VERIFY_SIGNATURE;
-    return check_signature(data, &verified->report, certificate, why);
+    return check_signature(data, &verified->report, chain->certificate, why);
 }
 
-int verify_report_step(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
-                       time_t at, struct verified *ret_verified, enum verify_step *ret_step, struct reason *why)
+/* Whose keys sign its reports: unknown generations are told by their number. */
+static int check_known(const struct report *report, struct reason *why)
 {
-    CLEANUP_CERTIFICATE X509 *certificate = NULL;
+    enum signing_key kind = report_signing_key(report);
+
+    if (kind != SIGNING_KEY_VCEK && kind != SIGNING_KEY_VLEK)
+        return reason_set(why, -EKEYREJECTED, "report names the signing key %u, expected VCEK (0) or VLEK (1)",
+                          (unsigned)kind);
+    if (report->version >= 3 && report_product(report) == PRODUCT_UNKNOWN)
+        return reason_set(why, -ENOKEY, "no root known for processors of family 0x%x, model 0x%x (%s)",
+                          report->cpuid_family, report->cpuid_model, report_generation(report));
+    return 0;
+}
+
+int verify_report_with(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
+                       const struct verify_options *options, struct verified *ret_verified, enum verify_step *ret_step,
+                       struct reason *why)
+{
+    CLEANUP(chain_free) struct chain chain = { .certificate = NULL };
     struct verified verified;
     int r;
 
@@ -265,20 +147,31 @@ int verify_report_step(const void *data, size_t size, const struct cert_table *t
     r = report_parse(data, size, &verified.report, why);
     if (r < 0)
         return r;
-    if (verified.report.reserved_offset)
+    if (verified.report.reserved_offset && !options->allow_reserved)
         return reason_set(why, -EBADMSG, "reserved byte at offset 0x%zx of the report is not zero",
                           verified.report.reserved_offset);
     *ret_step = VERIFY_CERTIFICATE;
-    r = take_vek(table, &verified.report, &certificate, why);
+    r = check_known(&verified.report, why);
     if (r == 0)
-        r = check_with(data, certificate, table, roots, at, &verified, ret_step, why);
-    if (r == -EBADMSG)
-        *ret_step = VERIFY_LAYOUT;
+        r = chain_verify(table, report_signing_key(&verified.report), roots, options->at, &chain, ret_step, why);
+    if (r < 0)
+        return r;
+    verified.revocation_checked = chain.revocation_checked;
+    verified.software = trust_roots_software(roots);
+    r = check_report(data, &chain, &verified, ret_step, why);
     if (r < 0)
         return r;
     *ret_step = VERIFY_DONE;
     *ret_verified = verified;
     return 0;
+}
+
+int verify_report_step(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
+                       time_t at, struct verified *ret_verified, enum verify_step *ret_step, struct reason *why)
+{
+    const struct verify_options options = { .at = at };
+
+    return verify_report_with(data, size, table, roots, &options, ret_verified, ret_step, why);
 }
 
 int verify_report(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,

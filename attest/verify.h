@@ -6,42 +6,42 @@
 #include <time.h>
 
 #include "attest/cert-table.h"
+#include "attest/chain.h"
 #include "attest/report.h"
 #include "attest/roots.h"
 #include "attest/vek.h"
 #include "base/reason.h"
-
-#define VERIFY_MAX_CERTIFICATE_BYTES 8192
 
 struct verified {
     struct report report;
     enum product product;
     struct tcb reported_tcb;
     struct vek vek;
-    bool software; /* the root was a software secure processor's */
+    bool revocation_checked; /* a current revocation list of the root was among the certificates */
+    bool software;           /* the root was a software secure processor's */
 };
 
-/* The steps of verification, in order. */
-enum verify_step {
-    VERIFY_LAYOUT,      /* report and certificate can be read */
-    VERIFY_CERTIFICATE, /* the endorsement key's certificate, its issuer's and a root for them are there */
-    VERIFY_CHAIN,       /* root, intermediate and endorsement key hold together at the time */
-    VERIFY_CHIP,        /* the report is of the chip, the TCB and the kind of key that the certificate is for */
-    VERIFY_SIGNATURE,   /* the key signed the report */
-    VERIFY_DONE,
+struct verify_options {
+    time_t at;           /* when certificates and revocation lists have to be valid */
+    bool allow_reserved; /* reserved bytes of the report that are not zero are left to the caller */
 };
 
 /*
  * Verifies the received bytes. `table` holds the endorsement key's certificate (VCEK or VLEK) and may hold the
- * intermediate; a root in it is ignored, those in `roots` alone count. Checked: layout with reserved bytes zero,
- * names, chain, validity at `at`, extensions, product, every TCB component against the reported TCB, chip id, the
- * kind of key that the report names, and the signature over the first REPORT_SIGNED_BYTES.
- * Errors: -EBADMSG malformed, -ENOKEY no certificate or no root for it, -EKEYREJECTED everything that does not verify.
+ * intermediate and revocation lists; a root in it is ignored, those in `roots` alone count. Checked: layout with
+ * reserved bytes zero, the chain (chain.h), product, every TCB component against the reported TCB, chip id, the kind of
+ * key that the report names, and the signature over the first REPORT_SIGNED_BYTES. *ret_step, set in every case, is the
+ * step that did not hold, for those who must explain.
+ * Errors: -EBADMSG malformed, -ENOKEY no certificate or no root for it, -EKEYREVOKED, -EKEYREJECTED everything that
+ * does not verify.
  */
-int verify_report(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
-                  time_t at, struct verified *ret_verified, struct reason *why) MUST_CHECK;
+int verify_report_with(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
+                       const struct verify_options *options, struct verified *ret_verified, enum verify_step *ret_step,
+                       struct reason *why) MUST_CHECK;
 
-/* The same; *ret_step, set in every case, is the step that did not hold, for those who must explain. */
+/* The same with every check on. */
 int verify_report_step(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
                        time_t at, struct verified *ret_verified, enum verify_step *ret_step, struct reason *why)
     MUST_CHECK;
+int verify_report(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
+                  time_t at, struct verified *ret_verified, struct reason *why) MUST_CHECK;

@@ -57,7 +57,10 @@ static void print_help(const struct reading *reading)
         const struct option_row *row = &reading->rows[i];
         char left[48];
 
-        (void)snprintf(left, sizeof(left), "--%s %s", row->name, row->argument ? row->argument : "");
+        if (row->letter)
+            (void)snprintf(left, sizeof(left), "-%c, --%s %s", row->letter, row->name, row->argument ? row->argument : "");
+        else
+            (void)snprintf(left, sizeof(left), "--%s %s", row->name, row->argument ? row->argument : "");
         printf("  %-26s %s\n", left, row->help);
     }
     printf("  %-26s %s\n\nexample:\n%s", "--help", "this text", command->example);
@@ -78,8 +81,11 @@ static int store_u64(const struct option_row *row, const char *value)
 
 static int store_hex(const struct option_row *row, const char *value)
 {
-    size_t length = strlen(value);
+    size_t length;
 
+    if (strncasecmp(value, "0x", 2) == 0)
+        value += 2;
+    length = strlen(value);
     if (hex_decode(value, length, row->to, row->size) == 0)
         return 0;
     if (length != 2 * row->size)
@@ -132,13 +138,21 @@ static int refuse_unknown(const struct reading *reading, const char *option, siz
     return -EINVAL;
 }
 
-/* The row of the option in a word that starts with two dashes. */
+/* Whether a word of that size is --name, or -letter. */
+static bool names(const struct option_row *row, const char *word, size_t size)
+{
+    if (word[1] != '-')
+        return size == 2 && row->letter && word[1] == row->letter;
+    return strlen(row->name) + 2 == size && memcmp(row->name, word + 2, size - 2) == 0;
+}
+
+/* The row of the option in a word that starts with a dash. */
 static const struct option_row *find(struct reading *reading, const char *word, size_t size)
 {
     for (size_t i = 0; i < reading->row_count; i++) {
         const struct option_row *row = &reading->rows[i];
 
-        if (strlen(row->name) + 2 != size || memcmp(row->name, word + 2, size - 2) != 0)
+        if (!names(row, word, size))
             continue;
         if (reading->seen[i] && row->kind != OPTION_LIST) {
             log_error("--%s: given twice", row->name);
@@ -156,7 +170,7 @@ static const struct option_row *find(struct reading *reading, const char *word, 
 /* The option at argv[*at], with its value, which may be the next word. */
 static int take_option(struct reading *reading, int argc, char **argv, int *at)
 {
-    const char *word = argv[*at], *equals = strchr(word, '=');
+    const char *word = argv[*at], *equals = word[1] == '-' ? strchr(word, '=') : NULL;
     const struct option_row *row = find(reading, word, equals ? (size_t)(equals - word) : strlen(word));
 
     if (!row)
@@ -209,8 +223,6 @@ int command_options(const struct command *command, const struct option_row *rows
         } else if (strcmp(argv[at], "--help") == 0 || strcmp(argv[at], "-h") == 0) {
             print_help(&reading);
             return 1;
-        } else if (strncmp(argv[at], "--", 2) != 0) {
-            return refuse_unknown(&reading, argv[at], strlen(argv[at]));
         } else {
             int r = take_option(&reading, argc, argv, &at);
 

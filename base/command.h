@@ -38,12 +38,13 @@ enum option_kind {
     OPTION_FLAG, /* bool */
     OPTION_TEXT, /* const char * */
     OPTION_U64,  /* uint64_t, decimal or 0x…, from min to max (0: no limit) */
-    OPTION_HEX,  /* `size` bytes in hexadecimal */
+    OPTION_HEX,  /* `size` bytes in hexadecimal, 0x in front or not */
     OPTION_LIST, /* struct option_list; may be given several times, the others once */
 };
 
 struct option_row {
     const char *name;     /* without the dashes */
+    char letter;          /* -l for the same; 0: none */
     const char *argument; /* shown in --help; NULL for flags */
     const char *help;
     enum option_kind kind;
@@ -62,7 +63,7 @@ struct option_row {
     { .name = row_name, .argument = row_argument, .help = row_help, .kind = row_kind, .to = row_to, __VA_ARGS__ }
 
 /*
- * Reads --name VALUE and --name=VALUE. Words without dashes are positional: at most `max_positional`, the rest of
+ * Reads --name VALUE, --name=VALUE and -l VALUE. Words without dashes are positional: at most `max_positional`, the rest of
  * ret_positional is NULL. Prints --help itself. Returns 0 to go on, 1 when help was printed (exit with COMMAND_OK),
  * -EINVAL after saying what is wrong (exit with COMMAND_MISUSE).
  */

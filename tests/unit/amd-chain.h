@@ -140,7 +140,7 @@ static inline struct amd_plan amd_plan_vek(enum signing_key kind, enum product p
     if (kind == SIGNING_KEY_VCEK)
         (void)amd_plan_add(&plan, "4", hwid, product == PRODUCT_TURIN ? 8 : 64);
     else
-        (void)amd_plan_add(&plan, "5", "\x16\x0b" "CN=postern.x", 13);
+        (void)amd_plan_add(&plan, "5", "\x16\x0c" "CN=postern.x", 14);
     return plan;
 }
 

@@ -79,9 +79,34 @@ static void reads_every_product_and_kind(void **state UNUSED)
     }
 }
 
+/* A VLEK is made for a cloud provider and says for whom. */
+static void reads_the_provider(void **state UNUSED)
+{
+    static const struct {
+        const char *der;
+        size_t size;
+    } wrong[] = {
+        { "", 0 }, { "\x16", 1 }, { "\x16\x02" "a", 3 }, { "\x16\x01" "ab", 4 }, { "\x0c\x01" "a", 3 },
+        { "\x16\x01\n", 3 }, { "\x16\x02" "a\x7f", 4 }, { "\x16\x81\x01" "a", 4 },
+    };
+    struct amd_plan plan = plan_for(SIGNING_KEY_VLEK, PRODUCT_GENOA);
+
+    assert_read(&plan);
+    assert_string_equal(vek.csp_id, "CN=postern.x");
+    for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+        amd_plan_replace(&plan, "5", wrong[i].der, wrong[i].size);
+        assert_refused(&plan, "extension 1.3.6.1.4.1.3704.1.5 is not the name of a provider");
+    }
+    amd_plan_drop(&plan, "5");
+    assert_refused(&plan, "extension 1.3.6.1.4.1.3704.1.5 is missing");
+    plan = milan();
+    assert_read(&plan);
+    assert_string_equal(vek.csp_id, "");
+}
+
 static void needs_each_extension_once(void **state UNUSED)
 {
-    static const char *const numbers[] = { "2", "3.1", "3.2", "3.3", "3.8", "3.9", "4" };
+    static const char *const numbers[] = { "1", "2", "3.1", "3.2", "3.3", "3.8", "3.9", "4" };
 
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         struct amd_plan plan = plan_for(SIGNING_KEY_VCEK, PRODUCT_TURIN);
@@ -99,16 +124,10 @@ static void needs_each_extension_once(void **state UNUSED)
     {
         struct amd_plan plan = milan();
 
-        amd_plan_drop(&plan, "1"); /* of no use to us; the chip id comes first instead, and once more */
-        assert_read(&plan);
         (void)amd_plan_add(&plan, "4", chip_id, sizeof(chip_id));
         assert_refused(&plan, "extension 1.3.6.1.4.1.3704.1.4 stands there twice");
         plan = milan();
-        amd_plan_drop(&plan, "1");
-        amd_plan_drop(&plan, "3.4");
-        assert_read(&plan);
-        plan = plan_for(SIGNING_KEY_VLEK, PRODUCT_MILAN);
-        amd_plan_drop(&plan, "5");
+        amd_plan_drop(&plan, "3.4"); /* reserved: the chip id stands in its place */
         assert_read(&plan);
     }
 }
@@ -280,6 +299,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_product_and_kind),
+        cmocka_unit_test(reads_the_provider),
         cmocka_unit_test(needs_each_extension_once),
         cmocka_unit_test(refuses_numbers_that_are_not_der),
         cmocka_unit_test(reads_every_number),

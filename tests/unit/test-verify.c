@@ -5,6 +5,16 @@
 #include "attest/verify.h"
 #include "base/file.h"
 
+/* A revocation list: made right, damaged by a test. */
+struct list {
+    const char *issuer;
+    EVP_PKEY *signer;
+    time_t from, to; /* `to` 0: it does not say */
+    long revoked;    /* serial number; intermediates have 0; -1: none */
+    bool critical;
+    bool trailing;
+};
+
 /* A report with its chain: made right, damaged by a test, then put to the question. */
 struct scene {
     struct report report;
@@ -17,6 +27,9 @@ struct scene {
     bool ask_is_authority, with_ask, with_ark, vek_by_ark;
     enum certificate_kind vek_slot;
     time_t at;
+    const struct list *lists; /* revocation lists that come along */
+    size_t list_count;
+    bool pkcs1; /* the endorsement key's certificate is signed the old way */
     void (*edit)(uint8_t report[REPORT_BYTES]); /* before the signature */
     void (*spoil)(uint8_t report[REPORT_BYTES]); /* after it */
 };
@@ -91,8 +104,47 @@ static size_t add_certificate(struct cert_table *table, enum certificate_kind ki
     return (size_t)size;
 }
 
+/* DER of a list; `room` holds it. */
+static size_t make_list(const struct list *plan, uint8_t *room)
+{
+    X509_CRL *list = X509_CRL_new();
+    X509_NAME *issuer = amd_name(plan->issuer);
+    ASN1_TIME *time = ASN1_TIME_set(NULL, plan->from);
+    uint8_t *at = room;
+    int size;
+
+    assert_true(list && time && X509_CRL_set_version(list, 1) == 1 && X509_CRL_set_issuer_name(list, issuer) == 1);
+    assert_int_equal(X509_CRL_set1_lastUpdate(list, time), 1);
+    if (plan->to)
+        assert_true(ASN1_TIME_set(time, plan->to) && X509_CRL_set1_nextUpdate(list, time) == 1);
+    if (plan->revoked >= 0) {
+        X509_REVOKED *entry = X509_REVOKED_new();
+        ASN1_INTEGER *serial = ASN1_INTEGER_new();
+
+        assert_true(entry && ASN1_INTEGER_set(serial, plan->revoked) == 1 && ASN1_TIME_set(time, plan->from) &&
+                    X509_REVOKED_set_serialNumber(entry, serial) == 1 &&
+                    X509_REVOKED_set_revocationDate(entry, time) == 1 && X509_CRL_add0_revoked(list, entry) == 1);
+        ASN1_INTEGER_free(serial);
+    }
+    if (plan->critical) {
+        ASN1_INTEGER *base = ASN1_INTEGER_new();
+
+        assert_true(base && X509_CRL_add1_ext_i2d(list, NID_delta_crl, base, 1, 0) == 1);
+        ASN1_INTEGER_free(base);
+    }
+    assert_true(X509_CRL_sign(list, plan->signer, EVP_sha384()) > 0);
+    size = i2d_X509_CRL(list, &at);
+    assert_true(size > 0);
+    room[size] = 0;
+    ASN1_TIME_free(time);
+    X509_NAME_free(issuer);
+    X509_CRL_free(list);
+    return (size_t)size + plan->trailing;
+}
+
 static struct verified verified;
 static struct reason why;
+static struct verify_options how;
 
 /* Builds the scene and verifies it, under `roots` or under its own root when that is NULL. */
 static int play(const struct scene *s, const struct trust_roots *roots)
@@ -103,9 +155,12 @@ static int play(const struct scene *s, const struct trust_roots *roots)
     X509 *vek = amd_make_vek(&s->plan, s->vek_by_ark ? ark : ask, s->vek_signer);
     struct trust_roots *own = roots ? NULL : roots_with(ark);
     struct cert_table table = { .count = 0 };
-    uint8_t report[REPORT_BYTES], ders[3][4096];
+    uint8_t report[REPORT_BYTES], ders[3][4096], lists[2][2048];
+    enum verify_step step;
     int r;
 
+    if (s->pkcs1)
+        assert_true(X509_sign(vek, s->vek_signer, EVP_sha384()) > 0);
     report_encode(&s->report, report);
     if (s->edit)
         s->edit(report);
@@ -118,9 +173,14 @@ static int play(const struct scene *s, const struct trust_roots *roots)
         (void)add_certificate(&table, CERTIFICATE_ASK, ask, ders[1]);
     if (s->vek_slot != CERTIFICATE_OTHER)
         (void)add_certificate(&table, s->vek_slot, vek, ders[2]);
+    for (size_t i = 0; i < s->list_count; i++)
+        table.entries[table.count++] =
+            (struct certificate_entry){ CERTIFICATE_CRL, lists[i], make_list(&s->lists[i], lists[i]) };
+    how.at = s->at;
     memset(&verified, 0x5a, sizeof(verified));
     why.text[0] = '\0';
-    r = verify_report(report, sizeof(report), &table, roots ? roots : own, s->at, &verified, &why);
+    r = verify_report_with(report, sizeof(report), &table, roots ? roots : own, &how, &verified, &step, &why);
+    assert_int_equal(r == 0, step == VERIFY_DONE);
     if (r < 0) {
         struct verified untouched;
 
@@ -341,6 +401,86 @@ static void minds_validity(void **state UNUSED)
     assert_bad(&s, -EKEYREJECTED, "certificate is not yet valid");
 }
 
+static struct list good_list(void)
+{
+    return (struct list){ .issuer = "ARK-Milan", .signer = amd_keys.ark, .from = AMD_PRESENT - 1000,
+                          .to = AMD_PRESENT + 1000, .revoked = 65539 };
+}
+
+/* With `list` besides the certificates. */
+static struct scene with_list(const struct list *list)
+{
+    struct scene s = usual();
+
+    s.lists = list;
+    s.list_count = 1;
+    return s;
+}
+
+static void minds_revocation_lists(void **state UNUSED)
+{
+    struct list list = good_list();
+    struct scene s = usual();
+
+    assert_good(&s);
+    assert_false(verified.revocation_checked);
+    s = with_list(&list);
+    assert_good(&s);
+    assert_true(verified.revocation_checked);
+    list.revoked = -1;
+    assert_good(&s);
+    assert_true(verified.revocation_checked);
+    list.revoked = 0;
+    assert_bad(&s, -EKEYREVOKED, "certificate \"SEV-Milan\" has been revoked");
+    list.to = AMD_PRESENT - 1; /* an old list revokes as well */
+    assert_bad(&s, -EKEYREVOKED, "certificate \"SEV-Milan\" has been revoked");
+    list = good_list();
+    list.to = AMD_PRESENT;
+    assert_bad(&s, -EKEYREJECTED, "revocation list of \"ARK-Milan\" has expired");
+    list.to = 0;
+    assert_bad(&s, -EKEYREJECTED, "revocation list of \"ARK-Milan\" has expired");
+    list = good_list();
+    list.from = AMD_PRESENT + 1;
+    assert_bad(&s, -EKEYREJECTED, "revocation list of \"ARK-Milan\" is not yet valid");
+    list = good_list();
+    list.critical = true;
+    assert_bad(&s, -EKEYREJECTED, "it has an unknown critical extension");
+    list = good_list();
+    list.trailing = true;
+    assert_bad(&s, -EBADMSG, "not one DER list");
+}
+
+static void trusts_revocation_lists_of_the_root_alone(void **state UNUSED)
+{
+    struct list list = good_list(), two[2];
+    struct scene s = with_list(&list);
+
+    list.signer = amd_keys.other_rsa;
+    assert_bad(&s, -EKEYREJECTED, "revocation list of \"ARK-Milan\": its signature does not verify");
+    list.signer = amd_keys.ask;
+    assert_bad(&s, -EKEYREJECTED, "revocation list of \"ARK-Milan\": its signature does not verify");
+    list.issuer = "ARK-Genoa"; /* about others: neither good nor bad */
+    list.revoked = 0;
+    assert_good(&s);
+    assert_false(verified.revocation_checked);
+    two[0] = list;
+    two[1] = good_list();
+    s.lists = two;
+    s.list_count = 2;
+    assert_good(&s);
+    assert_true(verified.revocation_checked);
+    two[1].revoked = 0;
+    assert_bad(&s, -EKEYREVOKED, "revoked");
+}
+
+static void demands_amds_algorithms(void **state UNUSED)
+{
+    struct scene s = usual();
+
+    s.pkcs1 = true;
+    assert_bad(&s, -EKEYREJECTED, "certificate \"SEV-VCEK\" is signed with rsaEncryption and SHA384, expected RSASSA-PSS");
+}
+
 static void demands_the_certified_tcb(void **state UNUSED)
 {
     for (size_t p = 0; p < ARRAY_SIZE(products); p++) {
@@ -402,7 +542,10 @@ static void demands_the_certified_product(void **state UNUSED)
         struct scene s = usual();
 
         s.report.cpuid_model = 0x20;
-        assert_bad(&s, -EKEYREJECTED, "report for a processor of product unknown, certificate for Milan");
+        assert_bad(&s, -ENOKEY, "no root known for processors of family 0x19, model 0x20 (unknown)");
+        s.report.cpuid_family = 0x1a;
+        s.report.cpuid_model = 0x50;
+        assert_bad(&s, -ENOKEY, "no root known for processors of family 0x1a, model 0x50 (Venice)");
     }
 }
 
@@ -531,6 +674,12 @@ static void refuses_reserved_bytes(void **state UNUSED)
             s.spoil = set_a_byte;
         (void)snprintf(words, sizeof(words), "reserved byte at offset 0x%zx of the report is not zero", offsets[i]);
         assert_bad(&s, -EBADMSG, words);
+        how.allow_reserved = true; /* shown to the caller instead; everything else holds */
+        assert_good(&s);
+        assert_int_equal(verified.report.reserved_offset, offsets[i]);
+        s.report_signer = amd_keys.other_p384;
+        assert_bad(&s, -EKEYREJECTED, "the report's signature does not verify");
+        how.allow_reserved = false;
     }
 }
 
@@ -542,7 +691,7 @@ static void refuses_malformed_input(void **state UNUSED)
     X509 *vek = amd_make_vek(&s.plan, ask, amd_keys.ask);
     struct trust_roots *roots = roots_with(ark);
     struct cert_table table = { .count = 0 };
-    static uint8_t report[REPORT_BYTES], ders[2][VERIFY_MAX_CERTIFICATE_BYTES + 1];
+    static uint8_t report[REPORT_BYTES], ders[2][CHAIN_MAX_CERTIFICATE_BYTES + 1];
     size_t size;
 
     report_encode(&s.report, report);
@@ -659,6 +808,9 @@ int main(void)
         cmocka_unit_test(trusts_no_root_but_the_given),
         cmocka_unit_test(refuses_forged_chains_under_amds_names),
         cmocka_unit_test(minds_validity),
+        cmocka_unit_test(minds_revocation_lists),
+        cmocka_unit_test(trusts_revocation_lists_of_the_root_alone),
+        cmocka_unit_test(demands_amds_algorithms),
         cmocka_unit_test(demands_the_certified_tcb),
         cmocka_unit_test(demands_the_certified_chip),
         cmocka_unit_test(demands_the_certified_product),
