@@ -128,13 +128,13 @@ endef
 build/bin/postern: $(call program,cli) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),$(DISKS) $(COMMON))
 build/bin/postern-psp: $(call program,psp) $(call objects,base/static) $(LIBRARIES)
-	$(call link,$(STATIC_PIE),-ljson-c -lcrypto -lz -lzstd)
+	$(call link,$(STATIC_PIE),-ljson-c -lllhttp -lcrypto -lz -lzstd -lpthread)
 $(TESTED)/bin/postern-broker: $(call program,broker) $(LIBRARIES)
 	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
 build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
 build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(call objects,base/static) $(LIBRARIES)
-	$(call link,$(STATIC_PIE),-lfuse3)
+	$(call link,$(STATIC_PIE),-lfuse3 -lpthread)
 comma := ,
 
 # ---- tests: each tests/unit/test-X.c is a cmocka program, each tests/fuzz/fuzz-X.c a libFuzzer target

@@ -55,7 +55,9 @@ static int answer_report(const struct chip *chip, const struct launch *launch, c
 static int answer_extended(const struct chip *chip, const struct launch *launch, const struct psp_request *request,
                            struct psp_answer *answer, struct reason *why)
 {
-    size_t pages = (chip->certificates_size + PAGE_BYTES - 1) / PAGE_BYTES;
+    const uint8_t *table = launch->table ? launch->table : chip->certificates;
+    size_t table_size = launch->table ? launch->table_size : chip->certificates_size;
+    size_t pages = (table_size + PAGE_BYTES - 1) / PAGE_BYTES;
 
     if (launch->certificates && request->certificates_room < pages * PAGE_BYTES) {
         answer->host_error = HOST_INVALID_LENGTH;
@@ -63,8 +65,8 @@ static int answer_extended(const struct chip *chip, const struct launch *launch,
         return 0;
     }
     if (launch->certificates) {
-        memcpy(answer->certificates, chip->certificates, chip->certificates_size);
-        answer->certificates_size = chip->certificates_size;
+        memcpy(answer->certificates, table, table_size);
+        answer->certificates_size = table_size;
     }
     return answer_report(chip, launch, request, answer, why);
 }
