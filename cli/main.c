@@ -5,7 +5,9 @@
 #include "base/log.h"
 
 static const struct command *const verbs[] = {
-    &verb_measure, &verb_manifest_create, &verb_volume_create, &verb_launch, &verb_timeline,
+    &verb_measure,  &verb_manifest_create, &verb_volume_create, &verb_launch,    &verb_timeline,
+    &verb_report,   &verb_certificates,    &verb_fetch_ca,      &verb_fetch_vlek_ca, &verb_fetch_vcek,
+    &verb_fetch_crl, &verb_key,            &verb_ok,
 };
 
 int main(int argc, char **argv)

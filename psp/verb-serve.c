@@ -223,6 +223,8 @@ static int play(struct options *options)
     if (r == 0)
         return COMMAND_OK;
     log_error("%s", reason_text(&why, r));
+    if (r == -EINVAL) /* an address to listen on that is none */
+        return COMMAND_MISUSE;
     return r == -ENOMEM || r == -EIO ? PSP_EXIT_SYSTEM : code;
 }
 
