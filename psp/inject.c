@@ -31,29 +31,46 @@ static int number(const char *text, size_t size, uint32_t *ret_number)
     return 0;
 }
 
-int injection_parse(const char *word, struct injection list[INJECTION_MAX], size_t *count, struct reason *why)
+/* One of them, up to its comma. */
+static int parse_one(const char *word, size_t size, struct injection *ret_injection, uint32_t *ret_times)
 {
-    size_t name_size = strcspn(word, "=*"), value_size = 0, i = 0;
-    const char *rest = word + name_size, *value = NULL;
-    struct injection injection = { INJECT_NOTHING, 0 };
-    uint32_t times = 1;
+    size_t name_size = strcspn(word, "=*,"), value_size = 0, i = 0;
+    const char *rest = word + name_size, *end = word + size;
+    bool has_value = *rest == '=';
 
     while (i < ARRAY_SIZE(kinds) && (strlen(kinds[i].name) != name_size || memcmp(kinds[i].name, word, name_size) != 0))
         i++;
-    if (*rest == '=') {
-        value = rest + 1;
-        value_size = strcspn(value, "*");
-        rest = value + value_size;
+    if (i == ARRAY_SIZE(kinds) || kinds[i].has_value != has_value)
+        return -EINVAL;
+    *ret_injection = (struct injection){ kinds[i].kind, 0 };
+    *ret_times = 1;
+    if (has_value) {
+        value_size = strcspn(rest + 1, "*,");
+        if (number(rest + 1, value_size, &ret_injection->value) < 0)
+            return -EINVAL;
+        rest += 1 + value_size;
     }
-    if (i == ARRAY_SIZE(kinds) || kinds[i].has_value != (value != NULL) ||
-        (value && number(value, value_size, &injection.value) < 0) ||
-        (*rest == '*' && number(rest + 1, strlen(rest + 1), &times) < 0) || times > INJECTION_MAX - *count)
-        return reason_set(why, -EINVAL, "--inject \"%s\": expected none, firmware=N, host=N, status=N, report-size=N or "
-                          "other-data, perhaps with *N behind it, and %u together", word, INJECTION_MAX);
-    injection.kind = kinds[i].kind;
-    for (uint32_t n = 0; n < times; n++)
-        list[(*count)++] = injection;
+    if (rest < end && (*rest != '*' || number(rest + 1, (size_t)(end - rest - 1), ret_times) < 0))
+        return -EINVAL;
     return 0;
+}
+
+int injection_parse(const char *words, struct injection list[INJECTION_MAX], size_t *count, struct reason *why)
+{
+    for (const char *word = words;; word++) {
+        size_t size = strcspn(word, ",");
+        struct injection injection;
+        uint32_t times;
+
+        if (parse_one(word, size, &injection, &times) < 0 || times > INJECTION_MAX - *count)
+            return reason_set(why, -EINVAL, "--inject \"%s\": expected none, firmware=N, host=N, status=N, report-size=N "
+                              "or other-data, perhaps with *N behind it, and %u together", words, INJECTION_MAX);
+        for (uint32_t n = 0; n < times; n++)
+            list[(*count)++] = injection;
+        word += size;
+        if (!*word)
+            return 0;
+    }
 }
 
 void injection_apply(const struct injection *injection, struct psp_answer *answer)

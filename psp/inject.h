@@ -21,9 +21,9 @@ struct injection {
 };
 
 /*
- * "none", "firmware=N", "host=N", "status=N", "report-size=N", "other-data"; "*N" behind it repeats it. Appends to the
- * list. Errors: -EINVAL, also when the list is full.
+ * "none", "firmware=N", "host=N", "status=N", "report-size=N", "other-data"; "*N" behind it repeats it; several with
+ * commas between them. Appends to the list. Errors: -EINVAL, also when the list is full.
  */
-int injection_parse(const char *word, struct injection list[INJECTION_MAX], size_t *count, struct reason *why) MUST_CHECK;
+int injection_parse(const char *words, struct injection list[INJECTION_MAX], size_t *count, struct reason *why) MUST_CHECK;
 
 void injection_apply(const struct injection *injection, struct psp_answer *answer);
