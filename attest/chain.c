@@ -56,11 +56,26 @@ static int take_vek(const struct cert_table *table, enum signing_key kind, X509 
     return 0;
 }
 
+/* The first ASK or ASVK of that name that came along; `found` is the name of another one. */
+static X509 *find_intermediate(const struct cert_table *table, const char *wanted, char found[64])
+{
+    for (size_t i = 0; i < table->count; i++) {
+        X509 *certificate = table->entries[i].kind == CERTIFICATE_ASK ? decode(&table->entries[i]) : NULL;
+
+        if (!certificate)
+            continue;
+        certificate_common_name(certificate, found);
+        if (strcmp(found, wanted) == 0)
+            return certificate;
+        certificate_free(&certificate);
+    }
+    return NULL;
+}
+
 /* ASK or ASVK: the built-in one where there is one, else what came along. A new reference in either case. */
 static int take_intermediate(const struct cert_table *table, const struct trust_roots *roots, const struct vek *vek,
                              X509 **ret_certificate, struct reason *why)
 {
-    const struct certificate_entry *entry = find_entry(table, CERTIFICATE_ASK);
     char wanted[64], found[64] = "none";
     X509 *certificate;
 
@@ -70,14 +85,10 @@ static int take_intermediate(const struct cert_table *table, const struct trust_
     if (certificate) {
         X509_up_ref(certificate);
     } else {
-        certificate = entry ? decode(entry) : NULL;
-        if (certificate)
-            certificate_common_name(certificate, found);
-        if (!certificate || strcmp(found, wanted) != 0) {
-            certificate_free(&certificate);
+        certificate = find_intermediate(table, wanted, found);
+        if (!certificate)
             return reason_set(why, -ENOKEY, "no certificate \"%s\" for the endorsement key, found \"%s\"", wanted,
                               found);
-        }
     }
     *ret_certificate = certificate;
     return 0;

@@ -134,6 +134,13 @@ static int check_known(const struct report *report, struct reason *why)
     return 0;
 }
 
+time_t verify_time_now(void)
+{
+    time_t now = time(NULL);
+
+    return now < VERIFY_TIME_FLOOR ? VERIFY_TIME_FLOOR : now;
+}
+
 int verify_report_with(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
                        const struct verify_options *options, struct verified *ret_verified, enum verify_step *ret_step,
                        struct reason *why)

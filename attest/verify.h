@@ -21,6 +21,15 @@ struct verified {
     bool software;           /* the root was a software secure processor's */
 };
 
+/*
+ * 2026-11-22, this version's date. A machine whose clock is behind it, by accident or because its host likes old
+ * certificates, verifies as of this date.
+ */
+#define VERIFY_TIME_FLOOR ((time_t)1795305600)
+
+/* The present time, at least VERIFY_TIME_FLOOR. */
+time_t verify_time_now(void);
+
 struct verify_options {
     time_t at;           /* when certificates and revocation lists have to be valid */
     bool allow_reserved; /* reserved bytes of the report that are not zero are left to the caller */

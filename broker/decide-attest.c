@@ -115,7 +115,8 @@ static enum verdict open_session(struct broker *broker, const struct challenge *
     struct session session = { .expires_ms = challenge->expires_ms,
                                .key = message->key,
                                .report = verified->report,
-                               .product = verified->product };
+                               .product = verified->product,
+                               .revocation_checked = verified->revocation_checked };
 
     memcpy(session.id, challenge->session, sizeof(session.id));
     memcpy(session.nonce, challenge->nonce, sizeof(session.nonce));

@@ -12,6 +12,9 @@
 /* Whether the volume's policy wants this launch; every check goes into the entry. */
 static enum verdict check_policy(const struct volume *volume, const struct session *session, struct entry *entry)
 {
+    const struct policy_facts facts = { .report = &session->report,
+                                        .product = session->product,
+                                        .revocation_checked = session->revocation_checked };
     struct policy policy;
     int r;
 
@@ -20,7 +23,7 @@ static enum verdict check_policy(const struct volume *volume, const struct sessi
     r = policy_parse(volume->policy.data, volume->policy.size, &policy, &entry->detail);
     if (r < 0)
         return r == -ENOMEM ? VERDICT_INTERNAL : VERDICT_STORE_DAMAGED;
-    policy_evaluate(&policy, &session->report, session->product, &entry->decision);
+    policy_evaluate(&policy, &facts, &entry->decision);
     policy_free(&policy);
     return entry->decision.failed ? VERDICT_POLICY : VERDICT_OK;
 }

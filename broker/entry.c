@@ -60,22 +60,6 @@ static void write_time(struct buffer *to, const struct timespec *time)
     buffer_printf(to, "{\"time\":\"%s.%03ldZ\"", text, time->tv_nsec / 1000000);
 }
 
-static void write_checks(struct buffer *to, const struct policy_decision *decision)
-{
-    buffer_add_text(to, ",\"checks\":[");
-    for (size_t i = 0; i < decision->count; i++) {
-        const struct policy_check *check = &decision->checks[i];
-
-        buffer_add_text(to, i ? ",{\"check\":" : "{\"check\":");
-        buffer_add_json_string(to, check->name);
-        buffer_printf(to, ",\"passed\":%s", check->passed ? "true" : "false");
-        write_text(to, "wanted", check->wanted);
-        write_text(to, "found", check->found);
-        buffer_add_text(to, "}");
-    }
-    buffer_add_text(to, "]");
-}
-
 void entry_write(const struct entry *entry, const char *trust, struct buffer *to)
 {
     write_time(to, &entry->time);
@@ -95,8 +79,10 @@ void entry_write(const struct entry *entry, const char *trust, struct buffer *to
         write_hex(to, "chip_id", entry->chip_id, sizeof(entry->chip_id));
         write_hex(to, "report", entry->report_digest, sizeof(entry->report_digest));
     }
-    if (entry->decision.count)
-        write_checks(to, &entry->decision);
+    if (entry->decision.count) {
+        buffer_add_text(to, ",\"checks\":");
+        policy_write_checks(&entry->decision, to);
+    }
     if (entry->detail.text[0])
         write_text(to, "detail", entry->detail.text);
     buffer_add_text(to, "}");

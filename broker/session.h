@@ -22,6 +22,7 @@ struct session {
     struct guest_public_key key;
     struct report report;
     enum product product;
+    bool revocation_checked;
     uint8_t report_digest[SHA384_BYTES];
 };
 

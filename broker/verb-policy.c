@@ -31,7 +31,7 @@ static int keep_policy(struct store *store, const char *resource, const struct p
 {
     CLEANUP_BUFFER struct buffer document = BUFFER_EMPTY;
 
-    policy_document_write(policy, &document);
+    policy_write(policy, &document);
     if (buffer_error(&document) < 0)
         return -ENOMEM;
     if (document.size > POLICY_MAX_BYTES)

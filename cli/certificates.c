@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/certificate-files.h"
+#include "cli/evidence.h"
 
 #define REQUEST_MS 90000u
 
@@ -89,7 +90,7 @@ static int get(const char *folder, enum certificate_encoding encoding)
 
     if (r < 0) {
         log_error("%s", reason_text(&why, r));
-        return CLI_EXIT_DEVICE;
+        return EXIT_DEVICE;
     }
     r = cert_table_parse(answer->certificates, answer->certificates_size, &table, &why);
     if (answer->certificates_size && r < 0)
@@ -100,7 +101,7 @@ static int get(const char *folder, enum certificate_encoding encoding)
         r = write_table(&table, folder, encoding, &why);
     if (r < 0) {
         log_error("%s", reason_text(&why, r));
-        return r == -EIO ? COMMAND_MISUSE : CLI_EXIT_CERTIFICATES;
+        return r == -EIO ? COMMAND_MISUSE : VERIFY_EXIT_CERTIFICATES;
     }
     log_info("%zu certificates by %s, in %s; nothing about them has been verified", table.count,
              device_back_end_name(answer->back_end), folder);

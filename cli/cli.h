@@ -6,12 +6,8 @@
 
 #include "base/command.h"
 
-/* Exit codes of the verbs around attestation, besides 0 and 1. */
-enum cli_exit {
-    CLI_EXIT_SIGNATURE = 2,    /* signature or chain */
-    CLI_EXIT_CERTIFICATES = 3, /* certificates are not to be had */
-    CLI_EXIT_DEVICE = 6,       /* this guest's secure processor cannot be asked, or refuses */
-};
+/* This guest's secure processor cannot be asked, or refuses; for what does not verify see verify_exit in evidence.h. */
+#define EXIT_DEVICE 6
 
 extern const struct command verb_measure;
 extern const struct command verb_manifest_create;
@@ -26,3 +22,10 @@ extern const struct command verb_fetch_vcek;
 extern const struct command verb_fetch_crl;
 extern const struct command verb_key;
 extern const struct command verb_ok;
+extern const struct command verb_verify_certs;
+extern const struct command verb_verify_attestation;
+extern const struct command verb_verify_report;
+extern const struct command verb_display_report;
+extern const struct command verb_display_certs;
+extern const struct command verb_display_key;
+extern const struct command verb_display_firmware;

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "cli/certificate-files.h"
+#include "cli/evidence.h"
 #include "cli/fetch-check.h"
 #include "cli/kds.h"
 
@@ -106,12 +107,12 @@ static int obtain(struct fetch *f, enum kds_item item)
         r = kds_get(buffer_text(&url), f->deadline_ms, &body, &why);
     if (r < 0) {
         log_error("%s", reason_text(&why, r));
-        return CLI_EXIT_CERTIFICATES;
+        return VERIFY_EXIT_CERTIFICATES;
     }
     r = fetch_check(&request, &body, f->roots, &f->fetched, &why);
     if (r < 0) {
         log_error("%s: %s", buffer_text(&url), reason_text(&why, r));
-        return r == -ENOKEY ? CLI_EXIT_CERTIFICATES : CLI_EXIT_SIGNATURE;
+        return r == -ENOKEY ? VERIFY_EXIT_CERTIFICATES : VERIFY_EXIT_SIGNATURE;
     }
     if (f->cache && put_in_cache(f, &request, &body, &why) < 0) {
         log_error("%s", why.text);

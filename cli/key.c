@@ -48,7 +48,7 @@ static int derive(const char *path, const struct device_key_request *request)
     r = device_derive_key(request, NULL, clock_ms() + REQUEST_MS, &key, &why);
     if (r < 0) {
         log_error("%s", reason_text(&why, r));
-        return CLI_EXIT_DEVICE;
+        return EXIT_DEVICE;
     }
     r = file_write(path, 0600, key.bytes, key.size, &why);
     if (r < 0) {

@@ -197,7 +197,7 @@ static int run(const struct command *command, int argc, char **argv)
         print_json(&findings, good);
     else
         print_text(&findings);
-    return good ? COMMAND_OK : CLI_EXIT_DEVICE;
+    return good ? COMMAND_OK : EXIT_DEVICE;
 }
 
 const struct command verb_ok = {

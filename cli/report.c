@@ -80,7 +80,7 @@ static int get(struct options *o)
     r = device_get_report(&request, NULL, clock_ms() + REQUEST_MS, answer, &why);
     if (r < 0) {
         log_error("%s", reason_text(&why, r));
-        return r == -EPERM || r == -EINVAL ? COMMAND_MISUSE : CLI_EXIT_DEVICE;
+        return r == -EPERM || r == -EINVAL ? COMMAND_MISUSE : EXIT_DEVICE;
     }
     r = write_files(o, answer, &why);
     if (r < 0) {

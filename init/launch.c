@@ -46,9 +46,10 @@ int stage_report(struct boot *boot)
 
 int stage_expect(struct boot *boot)
 {
+    const struct policy_facts facts = { .report = &boot->report, .product = report_product(&boot->report) };
     struct policy_decision decision;
 
-    policy_evaluate(&boot->config.expect, &boot->report, report_product(&boot->report), &decision);
+    policy_evaluate(&boot->config.expect, &facts, &decision);
     if (!decision.failed)
         return 0;
     (void)reason_set(&boot->why, -EACCES, "%s: expected %s, found %s", decision.failed->name, decision.failed->wanted,

@@ -24,7 +24,7 @@ def _():
     equal((entry["event"], entry["outcome"], entry["reason"]), ("release", "granted", "ok"))
     equal(entry["measurement"], GOOD_MEASUREMENT)
     equal(entry["resource"], "default/volume/data")
-    equal([check["passed"] for check in entry["checks"]], [True] * 4)
+    equal([check["passed"] for check in entry["checks"]], [True] * 5)
     equal(broker.row(result["request"]), entry, "row of the store")
 
 
@@ -377,7 +377,7 @@ def wrong(entry):
 def _():
     entry = deny_release("policy", {"measurement": "b6" * 48})
     equal(wrong(entry), [("measurement", GOOD_MEASUREMENT, "b6" * 48)])
-    equal(len(entry["checks"]), 4, "every check is listed")
+    equal(len(entry["checks"]), 5, "every check is listed")
     shown = must("log", "show", "--dir", broker.directory, "--request", entry["request"])
     true("WRONG  measurement" in shown and "wanted " + GOOD_MEASUREMENT in shown, shown)
 

@@ -13,7 +13,8 @@ import tap  # noqa: E402
 
 POSTERN = os.path.join(TOP, "build/bin/postern")
 FIRMWARE = "/builder/firmware/OVMF.amdsev.fd"
-VERBS = ["measure", "manifest create", "volume create", "launch", "timeline"]
+VERBS = ["measure", "manifest create", "volume create", "launch", "timeline", "verify certs", "verify attestation", "verify report",
+         "display report", "display certs", "display key", "display firmware"]
 
 
 def run(*words, **more):

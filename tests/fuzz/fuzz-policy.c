@@ -9,8 +9,9 @@ static bool allows(const struct policy *policy, const struct report *report)
 {
     struct policy_decision decision;
     size_t passed = 0;
+    const struct policy_facts facts = { .report = report, .product = PRODUCT_TURIN };
 
-    policy_evaluate(policy, report, PRODUCT_TURIN, &decision);
+    policy_evaluate(policy, &facts, &decision);
     REQUIRE(decision.count && decision.count <= POLICY_MAX_CHECKS);
     for (size_t i = 0; i < decision.count; i++) {
         const struct policy_check *check = &decision.checks[i];

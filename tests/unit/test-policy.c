@@ -14,6 +14,14 @@
     "22222222222222222222222222222222" "22222222222222222222222222222222" "22222222222222222222222222222222"
 #define HOST_DATA_33 "33333333333333333333333333333333" "33333333333333333333333333333333"
 
+static void evaluate(const struct policy *policy, const struct report *report, enum product product,
+                     struct policy_decision *ret_decision)
+{
+    const struct policy_facts facts = { .report = report, .product = product };
+
+    policy_evaluate(policy, &facts, ret_decision);
+}
+
 static struct policy parse_right(const char *text)
 {
     struct policy policy;
@@ -82,9 +90,9 @@ static void refuses_bad_documents(void **state UNUSED)
 {
     assert_refused("", "JSON");
     assert_refused("[]", "top level: expected an object");
-    assert_refused("{}", "measurements: missing, expected an array");
+    assert_refused("{}", "measurements: missing, and neither manifests, id_keys nor author_keys instead");
     assert_refused("{\"measurements\":[]}", "measurements: empty: nothing could ever be allowed");
-    assert_refused("{\"measurements\":null}", "measurements: expected an array, found null");
+    assert_refused("{\"measurements\":null}", "measurements: missing, and neither");
     assert_refused("{\"measurements\":\"" DIGEST_11 "\"}", "measurements: expected an array, found string");
     assert_refused("{\"measurements\":[1]}", "measurements[0]: expected a string, found int");
     assert_refused("{\"measurements\":[\"" DIGEST_11 "\",null]}", "measurements[1]: expected a string, found null");
@@ -138,13 +146,13 @@ static const char whole[] = "{\"measurements\":[\"" DIGEST_22 "\",\"" DIGEST_11 
 
 static void allows_what_passes_every_check(void **state UNUSED)
 {
-    static const char *const names[] = { "guest_policy.debug", "guest_policy.migrate_ma", "vmpl", "minimum_tcb",
-                                         "host_data", "measurement" };
+    static const char *const names[] = { "guest_policy.debug", "guest_policy.migrate_ma", "vmpl", "signing_key",
+                                         "minimum_tcb", "host_data", "measurement" };
     struct policy policy = parse_right(whole);
     struct report report = report_that_passes();
     struct policy_decision decision;
 
-    policy_evaluate(&policy, &report, PRODUCT_MILAN, &decision);
+    evaluate(&policy, &report, PRODUCT_MILAN, &decision);
     assert_null(decision.failed);
     assert_int_equal(decision.count, ARRAY_SIZE(names));
     for (size_t i = 0; i < decision.count; i++) {
@@ -161,7 +169,7 @@ static void assert_denied(const struct policy *policy, const struct report *repo
     struct policy_decision decision;
     size_t passed = 0;
 
-    policy_evaluate(policy, report, product, &decision);
+    evaluate(policy, report, product, &decision);
     assert_non_null(decision.failed);
     assert_string_equal(decision.failed->name, name);
     assert_string_equal(decision.failed->wanted, wanted);
@@ -224,12 +232,12 @@ static void compares_tcb_by_the_product(void **state UNUSED)
     struct policy_decision decision;
 
     report.reported_tcb = UINT64_C(0x0500000004030201);
-    policy_evaluate(&policy, &report, PRODUCT_TURIN, &decision);
+    evaluate(&policy, &report, PRODUCT_TURIN, &decision);
     assert_null(decision.failed);
-    policy_evaluate(&policy, &report, PRODUCT_GENOA, &decision); /* has no FMC */
+    evaluate(&policy, &report, PRODUCT_GENOA, &decision); /* has no FMC */
     assert_string_equal(decision.failed->name, "minimum_tcb");
     memset(&policy.minimum_tcb, 0, sizeof(policy.minimum_tcb));
-    policy_evaluate(&policy, &report, PRODUCT_UNKNOWN, &decision); /* its layout is not known */
+    evaluate(&policy, &report, PRODUCT_UNKNOWN, &decision); /* its layout is not known */
     assert_string_equal(decision.failed->name, "minimum_tcb");
     policy_free(&policy);
 }
@@ -243,14 +251,14 @@ static void allows_what_the_document_allows(void **state UNUSED)
 
     report.policy |= GUEST_POLICY_DEBUG | GUEST_POLICY_MIGRATE_MA;
     report.vmpl = 2;
-    policy_evaluate(&policy, &report, PRODUCT_MILAN, &decision);
+    evaluate(&policy, &report, PRODUCT_MILAN, &decision);
     assert_null(decision.failed);
     assert_string_equal(decision.checks[0].wanted, "any");
     report.policy = 0; /* allowed is not demanded */
-    policy_evaluate(&policy, &report, PRODUCT_MILAN, &decision);
+    evaluate(&policy, &report, PRODUCT_MILAN, &decision);
     assert_null(decision.failed);
     report.vmpl = 0;
-    policy_evaluate(&policy, &report, PRODUCT_MILAN, &decision);
+    evaluate(&policy, &report, PRODUCT_MILAN, &decision);
     assert_string_equal(decision.failed->name, "vmpl");
     policy_free(&policy);
 }
@@ -261,7 +269,7 @@ static void allows_nothing_by_an_empty_policy(void **state UNUSED)
     struct report report = report_that_passes();
     struct policy_decision decision;
 
-    policy_evaluate(&policy, &report, PRODUCT_MILAN, &decision);
+    evaluate(&policy, &report, PRODUCT_MILAN, &decision);
     assert_string_equal(decision.failed->name, "measurement");
     assert_string_equal(decision.failed->wanted, "one of 0");
 }
@@ -288,10 +296,10 @@ static void reads_a_guests_expectations(void **state UNUSED)
     read_expectations("{}", &policy, &why);
     assert_string_equal(why.text, "");
     memset(report.measurement, 0x99, sizeof(report.measurement)); /* its own, which it cannot know */
-    policy_evaluate(&policy, &report, PRODUCT_MILAN, &decision);
+    evaluate(&policy, &report, PRODUCT_MILAN, &decision);
     assert_null(decision.failed);
     report.policy |= GUEST_POLICY_DEBUG;
-    policy_evaluate(&policy, &report, PRODUCT_MILAN, &decision);
+    evaluate(&policy, &report, PRODUCT_MILAN, &decision);
     assert_string_equal(decision.failed->name, "guest_policy.debug");
     read_expectations("{\"measurements\":[\"" DIGEST_11 "\"]}", &policy, &why);
     assert_string_equal(why.text, "measurements: unknown member");
