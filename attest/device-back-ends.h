@@ -9,8 +9,8 @@
 
 /*
  * A report by configfs-tsm, whose folder of reports is `folder`: an item of our own is made in it and taken away again.
- * Errors: -ENODEV no such interface, or another provider than sev_guest; -EAGAIN somebody changed the request each time;
- * -EBADMSG an answer that is not what was asked for; -EINVAL a VMPL below the floor; -EBUSY, -errno.
+ * Errors: -ENODEV no such interface, or another provider than sev_guest; -EAGAIN somebody changed the request each
+ * time; -EBADMSG an answer that is not what was asked for; -EINVAL a VMPL below the floor; -EBUSY, -errno.
  */
 int tsm_get_report(const char *folder, const uint8_t report_data[REPORT_DATA_BYTES], uint32_t vmpl,
                    uint64_t deadline_ms, struct device_report *to, struct reason *why) MUST_CHECK;

@@ -1,4 +1,4 @@
-/* /dev/sev-guest. The host relays the messages, answers for itself in the upper half of exitinfo2, owns the certificates. */
+/* /dev/sev-guest. The host relays messages, answers for itself in the upper half of exitinfo2, owns certificates. */
 #include <errno.h>
 #include <linux/sev-guest.h>
 #include <openssl/crypto.h>

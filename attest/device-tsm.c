@@ -119,7 +119,7 @@ static int set_level(int item, uint32_t vmpl, uint64_t *ret_writes, struct reaso
     return 0;
 }
 
-/* The attribute counts writes: another number than that of ours means that somebody else's were among them, or ours not. */
+/* The attribute counts writes: another number than ours means that somebody else's were among them, or ours not. */
 static int check_generation(int item, uint64_t expected, struct reason *why)
 {
     uint64_t generation;
@@ -128,8 +128,8 @@ static int check_generation(int item, uint64_t expected, struct reason *why)
     if (r < 0)
         return r;
     if (generation != expected)
-        return reason_set(why, -EAGAIN, "configfs-tsm: the request was changed meanwhile: generation %llu, expected %llu",
-                          (unsigned long long)generation, (unsigned long long)expected);
+        return reason_set(why, -EAGAIN, "configfs-tsm: the request was changed meanwhile: generation %llu, expected "
+                          "%llu", (unsigned long long)generation, (unsigned long long)expected);
     return 0;
 }
 

@@ -1,4 +1,4 @@
-/* Choosing between the ways to the secure processor. The host relays requests and answers, and can drop or delay them. */
+/* Choosing between the ways to the secure processor. The host relays requests and answers, can drop or delay them. */
 #include "attest/device.h"
 
 #include <errno.h>

@@ -24,8 +24,8 @@ enum purpose {
 };
 
 /*
- * REPORT_DATA for a purpose over `data`. `label` names the domain; PURPOSE_RELEASE and PURPOSE_CHOSEN have none. Errors:
- * -EINVAL without a label where one is needed or for PURPOSE_CHOSEN with another size than 64 bytes, -EPERM for
+ * REPORT_DATA for a purpose over `data`. `label` names the domain; PURPOSE_RELEASE and PURPOSE_CHOSEN have none.
+ * Errors: -EINVAL without a label where one is needed or for PURPOSE_CHOSEN with another size than 64 bytes, -EPERM for
  * PURPOSE_CHOSEN with a tail that is reserved, -ENOMEM.
  */
 int purpose_report_data(enum purpose purpose, const char *label, const void *data, size_t size,

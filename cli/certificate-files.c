@@ -103,8 +103,8 @@ void certificate_encode_crl(X509_CRL *crl, enum certificate_encoding encoding, s
 {
     BIO *bio = BIO_new(BIO_s_mem());
 
-    take_bio(bio, bio && (encoding == ENCODING_PEM ? PEM_write_bio_X509_CRL(bio, crl) : i2d_X509_CRL_bio(bio, crl)) == 1,
-             to);
+    take_bio(bio, bio && (encoding == ENCODING_PEM ? PEM_write_bio_X509_CRL(bio, crl) :
+                                                     i2d_X509_CRL_bio(bio, crl)) == 1, to);
 }
 
 int certificate_make_folder(const char *folder, struct reason *why)

@@ -1,4 +1,4 @@
-/* Certificates in a folder, under the names and in the encodings that snpguest gives them. Their contents are anybody's. */
+/* Certificates in a folder, with snpguest's names and encodings. Their contents are anybody's. */
 #pragma once
 
 #include <openssl/x509.h>

@@ -96,7 +96,8 @@ static int get(const char *folder, enum certificate_encoding encoding)
     if (answer->certificates_size && r < 0)
         reason_prefix(&why, "the host's certificates");
     else if (!answer->certificates_size || !table.count)
-        r = reason_set(&why, -ENOENT, "the host attaches no certificates to reports; `postern fetch` gets them from AMD");
+        r = reason_set(&why, -ENOENT, "the host attaches no certificates to reports; `postern fetch` gets them "
+                       "from AMD");
     if (r == 0)
         r = write_table(&table, folder, encoding, &why);
     if (r < 0) {
@@ -128,8 +129,8 @@ static int run(const struct command *command, int argc, char **argv)
 const struct command verb_certificates = {
     .program = "postern",
     .name = "certificates",
-    .summary = "Writes the certificates that the host attaches to this guest's reports: ark, ask or asvk, vcek or vlek.\n"
-               "The host chose them; `postern verify certs` says what they are worth.",
+    .summary = "Writes the certificates that the host attaches to this guest's reports: ark, ask or asvk, vcek or\n"
+               "vlek. The host chose them; `postern verify certs` says what they are worth.",
     .usage = "PEM|DER DIR",
     .example = "  postern certificates PEM ./\n",
     .run = run,

@@ -49,7 +49,8 @@ static int check_chain(const struct kds_request *request, X509 *intermediate, X5
         return reason_set(why, -EKEYREJECTED, "the chain's root is not the pinned ARK-%s",
                           product_name(request->product));
     if (strcmp(found, wanted) != 0)
-        return reason_set(why, -EKEYREJECTED, "the chain's first certificate is \"%s\", expected \"%s\"", found, wanted);
+        return reason_set(why, -EKEYREJECTED, "the chain's first certificate is \"%s\", expected \"%s\"", found,
+                          wanted);
     if (X509_check_issued(pinned, intermediate) != X509_V_OK ||
         X509_verify(intermediate, X509_get0_pubkey(pinned)) != 1)
         return reason_set(why, -EKEYREJECTED, "\"%s\" is not signed by the pinned root", found);

@@ -216,8 +216,8 @@ static int find_product(struct fetch *f, struct reason *why)
         return r;
     if (f->model) {
         f->product = kds_product_from_name(f->model);
-        return f->product ? 0 : reason_set(why, -EINVAL, "processor model \"%s\": expected Milan, Genoa, Bergamo, Siena "
-                                           "or Turin", f->model);
+        return f->product ? 0 : reason_set(why, -EINVAL, "processor model \"%s\": expected Milan, Genoa, Bergamo, "
+                                           "Siena or Turin", f->model);
     }
     if (!f->report_path)
         return reason_set(why, -EINVAL, "for which processor? name its model, or a report with --report");
@@ -284,7 +284,8 @@ static int run_item(const struct command *command, int argc, char **argv, enum k
     struct fetch f = { .base = KDS_DEFAULT_BASE, .deadline_s = 60, .vlek = vlek };
     const char *words[4];
     const struct option_row rows[] = {
-        OPTION("processor-model", "NAME", "Milan, Genoa, Bergamo, Siena or Turin", OPTION_TEXT, &f.model, .letter = 'p'),
+        OPTION("processor-model", "NAME", "Milan, Genoa, Bergamo, Siena or Turin", OPTION_TEXT, &f.model,
+               .letter = 'p'),
         OPTION("report", "FILE", "the report that tells the model", OPTION_TEXT, &f.report_path, .letter = 'r'),
         OPTION("endorser", "WHICH", "vcek (default) or vlek", OPTION_TEXT, &f.endorser, .letter = 'e'),
         OPTION("print-url", NULL, "print the URL and fetch nothing", OPTION_FLAG, &f.print_url),

@@ -71,8 +71,8 @@ int kds_write_url(const char *base, const struct kds_request *request, struct bu
         return buffer_error(to);
     }
     if (report_signing_key(request->report) != SIGNING_KEY_VCEK)
-        return reason_set(why, -EINVAL, "the report is not signed by a VCEK; a VLEK's certificate comes with the report "
-                          "(postern certificates), its chain from `postern fetch vlek-ca`");
+        return reason_set(why, -EINVAL, "the report is not signed by a VCEK; a VLEK's certificate comes with the "
+                          "report (postern certificates), its chain from `postern fetch vlek-ca`");
     if (all_zero(request->report->chip_id, CHIP_ID_BYTES))
         return reason_set(why, -EINVAL, "the report's chip id is masked: no certificate can be asked for with it");
     tcb = tcb_decode(request->product, request->report->reported_tcb);

@@ -29,7 +29,8 @@ enum product kds_product_from_name(const char *name);
  * BASE/vcek/v1/Milan/cert_chain and so on. Errors: -EINVAL for a base that is no http or https URL, for a report
  * that no VCEK signs or whose chip id is masked; the buffer's.
  */
-int kds_write_url(const char *base, const struct kds_request *request, struct buffer *to, struct reason *why) MUST_CHECK;
+int kds_write_url(const char *base, const struct kds_request *request, struct buffer *to,
+                  struct reason *why) MUST_CHECK;
 
 /*
  * The place in a cache: for a VCEK "vcek/HWID/bl02_tee00_snp06_ucode21_vcek.der" as Trustee's offline store has it (on

@@ -203,8 +203,8 @@ static int run(const struct command *command, int argc, char **argv)
 const struct command verb_ok = {
     .program = "postern",
     .name = "ok",
-    .summary = "Says what this guest is, as its kernel sees it. Exit status 0: an SEV-SNP guest that can ask its processor\n"
-               "for reports; 6: not. A report proves it to others, this does not.",
+    .summary = "Says what this guest is, as its kernel sees it. Exit status 0: an SEV-SNP guest that can ask its\n"
+               "processor for reports; 6: not. A report proves it to others, this does not.",
     .usage = "[OPTION…]",
     .example = "  postern ok\n",
     .run = run,

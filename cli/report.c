@@ -126,8 +126,8 @@ static int run(const struct command *command, int argc, char **argv)
 const struct command verb_report = {
     .program = "postern",
     .name = "report",
-    .summary = "Asks this guest's secure processor for a report over the 64 bytes of REQUEST and writes its 1184 bytes\n"
-               "to OUT. For debug images: bytes that end as those of Postern's own purposes do are refused.",
+    .summary = "Asks this guest's secure processor for a report over the 64 bytes of REQUEST and writes its 1184\n"
+               "bytes to OUT. For debug images: bytes that end as those of Postern's own purposes do are refused.",
     .usage = "OUT REQUEST [OPTION…]",
     .example = "  postern report report.bin request-file.txt --random\n",
     .run = run,

@@ -123,7 +123,8 @@ static int write_files(const struct new_chip *chip, const char *directory, struc
     } files[] = {
         { "ark.pem", NULL, chip->ark },       { "ask.pem", NULL, chip->ask },       { "vcek.pem", NULL, chip->vcek },
         { "asvk.pem", NULL, chip->asvk },     { "vlek.pem", NULL, chip->vlek },     { "ark.key", chip->ark_key, NULL },
-        { "ask.key", chip->ask_key, NULL },   { "vcek.key", chip->vcek_key, NULL }, { "asvk.key", chip->asvk_key, NULL },
+        { "ask.key", chip->ask_key, NULL },   { "vcek.key", chip->vcek_key, NULL },
+        { "asvk.key", chip->asvk_key, NULL },
         { "vlek.key", chip->vlek_key, NULL },
     };
     CLEANUP_BUFFER struct buffer json = BUFFER_EMPTY;

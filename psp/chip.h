@@ -57,8 +57,8 @@ size_t chip_id_size(enum product product);
 int chip_make(const char *path, enum product product, struct reason *why) MUST_CHECK;
 
 /*
- * Loads what signing needs; with `vlek` the operator's endorsement key is loaded into the chip, and the certificates are
- * its. Errors: -errno, -EBADMSG for files that are not as chip_make() writes them.
+ * Loads what signing needs; with `vlek` the operator's endorsement key is loaded into the chip, and the certificates
+ * are its. Errors: -errno, -EBADMSG for files that are not as chip_make() writes them.
  */
 int chip_load(const char *path, bool vlek, struct chip **ret_chip, struct reason *why) MUST_CHECK;
 

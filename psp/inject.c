@@ -63,8 +63,9 @@ int injection_parse(const char *words, struct injection list[INJECTION_MAX], siz
         uint32_t times;
 
         if (parse_one(word, size, &injection, &times) < 0 || times > INJECTION_MAX - *count)
-            return reason_set(why, -EINVAL, "--inject \"%s\": expected none, firmware=N, host=N, status=N, report-size=N "
-                              "or other-data, perhaps with *N behind it, and %u together", words, INJECTION_MAX);
+            return reason_set(why, -EINVAL, "--inject \"%s\": expected none, firmware=N, host=N, status=N, "
+                              "report-size=N or other-data, perhaps with *N behind it, and %u together", words,
+                              INJECTION_MAX);
         for (uint32_t n = 0; n < times; n++)
             list[(*count)++] = injection;
         word += size;

@@ -1,4 +1,4 @@
-/* Failures on demand: what firmware and host answer to the first, second … request of a launch, for tests of guests. */
+/* Failures on demand: what firmware and host answer to the first, second … request of a launch. For tests of guests. */
 #pragma once
 
 #include "base/reason.h"
@@ -24,6 +24,7 @@ struct injection {
  * "none", "firmware=N", "host=N", "status=N", "report-size=N", "other-data"; "*N" behind it repeats it; several with
  * commas between them. Appends to the list. Errors: -EINVAL, also when the list is full.
  */
-int injection_parse(const char *words, struct injection list[INJECTION_MAX], size_t *count, struct reason *why) MUST_CHECK;
+int injection_parse(const char *words, struct injection list[INJECTION_MAX], size_t *count,
+                    struct reason *why) MUST_CHECK;
 
 void injection_apply(const struct injection *injection, struct psp_answer *answer);

@@ -176,7 +176,8 @@ static void answer_vcek(struct kds *kds, const struct kds_query *query, struct b
         return;
     }
     kds->free_ms = clock_ms() + 1000u * kds->throttle_s;
-    if (memcmp(query->chip_id, kds->identity.chip_id, CHIP_ID_BYTES) != 0 || !tcb_equal(&query->tcb, &kds->identity.tcb))
+    if (memcmp(query->chip_id, kds->identity.chip_id, CHIP_ID_BYTES) != 0 ||
+        !tcb_equal(&query->tcb, &kds->identity.tcb))
         refuse(404, 0, "no such chip at this TCB", to);
     else
         respond(200, "application/pkix-cert", 0, kds->vcek.data, kds->vcek.size, to);

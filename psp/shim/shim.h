@@ -21,7 +21,8 @@
 int line_open(int *ret_fd, struct reason *why) MUST_CHECK;
 
 /*
- * One request at a time, whichever thread it comes from: sends a request and waits for its answer, some seconds, several times. What is on the line besides is skipped.
+ * One request at a time, whichever thread it comes from: sends a request and waits for its answer, some seconds,
+ * several times. What is on the line besides is skipped.
  * Errors: -ETIMEDOUT when no answer came, -EBADMSG for an answer that is none, -EPROTO when the other end did not
  * understand, -errno.
  */

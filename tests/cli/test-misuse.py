@@ -14,7 +14,8 @@ import tap  # noqa: E402
 POSTERN = os.path.join(TOP, "build/bin/postern")
 FIRMWARE = "/builder/firmware/OVMF.amdsev.fd"
 VERBS = ["measure", "manifest create", "volume create", "launch", "timeline", "verify certs", "verify attestation", "verify report",
-         "display report", "display certs", "display key", "display firmware"]
+         "display report", "display certs", "display key", "display firmware", "report", "certificates", "fetch ca",
+         "fetch vlek-ca", "fetch vcek", "fetch crl", "key", "ok"]
 
 
 def run(*words, **more):
