@@ -129,13 +129,13 @@ endef
 build/bin/postern: $(call program,cli) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),$(DISKS) $(COMMON))
 build/bin/postern-psp: $(call program,psp) $(call objects,base/static) $(LIBRARIES)
-	$(call link,$(STATIC_PIE),-ljson-c -lcrypto -lz -lzstd)
+	$(call link,$(STATIC_PIE),-ljson-c -lllhttp -lcrypto -lz -lzstd -lpthread)
 $(TESTED)/bin/postern-broker: $(call program,broker) $(LIBRARIES)
 	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
 build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
 build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(call objects,base/static) $(LIBRARIES)
-	$(call link,$(STATIC_PIE),-lfuse3)
+	$(call link,$(STATIC_PIE),-lfuse3 -lpthread)
 comma := ,
 
 # ---- tests: each tests/unit/test-X.c is a cmocka program, each tests/fuzz/fuzz-X.c a libFuzzer target
@@ -184,6 +184,17 @@ build/tests/%: tests/vm/%.c $(call objects,base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
 	    $(CRYPTO) -lz -lzstd
+
+# The kernel's configfs-tsm in test overlays, for the image's kernel: both come from the same state of the archive.
+HEADERS := $(lastword $(sort $(wildcard /usr/src/linux-headers-*-cloud-amd64)))
+build/tests/postern-psp-tsm.ko: psp/tsm-module/postern-psp-tsm.c
+	$(call say,KO,$@)
+	$(if $(HEADERS),,$(error no kernel headers in the builder root: linux-headers-cloud-amd64 is missing))
+	$(Q)mkdir -p build/tests/tsm-module && cp $< build/tests/tsm-module/ && \
+	    echo 'obj-m := postern-psp-tsm.o' >build/tests/tsm-module/Kbuild && \
+	    $(MAKE) --no-print-directory -s -C $(HEADERS) M=$(CURDIR)/build/tests/tsm-module \
+	        CONFIG_DEBUG_INFO_BTF_MODULES= modules && \
+	    strip --strip-debug -o $@ build/tests/tsm-module/postern-psp-tsm.ko
 
 # A guest that tests of the broker can make lie, with a processor of its own.
 $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
@@ -236,10 +247,10 @@ lint: $(PROGRAMS)
 	@tests/run $(TESTS_LINT)
 check-image: image
 	@tests/run $(TESTS_IMAGE)
-check-vm: image build/tests/device-probe
+check-vm: image build/tests/device-probe build/tests/postern-psp-tsm.ko
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.
-check-built: image $(UNIT) $(FUZZ) $(DIFFERENTIAL) build/tests/device-probe $(TESTED)/tests/release-client
+check-built: image $(UNIT) $(FUZZ) $(DIFFERENTIAL) build/tests/device-probe build/tests/postern-psp-tsm.ko $(TESTED)/tests/release-client
 check-run:
 	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 

@@ -94,7 +94,7 @@ static enum verdict check_binding(const struct message_attestation *message, con
 
     message_write_canonical(message->nonce, &message->key, &canonical);
     if (buffer_error(&canonical) < 0 ||
-        purpose_report_data(PURPOSE_RELEASE, NULL, canonical.data, canonical.size, wanted) < 0)
+        purpose_report_data(PURPOSE_RELEASE, NULL, canonical.data, canonical.size, wanted, NULL) < 0)
         return VERDICT_INTERNAL;
     if (!purpose_is_release(report->report_data)) {
         add_check(entry, "purpose", wanted + PURPOSE_TAG_OFFSET, report->report_data + PURPOSE_TAG_OFFSET,

@@ -7,6 +7,8 @@
 #include "base/command.h"
 
 #define POSTERN_VERSION "0.3"
+/* This guest's secure processor cannot be asked, or refuses; for what does not verify see verify_exit in evidence.h. */
+#define EXIT_DEVICE 6
 
 extern const struct command verb_measure;
 extern const struct command verb_generate_key_digest;
@@ -21,6 +23,14 @@ extern const struct command verb_volume_create;
 extern const struct command verb_launch;
 extern const struct command verb_timeline;
 extern const struct command verb_host;
+extern const struct command verb_report;
+extern const struct command verb_certificates;
+extern const struct command verb_fetch_ca;
+extern const struct command verb_fetch_vlek_ca;
+extern const struct command verb_fetch_vcek;
+extern const struct command verb_fetch_crl;
+extern const struct command verb_key;
+extern const struct command verb_ok;
 extern const struct command verb_verify_certs;
 extern const struct command verb_verify_attestation;
 extern const struct command verb_verify_report;

@@ -50,5 +50,8 @@ int stage_volumes(struct boot *boot) MUST_CHECK;
 int stage_root(struct boot *boot) MUST_CHECK;
 int stage_handoff(struct boot *boot) MUST_CHECK;
 
+/* Takes configfs away, which is there for reports of PID 1 and not for workloads; fine when it is not mounted. */
+void launch_unmount_configfs(void);
+
 /* Wipes every secret that the boot still holds. */
 void boot_wipe(struct boot *boot);

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "base/clock.h"
 #include "base/encode.h"
@@ -12,10 +13,32 @@
 
 #define REPORT_MS 30000u
 
+#define CONFIGFS "/sys/kernel/config"
+
+/*
+ * configfs, one of the two ways to a report. Its place is there when its module is loaded; a kernel without it has the
+ * other way.
+ */
+static int mount_configfs(struct reason *why)
+{
+    if (mount("configfs", CONFIGFS, "configfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0 && errno != ENOENT &&
+        errno != ENODEV && errno != EBUSY)
+        return reason_set(why, -errno, CONFIGFS ": cannot be mounted: %s", strerror(errno));
+    return 0;
+}
+
+void launch_unmount_configfs(void)
+{
+    (void)umount2(CONFIGFS, MNT_DETACH);
+}
+
 int stage_report(struct boot *boot)
 {
-    int r = device_get_report(PURPOSE_SELF, "launch", "", 0, clock_ms() + REPORT_MS, &boot->self, &boot->why);
+    const struct device_request request = { PURPOSE_SELF, "launch", "", 0, DEVICE_VMPL_OWN };
+    int r = mount_configfs(&boot->why);
 
+    if (r == 0)
+        r = device_get_report(&request, NULL, clock_ms() + REPORT_MS, &boot->self, &boot->why);
     if (r == 0)
         r = report_parse(boot->self.report, sizeof(boot->self.report), &boot->report, &boot->why);
     return r < 0 ? boot_refuse(boot, REFUSAL_REPORT, r) : 0;

@@ -3,6 +3,7 @@
  * workload, and the machine lives as long as that does.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -47,22 +48,27 @@ int stage_handoff(struct boot *b)
     return r < 0 ? boot_refuse(b, REFUSAL_WORKLOAD, r) : 0;
 }
 
-/* What the report stage adds to its line: the launch, by the name under which brokers log it. */
-static const char *note_for(const char *stage, char *room)
+#define NOTE_BYTES 128
+
+/*
+ * What the report stage adds to its line: the launch, by the name under which brokers log it, and how the processor was
+ * reached.
+ */
+static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {
-    static const char prefix[] = "report_id ";
+    char report_id[HEX_TEXT_BYTES(REPORT_ID_BYTES)];
 
     if (strcmp(stage, "report") != 0)
         return NULL;
-    memcpy(room, prefix, sizeof(prefix));
-    hex_encode(boot.report.report_id, REPORT_ID_BYTES, room + strlen(prefix));
+    hex_encode(boot.report.report_id, REPORT_ID_BYTES, report_id);
+    (void)snprintf(room, NOTE_BYTES, "report_id %s by %s", report_id, device_back_end_name(boot.self.back_end));
     return room;
 }
 
 static int run_stages(void)
 {
     for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
-        char note[16 + HEX_TEXT_BYTES(REPORT_ID_BYTES)];
+        char note[NOTE_BYTES];
         uint64_t begin_us = clock_boot_us();
         int r = stages[i].run(&boot);
 

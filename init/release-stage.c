@@ -14,7 +14,8 @@ static int get_report(void *context, const void *canonical, size_t size, uint64_
                       size_t *ret_certificates_size, struct reason *why)
 {
     struct device_report *answer = context;
-    int r = device_get_report(PURPOSE_RELEASE, NULL, canonical, size, deadline_ms, answer, why);
+    const struct device_request request = { PURPOSE_RELEASE, NULL, canonical, size, DEVICE_VMPL_OWN };
+    int r = device_get_report(&request, NULL, deadline_ms, answer, why);
 
     if (r < 0)
         return r;
@@ -83,5 +84,6 @@ int stage_release(struct boot *boot)
         if (r < 0)
             return r;
     }
+    launch_unmount_configfs();
     return 0;
 }

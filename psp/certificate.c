@@ -10,6 +10,8 @@
 #define AMD_ARC "1.3.6.1.4.1.3704.1."
 #define CA_YEARS 25
 #define VCEK_YEARS 7
+#define VLEK_YEARS 1
+#define CRL_YEARS 1
 #define SALT_BYTES 48
 #define DER_INTEGER 0x02
 #define DER_IA5_STRING 0x16
@@ -76,15 +78,16 @@ static X509 *start(const char *subject, const char *issuer, uint32_t serial, tim
     return NULL;
 }
 
-/* RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes. */
-static bool sign(X509 *certificate, EVP_PKEY *key)
+/* RSASSA-PSS with SHA-384, MGF1 with SHA-384 and a salt of 48 bytes; for a certificate or a list. */
+static bool sign(X509 *certificate, X509_CRL *crl, EVP_PKEY *key)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     EVP_PKEY_CTX *parameters = NULL;
     bool ok = context && EVP_DigestSignInit(context, &parameters, EVP_sha384(), NULL, key) == 1 &&
               EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
               EVP_PKEY_CTX_set_rsa_mgf1_md(parameters, EVP_sha384()) == 1 &&
-              EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, SALT_BYTES) == 1 && X509_sign_ctx(certificate, context) > 0;
+              EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, SALT_BYTES) == 1 &&
+              (crl ? X509_CRL_sign_ctx(crl, context) : X509_sign_ctx(certificate, context)) > 0;
 
     EVP_MD_CTX_free(context);
     return ok;
@@ -93,7 +96,7 @@ static bool sign(X509 *certificate, EVP_PKEY *key)
 /* Signed, or gone. */
 static X509 *finish(X509 *certificate, bool complete, EVP_PKEY *key)
 {
-    if (certificate && complete && sign(certificate, key))
+    if (certificate && complete && sign(certificate, NULL, key))
         return certificate;
     X509_free(certificate);
     return NULL;
@@ -112,11 +115,11 @@ static bool add_extension(X509 *certificate, X509 *issuer, int nid, const char *
     return ok;
 }
 
-static bool add_crl_place(X509 *certificate, X509 *issuer, enum product product)
+static bool add_crl_place(X509 *certificate, X509 *issuer, const char *kind, enum product product)
 {
     char text[96];
 
-    (void)snprintf(text, sizeof(text), "URI:https://kdsintf.amd.com/vcek/v1/%s/crl", product_name(product));
+    (void)snprintf(text, sizeof(text), "URI:https://kdsintf.amd.com/%s/v1/%s/crl", kind, product_name(product));
     return add_extension(certificate, issuer, NID_crl_distribution_points, text);
 }
 
@@ -130,25 +133,37 @@ X509 *certificate_make_ark(enum product product, EVP_PKEY *ark, time_t from)
     c = start(name, name, shapes[product].serial, from, CA_YEARS, ark);
     ok = c && add_extension(c, c, NID_key_usage, "critical,keyCertSign,cRLSign") &&
          add_extension(c, c, NID_subject_key_identifier, "hash") &&
-         add_extension(c, c, NID_basic_constraints, "critical,CA:TRUE") && add_crl_place(c, c, product);
+         add_extension(c, c, NID_basic_constraints, "critical,CA:TRUE") && add_crl_place(c, c, "vcek", product);
     return finish(c, ok, ark);
 }
 
-X509 *certificate_make_ask(enum product product, EVP_PKEY *ask, EVP_PKEY *ark, X509 *ark_certificate, time_t from)
+/* The signing key of chips' own endorsement keys, or that of the operators' ones. */
+static X509 *make_intermediate(enum product product, bool loaded, EVP_PKEY *key, EVP_PKEY *ark, X509 *ark_certificate,
+                               time_t from)
 {
     char name[32], issuer[32];
     X509 *c;
     bool ok;
 
-    (void)snprintf(name, sizeof(name), "SEV-%s", product_name(product));
+    (void)snprintf(name, sizeof(name), "SEV-%s%s", loaded ? "VLEK-" : "", product_name(product));
     (void)snprintf(issuer, sizeof(issuer), "ARK-%s", product_name(product));
-    c = start(name, issuer, shapes[product].serial + 1, from, CA_YEARS, ask);
+    c = start(name, issuer, shapes[product].serial + (loaded ? 2 : 1), from, CA_YEARS, key);
     ok = c && add_extension(c, ark_certificate, NID_subject_key_identifier, "hash") &&
          add_extension(c, ark_certificate, NID_authority_key_identifier, "keyid:always") &&
          add_extension(c, ark_certificate, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
          add_extension(c, ark_certificate, NID_key_usage, "critical,keyCertSign") &&
-         add_crl_place(c, ark_certificate, product);
+         add_crl_place(c, ark_certificate, loaded ? "vlek" : "vcek", product);
     return finish(c, ok, ark);
+}
+
+X509 *certificate_make_ask(enum product product, EVP_PKEY *ask, EVP_PKEY *ark, X509 *ark_certificate, time_t from)
+{
+    return make_intermediate(product, false, ask, ark, ark_certificate, from);
+}
+
+X509 *certificate_make_asvk(enum product product, EVP_PKEY *asvk, EVP_PKEY *ark, X509 *ark_certificate, time_t from)
+{
+    return make_intermediate(product, true, asvk, ark, ark_certificate, from);
 }
 
 /* One of AMD's own extensions, never critical. */
@@ -218,4 +233,53 @@ X509 *certificate_make_vcek(const struct chip_identity *identity, EVP_PKEY *vcek
          (identity->product == PRODUCT_TURIN ? add_tcb_turin : add_tcb)(c, &identity->tcb) &&
          add_amd(c, "4", identity->chip_id, identity->chip_id_size);
     return finish(c, ok, ask);
+}
+
+X509 *certificate_make_vlek(const struct chip_identity *identity, EVP_PKEY *vlek, EVP_PKEY *asvk, time_t from)
+{
+    char issuer[32];
+    X509 *c;
+    bool ok;
+
+    (void)snprintf(issuer, sizeof(issuer), "SEV-VLEK-%s", product_name(identity->product));
+    c = start("SEV-VLEK", issuer, 0, from, VLEK_YEARS, vlek);
+    ok = c && add_amd_number(c, "1", shapes[identity->product].struct_version) &&
+         add_amd_text(c, "2", product_name(identity->product)) &&
+         (identity->product == PRODUCT_TURIN ? add_tcb_turin : add_tcb)(c, &identity->tcb) &&
+         add_amd_text(c, "5", "CN=postern-psp");
+    return finish(c, ok, asvk);
+}
+
+static bool add_revoked(X509_CRL *crl, X509 *certificate, time_t at)
+{
+    X509_REVOKED *entry = X509_REVOKED_new();
+    ASN1_TIME *when = ASN1_TIME_set(NULL, at);
+    bool ok = entry && when && X509_REVOKED_set_serialNumber(entry, X509_get_serialNumber(certificate)) == 1 &&
+              X509_REVOKED_set_revocationDate(entry, when) == 1 && X509_CRL_add0_revoked(crl, entry) == 1;
+
+    ASN1_TIME_free(when);
+    if (!ok)
+        X509_REVOKED_free(entry);
+    return ok;
+}
+
+X509_CRL *certificate_make_crl(X509 *ark_certificate, EVP_PKEY *ark, X509 *revoked, time_t from)
+{
+    X509_CRL *crl = X509_CRL_new();
+    ASN1_TIME *last = ASN1_TIME_set(NULL, from), *next = ASN1_TIME_set(NULL, years_after(from, CRL_YEARS));
+    ASN1_INTEGER *number = ASN1_INTEGER_new();
+    bool ok = crl && last && next && number && ASN1_INTEGER_set(number, 1) == 1 &&
+              X509_CRL_set_version(crl, X509_CRL_VERSION_2) == 1 &&
+              X509_CRL_set_issuer_name(crl, X509_get_subject_name(ark_certificate)) == 1 &&
+              X509_CRL_set1_lastUpdate(crl, last) == 1 && X509_CRL_set1_nextUpdate(crl, next) == 1 &&
+              X509_CRL_add1_ext_i2d(crl, NID_crl_number, number, 0, 0) == 1 &&
+              (!revoked || add_revoked(crl, revoked, from)) && sign(NULL, crl, ark);
+
+    ASN1_TIME_free(last);
+    ASN1_TIME_free(next);
+    ASN1_INTEGER_free(number);
+    if (ok)
+        return crl;
+    X509_CRL_free(crl);
+    return NULL;
 }

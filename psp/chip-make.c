@@ -29,22 +29,26 @@
 
 struct new_chip {
     struct chip_identity identity;
-    EVP_PKEY *ark_key, *ask_key, *vcek_key;
-    X509 *ark, *ask, *vcek;
+    EVP_PKEY *ark_key, *ask_key, *vcek_key, *asvk_key, *vlek_key;
+    X509 *ark, *ask, *vcek, *asvk, *vlek;
     struct secret secret;
 };
 
-static const char *const file_names[] = { "ark.pem", "ask.pem",  "vcek.pem", "ark.key",
-                                          "ask.key", "vcek.key", "chip.key", "chip.json" };
+static const char *const file_names[] = { "ark.pem",  "ask.pem",  "vcek.pem", "asvk.pem", "vlek.pem", "ark.key",
+                                          "ask.key", "vcek.key", "asvk.key", "vlek.key", "chip.key", "chip.json" };
 
 static void new_chip_free(struct new_chip *chip)
 {
     EVP_PKEY_free(chip->ark_key);
     EVP_PKEY_free(chip->ask_key);
     EVP_PKEY_free(chip->vcek_key);
+    EVP_PKEY_free(chip->asvk_key);
+    EVP_PKEY_free(chip->vlek_key);
     X509_free(chip->ark);
     X509_free(chip->ask);
     X509_free(chip->vcek);
+    X509_free(chip->asvk);
+    X509_free(chip->vlek);
     secret_free(&chip->secret);
 }
 
@@ -62,12 +66,16 @@ static int generate(enum product product, struct new_chip *chip, struct reason *
     chip->ark_key = EVP_RSA_gen(RSA_BITS);
     chip->ask_key = EVP_RSA_gen(RSA_BITS);
     chip->vcek_key = EVP_EC_gen("P-384");
-    if (chip->ark_key && chip->ask_key && chip->vcek_key) {
+    chip->asvk_key = EVP_RSA_gen(RSA_BITS);
+    chip->vlek_key = EVP_EC_gen("P-384");
+    if (chip->ark_key && chip->ask_key && chip->vcek_key && chip->asvk_key && chip->vlek_key) {
         chip->ark = certificate_make_ark(product, chip->ark_key, from);
         chip->ask = certificate_make_ask(product, chip->ask_key, chip->ark_key, chip->ark, from);
         chip->vcek = certificate_make_vcek(&chip->identity, chip->vcek_key, chip->ask_key, from);
+        chip->asvk = certificate_make_asvk(product, chip->asvk_key, chip->ark_key, chip->ark, from);
+        chip->vlek = certificate_make_vlek(&chip->identity, chip->vlek_key, chip->asvk_key, from);
     }
-    if (!chip->ark || !chip->ask || !chip->vcek) {
+    if (!chip->ark || !chip->ask || !chip->vcek || !chip->asvk || !chip->vlek) {
         char text[160];
 
         ERR_error_string_n(ERR_get_error(), text, sizeof(text));
@@ -108,23 +116,24 @@ static int write_pem(const char *directory, const char *name, EVP_PKEY *key, X50
 
 static int write_files(const struct new_chip *chip, const char *directory, struct reason *why)
 {
+    const struct {
+        const char *name;
+        EVP_PKEY *key;
+        X509 *certificate;
+    } files[] = {
+        { "ark.pem", NULL, chip->ark },       { "ask.pem", NULL, chip->ask },       { "vcek.pem", NULL, chip->vcek },
+        { "asvk.pem", NULL, chip->asvk },     { "vlek.pem", NULL, chip->vlek },     { "ark.key", chip->ark_key, NULL },
+        { "ask.key", chip->ask_key, NULL },   { "vcek.key", chip->vcek_key, NULL },
+        { "asvk.key", chip->asvk_key, NULL },
+        { "vlek.key", chip->vlek_key, NULL },
+    };
     CLEANUP_BUFFER struct buffer json = BUFFER_EMPTY;
     int r;
 
     chip_write_json(&chip->identity, &json);
     r = buffer_error(&json);
-    if (r == 0)
-        r = write_pem(directory, "ark.pem", NULL, chip->ark, why);
-    if (r == 0)
-        r = write_pem(directory, "ask.pem", NULL, chip->ask, why);
-    if (r == 0)
-        r = write_pem(directory, "vcek.pem", NULL, chip->vcek, why);
-    if (r == 0)
-        r = write_pem(directory, "ark.key", chip->ark_key, NULL, why);
-    if (r == 0)
-        r = write_pem(directory, "ask.key", chip->ask_key, NULL, why);
-    if (r == 0)
-        r = write_pem(directory, "vcek.key", chip->vcek_key, NULL, why);
+    for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++)
+        r = write_pem(directory, files[i].name, files[i].key, files[i].certificate, why);
     if (r == 0)
         r = write_file(directory, "chip.key", SECRET_MODE, chip->secret.bytes, chip->secret.size, why);
     if (r == 0)

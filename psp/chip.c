@@ -43,23 +43,26 @@ static int load_identity(const char *directory, struct chip *chip, struct reason
     return r;
 }
 
-static int load_key(const char *directory, struct chip *chip, struct reason *why)
+int chip_load_key(const char *path, const char *name, EVP_PKEY **ret_key, struct reason *why)
 {
     uint8_t *text = NULL;
     size_t size = 0;
+    EVP_PKEY *key;
     BIO *bio;
-    int r = read_file(directory, "vcek.key", &text, &size, why);
+    int r = read_file(path, name, &text, &size, why);
 
     if (r < 0)
         return r;
     bio = BIO_new_mem_buf(text, (int)size);
-    if (bio)
-        chip->vcek_key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+    key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
     BIO_free(bio);
     OPENSSL_cleanse(text, size);
     free(text);
     ERR_clear_error();
-    return chip->vcek_key ? 0 : reason_set(why, -EBADMSG, "%s/vcek.key: not a private key in PEM", directory);
+    if (!key)
+        return reason_set(why, -EBADMSG, "%s/%s: not a private key in PEM", path, name);
+    *ret_key = key;
+    return 0;
 }
 
 static int load_secret(const char *directory, struct chip *chip, struct reason *why)
@@ -79,28 +82,40 @@ static int load_secret(const char *directory, struct chip *chip, struct reason *
     return r;
 }
 
-/* The DER of a certificate; the caller frees it with OPENSSL_free(). */
-static int load_certificate(const char *directory, const char *name, unsigned char **ret_der, size_t *ret_size,
-                            struct reason *why)
+int chip_load_certificate(const char *path, const char *name, X509 **ret_certificate, struct reason *why)
 {
     CLEANUP_FREE uint8_t *text = NULL;
-    X509 *certificate = NULL;
-    unsigned char *der = NULL;
+    X509 *certificate;
     size_t size = 0;
     BIO *bio;
-    int r = read_file(directory, name, &text, &size, why), length;
+    int r = read_file(path, name, &text, &size, why);
 
     if (r < 0)
         return r;
     bio = BIO_new_mem_buf(text, (int)size);
-    if (bio)
-        certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
     BIO_free(bio);
-    length = certificate ? i2d_X509(certificate, &der) : -1;
-    X509_free(certificate);
     ERR_clear_error();
+    if (!certificate)
+        return reason_set(why, -EBADMSG, "%s/%s: not a certificate in PEM", path, name);
+    *ret_certificate = certificate;
+    return 0;
+}
+
+/* The DER of a certificate; the caller frees it with OPENSSL_free(). */
+static int load_der(const char *directory, const char *name, unsigned char **ret_der, size_t *ret_size,
+                    struct reason *why)
+{
+    X509 *certificate = NULL;
+    unsigned char *der = NULL;
+    int r = chip_load_certificate(directory, name, &certificate, why), length;
+
+    if (r < 0)
+        return r;
+    length = i2d_X509(certificate, &der);
+    X509_free(certificate);
     if (length < 0)
-        return reason_set(why, -EBADMSG, "%s/%s: not a certificate in PEM", directory, name);
+        return -ENOMEM;
     *ret_der = der;
     *ret_size = (size_t)length;
     return 0;
@@ -109,10 +124,13 @@ static int load_certificate(const char *directory, const char *name, unsigned ch
 /* The table that hosts attach: endorsement key first, root last. */
 static int load_certificates(const char *directory, struct chip *chip, struct reason *why)
 {
-    static const struct {
+    bool vlek = chip->vlek_key != NULL;
+    const struct {
         enum certificate_kind kind;
         const char *name;
-    } files[] = { { CERTIFICATE_VCEK, "vcek.pem" }, { CERTIFICATE_ASK, "ask.pem" }, { CERTIFICATE_ARK, "ark.pem" } };
+    } files[] = { { vlek ? CERTIFICATE_VLEK : CERTIFICATE_VCEK, vlek ? "vlek.pem" : "vcek.pem" },
+                  { CERTIFICATE_ASK, vlek ? "asvk.pem" : "ask.pem" },
+                  { CERTIFICATE_ARK, "ark.pem" } };
     CLEANUP_BUFFER struct buffer encoded = BUFFER_EMPTY;
     unsigned char *der[ARRAY_SIZE(files)] = { NULL };
     struct cert_table table = { .count = 0 };
@@ -121,7 +139,7 @@ static int load_certificates(const char *directory, struct chip *chip, struct re
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(files); i++) {
         size_t size = 0;
 
-        r = load_certificate(directory, files[i].name, &der[i], &size, why);
+        r = load_der(directory, files[i].name, &der[i], &size, why);
         table.entries[i] = (struct certificate_entry){ files[i].kind, der[i], size };
         table.count = i + 1;
     }
@@ -141,7 +159,7 @@ static int load_certificates(const char *directory, struct chip *chip, struct re
     return 0;
 }
 
-int chip_load(const char *path, struct chip **ret_chip, struct reason *why)
+int chip_load(const char *path, bool vlek, struct chip **ret_chip, struct reason *why)
 {
     CLEANUP(chip_free) struct chip *chip = calloc(1, sizeof(*chip));
     int r;
@@ -151,7 +169,9 @@ int chip_load(const char *path, struct chip **ret_chip, struct reason *why)
     chip->secret = SECRET_NONE;
     r = load_identity(path, chip, why);
     if (r == 0)
-        r = load_key(path, chip, why);
+        r = chip_load_key(path, "vcek.key", &chip->vcek_key, why);
+    if (r == 0 && vlek)
+        r = chip_load_key(path, "vlek.key", &chip->vlek_key, why);
     if (r == 0)
         r = load_secret(path, chip, why);
     if (r == 0)
@@ -168,6 +188,7 @@ void chip_free(struct chip **chip)
     if (!*chip)
         return;
     EVP_PKEY_free((*chip)->vcek_key);
+    EVP_PKEY_free((*chip)->vlek_key);
     secret_free(&(*chip)->secret);
     free(*chip);
     *chip = NULL;

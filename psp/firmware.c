@@ -30,19 +30,19 @@ static void start_response(struct psp_answer *answer, uint32_t status, size_t si
     answer->message_size = size;
 }
 
-/* No VLEK is installed, so asking for one finds no key. */
-static uint32_t check_report_request(const struct report_request *request)
+/* Asking for a VLEK where none is loaded finds no key. */
+static uint32_t check_report_request(const struct chip *chip, const struct report_request *request)
 {
     if (!request->reserved_zero || request->vmpl > VMPL_MAX || request->key_select > KEY_SELECT_VLEK)
         return FIRMWARE_INVALID_PARAM;
-    return request->key_select == KEY_SELECT_VLEK ? FIRMWARE_INVALID_KEY : FIRMWARE_SUCCESS;
+    return request->key_select == KEY_SELECT_VLEK && !chip->vlek_key ? FIRMWARE_INVALID_KEY : FIRMWARE_SUCCESS;
 }
 
 static int answer_report(const struct chip *chip, const struct launch *launch, const struct psp_request *request,
                          struct psp_answer *answer, struct reason *why)
 {
     struct report_request report = wire_report_request(request);
-    uint32_t status = check_report_request(&report);
+    uint32_t status = check_report_request(chip, &report);
 
     start_response(answer, status, REPORT_RESPONSE_BYTES);
     if (status)
@@ -55,7 +55,9 @@ static int answer_report(const struct chip *chip, const struct launch *launch, c
 static int answer_extended(const struct chip *chip, const struct launch *launch, const struct psp_request *request,
                            struct psp_answer *answer, struct reason *why)
 {
-    size_t pages = (chip->certificates_size + PAGE_BYTES - 1) / PAGE_BYTES;
+    const uint8_t *table = launch->table ? launch->table : chip->certificates;
+    size_t table_size = launch->table ? launch->table_size : chip->certificates_size;
+    size_t pages = (table_size + PAGE_BYTES - 1) / PAGE_BYTES;
 
     if (launch->certificates && request->certificates_room < pages * PAGE_BYTES) {
         answer->host_error = HOST_INVALID_LENGTH;
@@ -63,8 +65,8 @@ static int answer_extended(const struct chip *chip, const struct launch *launch,
         return 0;
     }
     if (launch->certificates) {
-        memcpy(answer->certificates, chip->certificates, chip->certificates_size);
-        answer->certificates_size = chip->certificates_size;
+        memcpy(answer->certificates, table, table_size);
+        answer->certificates_size = table_size;
     }
     return answer_report(chip, launch, request, answer, why);
 }

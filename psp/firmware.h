@@ -5,6 +5,7 @@
 #pragma once
 
 #include "psp/chip.h"
+#include "psp/inject.h"
 #include "psp/wire.h"
 
 /* What the host said at launch and the firmware measured. */
@@ -21,6 +22,10 @@ struct launch {
     uint8_t report_id[REPORT_ID_BYTES]; /* fresh for each launch */
     uint32_t report_version;            /* 2 to 5 */
     bool certificates;                  /* whether the host attaches the chip's */
+    const uint8_t *table;               /* what it attaches instead; NULL: the chip's */
+    size_t table_size;                  /* at most CERT_TABLE_MAX_BYTES */
+    struct injection injections[INJECTION_MAX];
+    size_t injection_count;
 };
 
 /* Whether firmware would launch a guest with that policy at all. Errors: -EINVAL. */

@@ -76,3 +76,4 @@ enum wire_kind {
 #define FIRMWARE_INVALID_PARAM 0x16u
 #define FIRMWARE_INVALID_KEY 0x27u
 #define HOST_INVALID_LENGTH 1u
+#define HOST_BUSY 2u

@@ -79,6 +79,8 @@ static void answer_request(struct server *s, const struct frame *frame)
         put_error(s, frame->id, reason_text(&why, r));
         return;
     }
+    if (s->requests < s->launch->injection_count)
+        injection_apply(&s->launch->injections[s->requests], &s->answer);
     request_log_write(s->log_fd, ++s->requests, &request, &s->answer);
     size = wire_encode_answer(&s->answer, s->payload);
     put_frame(s, frame->kind | WIRE_ANSWER, frame->id, s->payload, size);

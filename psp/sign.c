@@ -9,6 +9,14 @@
 
 #define SIGNATURE_ALGORITHM_P384 1
 #define KEY_INFO_AUTHOR_KEY_ENABLED 1u
+#define KEY_INFO_SIGNED_BY_VLEK (1u << 2)
+#define KEY_SELECT_VCEK 1u
+
+/* The operator's key where it is loaded, unless the chip's own is asked for. */
+static bool uses_vlek(const struct chip *chip, const struct report_request *request)
+{
+    return chip->vlek_key && request->key_select != KEY_SELECT_VCEK;
+}
 
 static struct report fill(const struct chip *chip, const struct launch *launch, const struct report_request *request)
 {
@@ -39,7 +47,10 @@ static struct report fill(const struct chip *chip, const struct launch *launch, 
     memcpy(report.author_key_digest, launch->author_key_digest, sizeof(report.author_key_digest));
     memcpy(report.report_id, launch->report_id, sizeof(report.report_id));
     memset(report.report_id_ma, 0xff, sizeof(report.report_id_ma)); /* no migration agent */
-    memcpy(report.chip_id, identity->chip_id, sizeof(report.chip_id));
+    if (uses_vlek(chip, request))
+        report.key_info |= KEY_INFO_SIGNED_BY_VLEK; /* and the chip id stays zero */
+    else
+        memcpy(report.chip_id, identity->chip_id, sizeof(report.chip_id));
     if (launch->report_version >= 3) {
         report.cpuid_family = identity->cpuid_family;
         report.cpuid_model = identity->cpuid_model;
@@ -78,7 +89,7 @@ int firmware_sign_report(const struct chip *chip, const struct launch *launch, c
     uint8_t data[REPORT_BYTES];
 
     report_encode(&report, data);
-    if (!sign(chip->vcek_key, data, &report))
+    if (!sign(uses_vlek(chip, request) ? chip->vlek_key : chip->vcek_key, data, &report))
         return reason_set(why, -EIO, "the report cannot be signed");
     report_encode(&report, ret_report);
     return 0;

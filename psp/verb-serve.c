@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +16,7 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "psp/kds.h"
 #include "psp/listen.h"
 #include "psp/serve.h"
 
@@ -20,10 +24,20 @@
 #define FIRST_FREE_FD 3
 
 struct options {
-    const char *directory, *socket_path, *request_log;
-    uint64_t listen_fd, ready_fd, guest_svn, report_version;
-    bool has_listen_fd, no_certificates;
+    const char *directory, *socket_path, *request_log, *certificates, *kds, *kds_revoke;
+    uint64_t listen_fd, ready_fd, guest_svn, report_version, kds_throttle_s;
+    bool has_listen_fd, no_certificates, vlek;
+    struct option_list injections;
     struct launch launch;
+    uint8_t *table; /* of --certificates */
+};
+
+/* The key distribution service, beside the guest's line in a thread of its own. */
+struct distribution {
+    struct kds *kds;
+    int listen_fd, stop_fd;
+    pthread_t thread;
+    bool running;
 };
 
 /* One report verified as anybody would: keys, certificates and chip.json belong together. */
@@ -75,8 +89,50 @@ static void tell_ready(uint64_t fd)
         (void)close((int)fd);
 }
 
+static void *run_distribution(void *argument)
+{
+    struct distribution *d = argument;
+
+    kds_serve(d->kds, d->listen_fd, d->stop_fd);
+    return NULL;
+}
+
+/* Loads and listens before anything is announced. Signals stay the main thread's: they are blocked. */
+static int start_distribution(const struct options *options, const struct chip *chip, struct distribution *d,
+                              struct reason *why)
+{
+    struct kds_options wanted = { .throttle_s = (unsigned)options->kds_throttle_s };
+    int r;
+
+    if (!options->kds)
+        return 0;
+    if (options->kds_revoke)
+        wanted.revoked = strcmp(options->kds_revoke, "ask") == 0 ? "ask.pem" : "asvk.pem";
+    r = kds_load(options->directory, &chip->identity, &wanted, &d->kds, why);
+    if (r == 0)
+        r = kds_listen(options->kds, &d->listen_fd, why);
+    if (r < 0)
+        return r;
+    d->stop_fd = eventfd(0, EFD_CLOEXEC);
+    if (d->stop_fd < 0 || pthread_create(&d->thread, NULL, run_distribution, d) != 0)
+        return reason_set(why, -EAGAIN, "the key distribution service cannot be started");
+    d->running = true;
+    log_info("key distribution service for this chip alone: listens on %s", options->kds);
+    return 0;
+}
+
+static void stop_distribution(struct distribution *d)
+{
+    if (d->running && eventfd_write(d->stop_fd, 1) == 0)
+        (void)pthread_join(d->thread, NULL);
+    fd_close(&d->listen_fd);
+    fd_close(&d->stop_fd);
+    kds_free(&d->kds);
+}
+
 static int serve_until_signal(const struct options *options, const struct chip *chip, struct reason *why)
 {
+    CLEANUP(stop_distribution) struct distribution distribution = { .listen_fd = -1, .stop_fd = -1 };
     CLEANUP_FD int listen_fd = -1;
     CLEANUP_FD int signal_fd = -1;
     CLEANUP_FD int log_fd = -1;
@@ -85,6 +141,8 @@ static int serve_until_signal(const struct options *options, const struct chip *
 
     if (r == 0 && options->request_log)
         r = open_log(options->request_log, &log_fd, why);
+    if (r == 0)
+        r = start_distribution(options, chip, &distribution, why);
     if (r == 0 && options->socket_path)
         r = listen_on_path(options->socket_path, &listen_fd, why);
     if (r < 0)
@@ -101,11 +159,34 @@ static int serve_until_signal(const struct options *options, const struct chip *
     return r;
 }
 
+static int check_words(struct options *options, struct reason *why)
+{
+    struct launch *launch = &options->launch;
+    int r = 0;
+
+    if (options->kds_revoke && strcmp(options->kds_revoke, "ask") != 0 && strcmp(options->kds_revoke, "asvk") != 0)
+        return reason_set(why, -EINVAL, "--kds-revoke \"%s\": expected ask or asvk", options->kds_revoke);
+    if (!options->kds && (options->kds_revoke || options->kds_throttle_s))
+        return reason_set(why, -EINVAL, "--kds-revoke and --kds-throttle need --kds");
+    if (options->certificates && options->no_certificates)
+        return reason_set(why, -EINVAL, "--certificates and --no-certificates: expected one of them, found both");
+    for (size_t i = 0; r == 0 && i < options->injections.count; i++)
+        r = injection_parse(options->injections.values[i], launch->injections, &launch->injection_count, why);
+    if (r == 0 && options->certificates) {
+        r = file_read(options->certificates, CERT_TABLE_MAX_BYTES, &options->table, &launch->table_size, why);
+        launch->table = options->table;
+    }
+    return r;
+}
+
 /* What the table of options cannot say. */
 static int check(struct options *options, struct reason *why)
 {
     struct launch *launch = &options->launch;
+    int r = check_words(options, why);
 
+    if (r < 0)
+        return r;
     launch->guest_svn = (uint32_t)options->guest_svn;
     launch->report_version = (uint32_t)options->report_version;
     launch->certificates = !options->no_certificates;
@@ -130,7 +211,7 @@ static int play(struct options *options)
     if (r == 0 && !verb_lock_memory())
         return PSP_EXIT_SYSTEM;
     if (r == 0)
-        r = chip_load(options->directory, &chip, &why);
+        r = chip_load(options->directory, options->vlek, &chip, &why);
     if (r == 0 && RAND_bytes(options->launch.report_id, REPORT_ID_BYTES) != 1)
         r = -EIO;
     if (r == 0)
@@ -142,6 +223,8 @@ static int play(struct options *options)
     if (r == 0)
         return COMMAND_OK;
     log_error("%s", reason_text(&why, r));
+    if (r == -EINVAL) /* an address to listen on that is none */
+        return COMMAND_MISUSE;
     return r == -ENOMEM || r == -EIO ? PSP_EXIT_SYSTEM : code;
 }
 
@@ -169,14 +252,23 @@ static int run(const struct command *command, int argc, char **argv)
         OPTION("author-key-digest", "HEX96", "AUTHOR_KEY_DIGEST", OPTION_HEX, launch->author_key_digest,
                .size = sizeof(launch->author_key_digest), .given = &launch->has_author_key),
         OPTION("no-certificates", NULL, "the host attaches no certificates", OPTION_FLAG, &o.no_certificates),
+        OPTION("certificates", "FILE", "it attaches this table, as it is", OPTION_TEXT, &o.certificates),
+        OPTION("vlek", NULL, "an operator's endorsement key is loaded and signs", OPTION_FLAG, &o.vlek),
         OPTION("report-version", "N", "2 to 5 (default 3)", OPTION_U64, &o.report_version, .min = 2, .max = 5),
         OPTION("request-log", "FILE", "append a JSON line for each request", OPTION_TEXT, &o.request_log),
+        OPTION("inject", "WHAT", "answer the first, second … request with a failure", OPTION_LIST, &o.injections),
+        OPTION("kds", "ADDRESS:PORT", "a key distribution service for this chip, by HTTP", OPTION_TEXT, &o.kds),
+        OPTION("kds-throttle", "N", "seconds between VCEKs, before that: 429", OPTION_U64, &o.kds_throttle_s,
+               .max = 3600),
+        OPTION("kds-revoke", "WHAT", "ask or asvk is on the list of revoked certificates", OPTION_TEXT, &o.kds_revoke),
     };
     int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0);
 
     if (r != 0)
         return r > 0 ? COMMAND_OK : COMMAND_MISUSE;
-    return play(&o);
+    r = play(&o);
+    free(o.table);
+    return r;
 }
 
 const struct command verb_serve = {

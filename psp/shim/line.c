@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
 #include <termios.h>
@@ -119,6 +120,7 @@ static int receive_answer(int fd, const struct psp_request *request, uint32_t id
 
 int line_exchange(int fd, const struct psp_request *request, struct psp_answer *ret_answer)
 {
+    static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     static uint8_t in[IN_BYTES];
     uint8_t payload[WIRE_REQUEST_MAX_BYTES], frame[WIRE_FRAME_BYTES(WIRE_REQUEST_MAX_BYTES)];
     size_t size = wire_encode_request(request, payload);
@@ -129,6 +131,7 @@ int line_exchange(int fd, const struct psp_request *request, struct psp_answer *
     if (getrandom(&id, sizeof(id), 0) != sizeof(id))
         return -EIO;
     frame_encode((uint8_t)request->kind, id, payload, size, frame);
+    (void)pthread_mutex_lock(&one_at_a_time);
     for (int tries = 0; tries < TRIES && r != 0; tries++) {
         uint64_t deadline_ms = clock_ms() + TRY_MS;
 
@@ -139,5 +142,6 @@ int line_exchange(int fd, const struct psp_request *request, struct psp_answer *
             break;
     }
     explicit_bzero(in, sizeof(in)); /* answers may hold a derived key */
+    (void)pthread_mutex_unlock(&one_at_a_time);
     return r;
 }

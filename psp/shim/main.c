@@ -18,7 +18,10 @@
 #include "base/file.h"
 #include "psp/shim/shim.h"
 
-#define MODULE_PATH "/usr/lib/postern-psp/cuse.ko"
+#define FOLDER "/usr/lib/postern-psp/"
+#define CUSE_MODULE FOLDER "cuse.ko"
+/* configfs-tsm, when the overlay has it: ours, and before it those of the kernel that it needs. */
+#define TSM_MODULE FOLDER "postern-psp-tsm.ko"
 #define INIT_PATH "/usr/lib/postern/postern-init"
 #define DEVICE_PATH "/dev/sev-guest"
 #define READY_MS 10000
@@ -54,15 +57,32 @@ static int mount_dev(bool *ret_mounted, struct reason *why)
     return 0;
 }
 
-static int load_module(struct reason *why)
+static int load_module(const char *path, struct reason *why)
 {
-    CLEANUP_FD int fd = open(MODULE_PATH, O_RDONLY | O_CLOEXEC);
+    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
-        return reason_set(why, -errno, MODULE_PATH ": %s", strerror(errno));
+        return reason_set(why, -errno, "%s: %s", path, strerror(errno));
     if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
-        return reason_set(why, -errno, MODULE_PATH ": cannot be loaded: %s: is it this kernel's?", strerror(errno));
+        return reason_set(why, -errno, "%s: cannot be loaded: %s: is it this kernel's?", path, strerror(errno));
     return 0;
+}
+
+static bool has_tsm(void)
+{
+    return access(TSM_MODULE, F_OK) == 0;
+}
+
+static int load_modules(struct reason *why)
+{
+    int r = load_module(CUSE_MODULE, why);
+
+    if (r < 0 || !has_tsm())
+        return r;
+    r = load_module(FOLDER "configfs.ko", why);
+    if (r == 0)
+        r = load_module(FOLDER "tsm.ko", why);
+    return r < 0 ? r : load_module(TSM_MODULE, why);
 }
 
 /* The server's process: no console, a session of its own, nothing that a change of the root file system takes away. */
@@ -77,6 +97,8 @@ _Noreturn static void run_server(int why_fd)
         r = reason_set(&why, -errno, "/dev/null: %s", strerror(errno));
     if (r == 0)
         r = line_open(&line_fd, &why);
+    if (r == 0 && has_tsm())
+        r = tsm_start(line_fd, &why);
     if (r == 0)
         r = device_serve(line_fd, &why);
     _exit(fd_write_all(why_fd, why.text, strlen(why.text)) == 0 ? 1 : 2);
@@ -156,7 +178,7 @@ int main(int argc, char **argv)
     }
     r = mount_dev(&mounted, &why);
     if (r == 0)
-        r = load_module(&why);
+        r = load_modules(&why);
     if (r == 0)
         r = start_server(&why);
     if (r < 0)

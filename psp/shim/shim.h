@@ -1,5 +1,6 @@
 /*
- * psp/shim/: the guest's side of the software processor: /dev/sev-guest where there is no such hardware.
+ * psp/shim/: the guest's side of the software processor: /dev/sev-guest where there is no such hardware, and
+ * configfs-tsm where the overlay has the kernel module for it (psp/tsm-module/).
  *
  * The program is /init of a test overlay that is concatenated to an untouched production initrd. As PID 1 it starts a
  * process that serves the device through CUSE and forwards requests over the second serial line to postern-psp, waits
@@ -20,7 +21,8 @@
 int line_open(int *ret_fd, struct reason *why) MUST_CHECK;
 
 /*
- * Sends a request and waits for its answer, some seconds, several times. What is on the line besides is skipped.
+ * One request at a time, whichever thread it comes from: sends a request and waits for its answer, some seconds,
+ * several times. What is on the line besides is skipped.
  * Errors: -ETIMEDOUT when no answer came, -EBADMSG for an answer that is none, -EPROTO when the other end did not
  * understand, -errno.
  */
@@ -31,3 +33,8 @@ int line_exchange(int fd, const struct psp_request *request, struct psp_answer *
  * the sentence in `why`.
  */
 int device_serve(int line_fd, struct reason *why) MUST_CHECK;
+
+/*
+ * Serves configfs-tsm, whose kernel module is loaded, from a thread of its own. Errors: -errno, named in `why`.
+ */
+int tsm_start(int line_fd, struct reason *why) MUST_CHECK;

@@ -98,7 +98,7 @@ static void make_report(const struct settings *settings, const struct chain *cha
     take_hex(settings, "report-id", report.report_id, sizeof(report.report_id));
     report.policy = number(settings, "policy", (unsigned long)report.policy);
     report.vmpl = (uint32_t)number(settings, "vmpl", report.vmpl);
-    if (purpose_report_data(PURPOSE_RELEASE, NULL, canonical, size, report.report_data) < 0)
+    if (purpose_report_data(PURPOSE_RELEASE, NULL, canonical, size, report.report_data, NULL) < 0)
         die("report data");
     take_hex(settings, "tag", report.report_data + 48, 16);
     if (setting_is(settings, "break", "chip"))

@@ -35,6 +35,14 @@ VERBS = [
     "display firmware",
     "generate measurement",
     "generate ovmf-hash",
+    "report",
+    "certificates",
+    "fetch ca",
+    "fetch vlek-ca",
+    "fetch vcek",
+    "fetch crl",
+    "key",
+    "ok",
 ]
 
 

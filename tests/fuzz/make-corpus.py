@@ -27,6 +27,24 @@ def write(target, files):
 
 # ------------------------------------------------------------------------------------------------------------- texts
 
+LEVELS = "blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=84"
+KDS = {
+    "chain": "/vcek/v1/Milan/cert_chain",
+    "chain-vlek": "/vlek/v1/Genoa/cert_chain",
+    "crl": "/vcek/v1/Turin/crl",
+    "crl-with-query": "/vcek/v1/Turin/crl?x=1",
+    "vcek-genoa": f"/vcek/v1/Genoa/{'a1' * 64}?{LEVELS}",
+    "vcek-turin": f"/vcek/v1/Turin/{'a1' * 8}?fmcSPL=1&{LEVELS}",
+    "vcek-turin-without-fmc": f"/vcek/v1/Turin/{'a1' * 8}?{LEVELS}",
+    "vcek-short-id": f"/vcek/v1/Genoa/{'a1' * 8}?{LEVELS}",
+    "level-twice": f"/vcek/v1/Genoa/{'a1' * 64}?{LEVELS}&blSPL=1",
+    "level-256": f"/vcek/v1/Genoa/{'a1' * 64}?{LEVELS.replace('84', '256')}",
+    "level-empty": f"/vcek/v1/Genoa/{'a1' * 64}?{LEVELS.replace('84', '')}",
+    "unknown-product": "/vcek/v1/Rome/crl",
+    "no-path": "vcek",
+    "slashes": "////",
+}
+
 ENCODE = {
     "base64": "Zm9vYmFyIQ==",
     "base64-one-byte": "Zg==",
@@ -433,6 +451,7 @@ if __name__ == "__main__":
     write("fuzz-json", JSON)
     write("fuzz-http", HTTP)
     write("fuzz-endpoint", ENDPOINT)
+    write("fuzz-kds", KDS)
     write("fuzz-policy", POLICY)
     write("fuzz-firmware", FIRMWARE)
     write("fuzz-report", REPORT)

@@ -23,6 +23,8 @@ CHIP = os.path.join(BUILD, "tests/chip")
 STAGES = ["start", "mounts", "modules", "devices", "network", "report", "expect", "release", "volumes", "root",
           "handoff"]
 CUSE = os.path.join(IMAGE, "test-modules/modules/cuse.ko")
+TSM = [os.path.join(IMAGE, "test-modules/modules/configfs.ko"), os.path.join(IMAGE, "test-modules/modules/tsm.ko"),
+       os.path.join(BUILD, "tests/postern-psp-tsm.ko")]
 BOOT_SECONDS = 120
 RESOURCE = "default/volume/data"
 
@@ -56,11 +58,14 @@ def chip():
     return CHIP
 
 
-def overlay_shim(folder, module=CUSE):
-    """Puts into a folder what lies over an initrd whose guest has a software processor: the shim and its module."""
+def overlay_shim(folder, module=CUSE, tsm=False):
+    """Puts into a folder what lies over an initrd whose guest has a software processor: the shim and its module, with
+    `tsm` those of configfs-tsm as well."""
     os.makedirs(os.path.join(folder, "usr/lib/postern-psp"))
     shutil.copy(os.path.join(BUILD, "guest/psp-shim"), os.path.join(folder, "init"))
     shutil.copy(module, os.path.join(folder, "usr/lib/postern-psp/cuse.ko"))
+    for path in TSM if tsm else []:
+        shutil.copy(path, os.path.join(folder, "usr/lib/postern-psp"))
 
 
 class Broker:
@@ -198,7 +203,7 @@ class World:
         config |= {"brokers": list(sites), **changes}
         return {name: value for name, value in config.items() if value is not None}
 
-    def initrd(self, config, shim=True, files=None):
+    def initrd(self, config, shim=True, files=None, tsm=False):
         """The production initrd with a configuration and the processor's shim laid over it; more `files` by name."""
         self.count += 1
         stage = self.path(f"overlay-{self.count}")
@@ -206,7 +211,7 @@ class World:
         with open(os.path.join(stage, "etc/postern/postern.json"), "w", encoding="utf-8") as file:
             file.write(config if isinstance(config, str) else json.dumps(config))
         if shim:
-            overlay_shim(stage)
+            overlay_shim(stage, tsm=tsm)
         for name, text in (files or {}).items():
             os.makedirs(os.path.dirname(os.path.join(stage, name)), exist_ok=True)
             with open(os.path.join(stage, name), "w", encoding="utf-8") as file:

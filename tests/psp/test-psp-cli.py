@@ -101,7 +101,7 @@ def test_interrupted_init(directory):
         child.send_signal(signal.SIGINT)
         child.wait()
         names = os.listdir(place)
-        whole += names == ["chip"] and len(os.listdir(f"{place}/chip")) == 8
+        whole += names == ["chip"] and len(os.listdir(f"{place}/chip")) == 12
         none += not names
     tap.same(whole + none, 5, "interrupted at any time")
     tap.ok(none >= 1, "and at least once before the end", f"{whole} whole, {none} none")

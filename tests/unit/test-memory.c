@@ -210,7 +210,7 @@ static int tag_report_data(void)
 {
     uint8_t report_data[REPORT_DATA_BYTES];
 
-    return purpose_report_data(PURPOSE_SELF, "boot", "data", 4, report_data);
+    return purpose_report_data(PURPOSE_SELF, "boot", "data", 4, report_data, NULL);
 }
 
 static void tags_reports(void **state UNUSED)

@@ -328,7 +328,7 @@ static void tags_report_data(void **state UNUSED)
         uint8_t report_data[REPORT_DATA_BYTES], hash[48], tag[16] = { 0 };
 
         memset(report_data, 0xff, sizeof(report_data));
-        assert_int_equal(purpose_report_data(cases[i].purpose, cases[i].label, "data", 4, report_data), 0);
+        assert_int_equal(purpose_report_data(cases[i].purpose, cases[i].label, "data", 4, report_data, NULL), 0);
         assert_int_equal(EVP_Digest(cases[i].hashed, cases[i].hashed_size, hash, NULL, EVP_sha384(), NULL), 1);
         assert_memory_equal(report_data, hash, 48);
         memcpy(tag, cases[i].tag, strlen(cases[i].tag));
@@ -337,13 +337,39 @@ static void tags_report_data(void **state UNUSED)
     }
 }
 
+/* Bytes that somebody chose are taken as they are, unless they would pass for a purpose. */
+static void keeps_chosen_bytes_apart(void **state UNUSED)
+{
+    uint8_t chosen[REPORT_DATA_BYTES + 1], report_data[REPORT_DATA_BYTES] = { 77 };
+    struct reason why = { "" };
+
+    random_fill(chosen, sizeof(chosen));
+    for (size_t size = 63; size <= 65; size += 2)
+        assert_int_equal(purpose_report_data(PURPOSE_CHOSEN, NULL, chosen, size, report_data, &why), -EINVAL);
+    assert_reason(&why, "65 bytes of request data, expected 64");
+    memset(chosen + 48, 0, 16);
+    assert_int_equal(purpose_report_data(PURPOSE_CHOSEN, NULL, chosen, 64, report_data, &why), -EPERM);
+    assert_reason(&why, "ends in 16 zero bytes");
+    for (enum purpose purpose = PURPOSE_SELF; purpose < PURPOSE_CHOSEN; purpose++) {
+        uint8_t tagged[REPORT_DATA_BYTES];
+
+        assert_int_equal(purpose_report_data(purpose, "x", "data", 4, tagged, NULL), 0);
+        assert_int_equal(purpose_report_data(PURPOSE_CHOSEN, NULL, tagged, 64, report_data, &why), -EPERM);
+        assert_reason(&why, "\"postern/\" at byte 48");
+    }
+    assert_int_equal(report_data[0], 77);
+    chosen[63] = 1;
+    assert_int_equal(purpose_report_data(PURPOSE_CHOSEN, NULL, chosen, 64, report_data, &why), 0);
+    assert_memory_equal(report_data, chosen, 64);
+}
+
 /* Without a label the hash would be the same in every domain, and that of bare data. */
 static void demands_a_label(void **state UNUSED)
 {
     uint8_t report_data[REPORT_DATA_BYTES] = { 77 };
 
-    assert_int_equal(purpose_report_data(PURPOSE_SELF, NULL, "data", 4, report_data), -EINVAL);
-    assert_int_equal(purpose_report_data(PURPOSE_WORKLOAD, NULL, "data", 4, report_data), -EINVAL);
+    assert_int_equal(purpose_report_data(PURPOSE_SELF, NULL, "data", 4, report_data, NULL), -EINVAL);
+    assert_int_equal(purpose_report_data(PURPOSE_WORKLOAD, NULL, "data", 4, report_data, NULL), -EINVAL);
     assert_int_equal(report_data[0], 77);
 }
 static void takes_any_tag_byte_for_another_purpose(void **state UNUSED)
@@ -375,7 +401,7 @@ int main(void)
         cmocka_unit_test(allows_nothing_by_an_empty_policy),
         cmocka_unit_test(reads_a_guests_expectations),
         cmocka_unit_test(tags_report_data),
-        cmocka_unit_test(demands_a_label),
+        cmocka_unit_test(demands_a_label), cmocka_unit_test(keeps_chosen_bytes_apart),
         cmocka_unit_test(takes_any_tag_byte_for_another_purpose),
     };
 

@@ -92,7 +92,8 @@ static void files_and_modes(void **state)
         const char *name;
         unsigned mode;
     } files[] = { { "/ark.pem", 0644 }, { "/ask.pem", 0644 },  { "/vcek.pem", 0644 }, { "/chip.json", 0644 },
-                  { "/ark.key", 0600 }, { "/ask.key", 0600 },  { "/vcek.key", 0600 }, { "/chip.key", 0600 } };
+                  { "/ark.key", 0600 }, { "/ask.key", 0600 },  { "/vcek.key", 0600 }, { "/chip.key", 0600 },
+                  { "/asvk.pem", 0644 }, { "/vlek.pem", 0644 }, { "/asvk.key", 0600 }, { "/vlek.key", 0600 } };
     struct stat st;
 
     (void)state;
@@ -221,7 +222,7 @@ static void make_evidence(enum product product, uint32_t version, struct evidenc
     e->launch.report_version = version;
     e->launch.policy = 0x30000;
     memset(e->launch.measurement, 0x77, sizeof(e->launch.measurement));
-    assert_int_equal(chip_load(chip_path(product, ""), &e->chip, NULL), 0);
+    assert_int_equal(chip_load(chip_path(product, ""), false, &e->chip, NULL), 0);
     assert_int_equal(trust_roots_file(chip_path(product, "/ark.pem"), &e->roots, NULL), 0);
     assert_int_equal(cert_table_parse(e->chip->certificates, e->chip->certificates_size, &e->table, NULL), 0);
     assert_int_equal(firmware_sign_report(e->chip, &e->launch, &request, e->report, NULL), 0);
@@ -313,7 +314,7 @@ static void empty_directory_is_replaced(void **state)
     (void)state;
     assert_int_equal(mkdir(path_of("empty"), 0700), 0);
     assert_int_equal(chip_make(path_of("empty"), PRODUCT_TURIN, NULL), 0);
-    assert_int_equal(chip_load(path_of("empty"), &chip, NULL), 0);
+    assert_int_equal(chip_load(path_of("empty"), false, &chip, NULL), 0);
     chip_free(&chip);
     assert_int_equal(remove_tree(path_of("empty")), 0);
 }
@@ -382,7 +383,7 @@ static void assert_not_loaded(const char *file, const char *data, int error, con
         assert_int_equal(file_write(chip_path(PRODUCT_TURIN, file), 0600, data, strlen(data), NULL), 0);
     else
         assert_int_equal(unlink(chip_path(PRODUCT_TURIN, file)), 0);
-    assert_int_equal(chip_load(chip_path(PRODUCT_TURIN, ""), &chip, &why), error);
+    assert_int_equal(chip_load(chip_path(PRODUCT_TURIN, ""), false, &chip, &why), error);
     assert_non_null(strstr(why.text, sentence));
     assert_non_null(strstr(why.text, file));
     assert_int_equal(file_write(chip_path(PRODUCT_TURIN, file), 0600, before, size, NULL), 0);

@@ -86,7 +86,7 @@ static void canonical_text_is_that_of_others(void **state UNUSED)
         message_write_canonical(text_at(handshake, "/nonce"), &point, &text);
         assert_string_equal(buffer_text(&text), text_at(handshake, "/canonical"));
         assert_int_equal(bytes_at(handshake, "/report_data", wanted, sizeof(wanted)), REPORT_DATA_BYTES);
-        assert_int_equal(purpose_report_data(PURPOSE_RELEASE, NULL, text.data, text.size, found), 0);
+        assert_int_equal(purpose_report_data(PURPOSE_RELEASE, NULL, text.data, text.size, found, NULL), 0);
         assert_memory_equal(found, wanted, REPORT_DATA_BYTES);
     }
 }
@@ -108,7 +108,7 @@ static void canonical_text_is_the_recorded_one(void **state UNUSED)
     message_write_canonical(text_at(root, "/challenge/nonce"), &point, &text);
     assert_string_equal(buffer_text(&text), text_at(root, "/primary_runtime_data_jcs"));
     assert_int_equal(bytes_at(root, "/report_data", wanted, sizeof(wanted)), REPORT_DATA_BYTES);
-    assert_int_equal(purpose_report_data(PURPOSE_RELEASE, NULL, text.data, text.size, found), 0);
+    assert_int_equal(purpose_report_data(PURPOSE_RELEASE, NULL, text.data, text.size, found, NULL), 0);
     assert_memory_equal(found, wanted, REPORT_DATA_BYTES);
     assert_int_equal(parse_challenge(json_object_to_json_string(node_at(root, "/challenge")), &why), 0);
     assert_int_equal(parse_request(json_object_to_json_string(node_at(root, "/request")), &why), 0);

@@ -113,7 +113,8 @@ static void check_report(void)
 {
     static struct device_report answer;
     struct reason why = { "" };
-    int r = device_get_report(PURPOSE_SELF, "probe", "hello", 5, clock_ms() + REQUEST_MS, &answer, &why);
+    const struct device_request request = { PURPOSE_SELF, "probe", "hello", 5, DEVICE_VMPL_OWN };
+    int r = device_get_report(&request, NULL, clock_ms() + REQUEST_MS, &answer, &why);
 
     result("device_get_report", r == 0, "%d %s", r, why.text);
     if (r < 0)
