@@ -119,7 +119,7 @@ static int check_vcek(const struct kds_request *request, X509 *certificate, cons
     int intermediate_size = fetched->intermediate ? i2d_X509(fetched->intermediate, &intermediate) : 0;
     struct tcb tcb = tcb_decode(request->product, request->report->reported_tcb);
     struct cert_table table = { .count = 0 };
-    struct chain chain;
+    struct trust_chain chain;
     enum verify_step step;
     int r = -ENOMEM;
 
@@ -128,7 +128,7 @@ static int check_vcek(const struct kds_request *request, X509 *certificate, cons
         if (intermediate_size > 0)
             table.entries[table.count++] =
                 (struct certificate_entry){ CERTIFICATE_ASK, intermediate, (size_t)intermediate_size };
-        r = chain_verify(&table, SIGNING_KEY_VCEK, roots, time(NULL), &chain, &step, why);
+        r = trust_chain_verify(&table, SIGNING_KEY_VCEK, roots, time(NULL), &chain, &step, why);
     }
     if (r == 0) {
         if (chain.vek.product != request->product ||
@@ -136,7 +136,7 @@ static int check_vcek(const struct kds_request *request, X509 *certificate, cons
             r = reason_set(why, -EKEYREJECTED, "the certificate is another chip's than the report's");
         else if (!tcb_equal(&chain.vek.tcb, &tcb))
             r = reason_set(why, -EKEYREJECTED, "the certificate is for another TCB than the report's");
-        chain_free(&chain);
+        trust_chain_free(&chain);
     }
     OPENSSL_free(vcek);
     OPENSSL_free(intermediate);
