@@ -34,4 +34,5 @@ struct broker {
     struct trust_roots *roots;
     struct nonces nonces;
     struct sessions sessions;
+    uint64_t lease_ms; /* how long a launch that was heard of counts as alive */
 };

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "broker/log-chain.h"
 
 void journal_init(struct journal *journal, struct store *store, const char *trust)
 {
@@ -51,18 +52,6 @@ void journal_note(const struct journal *journal, const char *event, const char *
     print(&line);
 }
 
-static int bind_row(sqlite3_stmt *statement, const struct entry *entry, const struct buffer *line)
-{
-    sqlite3_int64 ms = (sqlite3_int64)entry->time.tv_sec * 1000 + entry->time.tv_nsec / 1000000;
-
-    return sqlite3_bind_int64(statement, 1, ms) == SQLITE_OK &&
-                   sqlite3_bind_text(statement, 2, entry->request, -1, SQLITE_STATIC) == SQLITE_OK &&
-                   sqlite3_bind_text64(statement, 3, (const char *)line->data, line->size, SQLITE_STATIC,
-                                       SQLITE_UTF8) == SQLITE_OK
-               ? 0
-               : -ENOMEM;
-}
-
 /* Forgets all but the newest of what anybody can cause. */
 static int trim(struct journal *journal)
 {
@@ -80,33 +69,61 @@ static int trim(struct journal *journal)
     return store_step(journal->store, statement, &journal->why);
 }
 
+static int insert_refused(struct journal *journal, const struct entry *entry, const struct buffer *line)
+{
+    sqlite3_stmt *statement = NULL;
+    int r = store_statement(journal->store, STORE_REFUSED_INSERT, &statement, &journal->why);
+
+    if (r < 0)
+        return r;
+    if (sqlite3_bind_int64(statement, 1, (sqlite3_int64)entry_ms(entry)) != SQLITE_OK ||
+        sqlite3_bind_text(statement, 2, entry->request, -1, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_bind_text64(statement, 3, (const char *)line->data, line->size, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
+        return -ENOMEM;
+    r = store_step(journal->store, statement, &journal->why);
+    (void)sqlite3_clear_bindings(statement);
+    return r < 0 ? r : trim(journal);
+}
+
 static int insert(struct journal *journal, const struct entry *entry)
 {
     CLEANUP_BUFFER struct buffer line = BUFFER_EMPTY;
-    sqlite3_stmt *statement = NULL;
     int r;
 
     entry_write(entry, journal->trust, &line);
     r = buffer_error(&line);
-    if (r == 0)
-        r = store_statement(journal->store, entry->keep == ENTRY_LOG ? STORE_LOG_INSERT : STORE_REFUSED_INSERT,
-                            &statement, &journal->why);
-    if (r == 0)
-        r = bind_row(statement, entry, &line);
     if (r < 0)
         return r;
-    r = store_step(journal->store, statement, &journal->why);
-    (void)sqlite3_clear_bindings(statement);
-    return r == 0 && entry->keep == ENTRY_REFUSED ? trim(journal) : r;
+    if (entry->keep == ENTRY_REFUSED)
+        return insert_refused(journal, entry, &line);
+    return log_chain_add(journal->store, entry_ms(entry), entry->request, line.data, line.size, &journal->why);
+}
+
+int journal_begin(struct journal *journal)
+{
+    if (journal->count >= JOURNAL_MAX_BATCH)
+        journal_commit(journal);
+    if (!journal->open) {
+        journal->open = true;
+        journal->error = store_run(journal->store, STORE_BEGIN, &journal->why);
+    }
+    return journal->error;
+}
+
+void journal_spoil(struct journal *journal, int error, const struct reason *why)
+{
+    if (journal->error < 0)
+        return;
+    journal->error = error;
+    journal->why = *why;
 }
 
 void journal_add(struct journal *journal, struct journal_ticket *ticket)
 {
-    if (journal->count >= JOURNAL_MAX_BATCH)
-        journal_commit(journal);
-    if (!journal->count++)
-        journal->error = store_run(journal->store, STORE_BEGIN, &journal->why);
-    if (journal->error == 0)
+    int r = journal_begin(journal);
+
+    journal->count++;
+    if (r == 0)
         journal->error = insert(journal, ticket->entry);
     STAILQ_INSERT_TAIL(&journal->waiting, ticket, next);
 }
@@ -117,7 +134,7 @@ void journal_commit(struct journal *journal)
     struct journal_queue done = STAILQ_HEAD_INITIALIZER(done);
     struct journal_ticket *ticket;
 
-    if (!journal->count)
+    if (!journal->open)
         return;
     if (journal->error == 0)
         journal->error = store_run(journal->store, STORE_COMMIT, &journal->why);
@@ -126,6 +143,7 @@ void journal_commit(struct journal *journal)
         store_rollback(journal->store);
     STAILQ_CONCAT(&done, &journal->waiting);
     journal->count = 0;
+    journal->open = false;
     STAILQ_FOREACH(ticket, &done, next) {
         if (!journal->healthy) {
             ticket->entry->verdict = VERDICT_STORE;

@@ -29,12 +29,22 @@ struct journal {
     const char *trust;
     STAILQ_HEAD(journal_queue, journal_ticket) waiting;
     size_t count;
-    int error; /* of the open transaction */
+    bool open; /* a transaction */
+    int error; /* of it */
     struct reason why;
     bool healthy; /* whether the last commit succeeded */
 };
 
 void journal_init(struct journal *journal, struct store *store, const char *trust);
+
+/*
+ * Opens the transaction that the next decision belongs to, unless it is open. Errors: those of store_open(); the decision
+ * is then VERDICT_STORE, and is added all the same.
+ */
+int journal_begin(struct journal *journal) MUST_CHECK;
+
+/* The open transaction will not be committed: a decision could not be written in full. */
+void journal_spoil(struct journal *journal, int error, const struct reason *why);
 
 /* Takes a decision in. Its done() is called once, from journal_commit(); those of others perhaps from here. */
 void journal_add(struct journal *journal, struct journal_ticket *ticket);

@@ -1,6 +1,7 @@
 /* The endpoints; the client controls all of a request. */
 #include "broker/kbs.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,7 +146,29 @@ static enum verdict resource(const struct kbs *kbs, const struct http_message *m
         (void)snprintf(entry->resource, sizeof(entry->resource), "%s", name);
         return http_header(message, "authorization") ? VERDICT_TOKEN_UNSUPPORTED : VERDICT_TOKEN_MISSING;
     }
+    if (journal_begin(kbs->journal) < 0)
+        return VERDICT_STORE;
     return decide_release(kbs->broker, cookie, name, entry, &reply->body);
+}
+
+/* Session, name and epoch → acknowledgement. */
+static enum verdict confirm(const struct kbs *kbs, const struct http_message *message, const char *name,
+                            struct entry *entry, struct reply *reply)
+{
+    uint8_t cookie[NONCE_SESSION_BYTES];
+    struct message_confirmation confirmation;
+
+    entry->event = "confirm";
+    entry->keep = ENTRY_REFUSED;
+    if (!session_of(message, cookie)) {
+        (void)snprintf(entry->resource, sizeof(entry->resource), "%s", name);
+        return VERDICT_TOKEN_MISSING;
+    }
+    if (message_parse_confirmation(message->body.data, message->body.size, &confirmation, &entry->detail) < 0)
+        return VERDICT_CONFIRM_MALFORMED;
+    if (journal_begin(kbs->journal) < 0)
+        return VERDICT_STORE;
+    return decide_confirm(kbs->broker, cookie, name, &confirmation, entry, &reply->body);
 }
 
 static enum verdict health(const struct kbs *kbs, struct reply *reply)
@@ -167,7 +190,7 @@ static enum verdict dispatch(const struct kbs *kbs, const struct http_message *m
         return VERDICT_PATH_UNKNOWN;
     if (route == ROUTE_PLUGIN)
         return VERDICT_PLUGIN_UNKNOWN;
-    reply->allow = route == ROUTE_AUTH || route == ROUTE_ATTEST ? "POST" : "GET";
+    reply->allow = route == ROUTE_RESOURCE || route == ROUTE_HEALTH ? "GET" : "POST";
     if (reply->allow[0] == 'P' ? !post : !get)
         return VERDICT_METHOD;
     reply->allow = NULL;
@@ -178,6 +201,8 @@ static enum verdict dispatch(const struct kbs *kbs, const struct http_message *m
         return attest(kbs, message, entry, reply);
     case ROUTE_RESOURCE:
         return resource(kbs, message, name, entry, reply);
+    case ROUTE_CONFIRM:
+        return confirm(kbs, message, name, entry, reply);
     default:
         return health(kbs, reply);
     }
@@ -187,9 +212,11 @@ void kbs_answer(const struct kbs *kbs, const struct http_message *message, struc
 {
     reply->status = 200;
     entry->verdict = dispatch(kbs, message, entry, reply);
-    if (entry->verdict == VERDICT_OK && buffer_error(&reply->body) < 0)
-        entry->verdict = VERDICT_INTERNAL;
-    if (entry->verdict != VERDICT_OK)
+    if (verdict_granted(entry->verdict) && buffer_error(&reply->body) < 0)
+        entry->verdict = VERDICT_STORE;
+    if (entry->verdict == VERDICT_STORE)
+        journal_spoil(kbs->journal, -EIO, &entry->detail);
+    if (!verdict_granted(entry->verdict))
         kbs_refuse(entry, reply);
     else if (entry->keep == ENTRY_LINE)
         entry->event = NULL;

@@ -48,9 +48,13 @@ static int print_entry(const char *line, size_t size, struct reason *why)
     if (r < 0)
         return r;
     json_read_root(root, &status, &reader);
-    printf("%s  %s %s: %s  (request %s, peer %s, %s)\n", text_of(&reader, "time"), text_of(&reader, "event"),
-           text_of(&reader, "outcome"), text_of(&reader, "reason"), text_of(&reader, "request"),
-           text_of(&reader, "peer"), text_of(&reader, "trust"));
+    if (json_has(&reader, "outcome"))
+        printf("%s  %s %s: %s  (request %s, peer %s, %s)\n", text_of(&reader, "time"), text_of(&reader, "event"),
+               text_of(&reader, "outcome"), text_of(&reader, "reason"), text_of(&reader, "request"),
+               text_of(&reader, "peer"), text_of(&reader, "trust"));
+    else
+        printf("%s  %s  (request %s, by the operator)\n", text_of(&reader, "time"), text_of(&reader, "event"),
+               text_of(&reader, "request"));
     for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
         const char *text = text_of(&reader, more[i]);
 

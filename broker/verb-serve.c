@@ -14,7 +14,7 @@
 
 struct settings {
     const char *directory, *listen, *trust_root, *evidence_directory;
-    uint64_t ready_fd, session_s, sessions, connections, request_s, idle_s;
+    uint64_t ready_fd, session_s, sessions, connections, request_s, idle_s, lease_s;
 };
 
 static int load_broker(const struct settings *settings, struct broker *broker, struct reason *why)
@@ -29,6 +29,7 @@ static int load_broker(const struct settings *settings, struct broker *broker, s
     if (r == 0)
         r = nonces_init(&broker->nonces, clock_ms(), 1000 * settings->session_s);
     broker->sessions.max = settings->sessions;
+    broker->lease_ms = 1000 * settings->lease_s;
     return r;
 }
 
@@ -99,7 +100,7 @@ static int serve(const struct settings *settings, const struct endpoint *listen,
 
 static int run(const struct command *command, int argc, char **argv)
 {
-    struct settings s = { .session_s = 300, .sessions = 4096, .connections = 1024, .request_s = 20, .idle_s = 120 };
+    struct settings s = { .session_s = 300, .sessions = 4096, .connections = 1024, .request_s = 20, .idle_s = 120, .lease_s = 86400 };
     const struct option_row rows[] = {
         VERB_DIRECTORY(&s.directory),
         OPTION("listen", "ADDRESS:PORT", "a literal address: 0.0.0.0:8443, [::1]:8443", OPTION_TEXT, &s.listen,
@@ -114,6 +115,8 @@ static int run(const struct command *command, int argc, char **argv)
                .max = 1000000),
         OPTION("max-connections", "N", "connections at a time (1024)", OPTION_U64, &s.connections, .min = 1,
                .max = 65536),
+        OPTION("lease-seconds", "N", "how long a launch that was heard of counts as alive (86400)", OPTION_U64, &s.lease_s,
+               .min = 1, .max = INT32_MAX),
         OPTION("request-seconds", "N", "how long a client may take to send a request (20)", OPTION_U64, &s.request_s,
                .min = 1, .max = 3600),
         OPTION("idle-seconds", "N", "how long a connection may rest between requests (120)", OPTION_U64, &s.idle_s,

@@ -35,3 +35,10 @@ int verb_fail(int exit_code, const struct reason *why, int error);
 /* The store in a broker's directory. Errors as store_open(). */
 int verb_open_store(const char *directory, enum store_access mode, struct store **ret_store, struct reason *why)
     MUST_CHECK;
+
+/*
+ * Ends a change of the store that came to `error`: rolls back, or writes a row into the log and commits. What was changed
+ * is said by `event`, `resource` and `detail` (NULL: nothing more). Gives `error`, or what went wrong with that.
+ */
+int verb_end_change(struct store *store, int error, const char *event, const char *resource, const char *detail,
+                    struct reason *why) MUST_CHECK;

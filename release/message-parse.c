@@ -95,6 +95,54 @@ int message_parse_request(const void *text, size_t size, struct message_request 
     return 0;
 }
 
+int message_parse_confirmation(const void *text, size_t size, struct message_confirmation *ret_confirmation,
+                               struct reason *why)
+{
+    CLEANUP_JSON struct json_object *root = NULL;
+    struct json_status status = { 0, why };
+    struct json_reader reader;
+    struct message_confirmation confirmation;
+    int r = json_parse(text, size, RELEASE_MAX_MESSAGE_BYTES, &root, why);
+
+    if (r < 0)
+        return r;
+    memset(&confirmation, 0, sizeof(confirmation));
+    json_read_root(root, &status, &reader);
+    (void)json_read_u64(&reader, "epoch", JSON_REQUIRED, 1, INT64_MAX, &confirmation.epoch);
+    if (!status.error && !json_has(&reader, "found"))
+        json_refuse(&reader, "found", "missing");
+    else
+        confirmation.has_found = json_read_u64(&reader, "found", JSON_OPTIONAL, 0, INT64_MAX, &confirmation.found);
+    json_read_done(&reader);
+    if (status.error)
+        return status.error;
+    *ret_confirmation = confirmation;
+    return 0;
+}
+
+int message_parse_acknowledgement(const void *text, size_t size, struct message_acknowledgement *ret_acknowledgement,
+                                  struct reason *why)
+{
+    CLEANUP_JSON struct json_object *root = NULL;
+    struct json_status status = { 0, why };
+    struct json_reader reader;
+    struct message_acknowledgement acknowledgement;
+    int r = json_parse(text, size, RELEASE_MAX_MESSAGE_BYTES, &root, why);
+
+    if (r < 0)
+        return r;
+    memset(&acknowledgement, 0, sizeof(acknowledgement));
+    json_read_root(root, &status, &reader);
+    (void)json_read_u64(&reader, "epoch", JSON_REQUIRED, 1, INT64_MAX, &acknowledgement.epoch);
+    (void)json_read_base64(&reader, "signature", JSON_REQUIRED, BASE64_STANDARD, acknowledgement.signature,
+                           sizeof(acknowledgement.signature), &acknowledgement.signature_size);
+    json_read_done(&reader);
+    if (status.error)
+        return status.error;
+    *ret_acknowledgement = acknowledgement;
+    return 0;
+}
+
 static void read_runtime_data(struct json_reader *reader, struct message_attestation *to)
 {
     struct json_reader runtime, key;

@@ -305,6 +305,9 @@ class Guest:
     def open(self, broker, jwe):
         return json.loads(self._ask("open", broker.identity["record_key"], jwe.decode()))
 
+    def acknowledged(self, broker, resource, epoch, signature):
+        return self._ask("acknowledged", broker.identity["record_key"], resource, str(epoch), signature) == "good"
+
     def close(self):
         self.process.stdin.close()
         self.process.wait(10)

@@ -25,7 +25,7 @@ def _():
 
 @test("each code is triggered by a test that looks it up in the log")
 def _():
-    tests = "".join(read("tests", "broker", name) for name in ("test-release.py", "test-http.py", "test-store.py"))
+    tests = "".join(read("tests", "broker", name) for name in ("test-release.py", "test-http.py", "test-store.py", "test-launches.py"))
     for code in CODES:
         true(f'"{code}"' in tests, f"no test for {code}")
 
