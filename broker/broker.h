@@ -7,7 +7,8 @@
  * line and the files that it names. Whoever can write the disk controls the store: records in it are authenticated
  * when they are opened (seal.h), policies and the log are not.
  *
- * One process, one event loop, no threads. Everything is denied unless a policy allows it.
+ * Two processes when it serves, each with one event loop and no threads: the front (front.h) speaks with the network, the
+ * keeper (keeper.h) holds the keys and decides. Everything is denied unless a policy allows it.
  */
 #pragma once
 
@@ -25,6 +26,7 @@
 enum broker_exit {
     BROKER_EXIT_STATE = 2,  /* the broker's directory, store or memory cannot be used */
     BROKER_EXIT_LISTEN = 3, /* the address cannot be listened on */
+    BROKER_EXIT_FRONT = 4,  /* the process that faces the network ended by itself */
 };
 
 /* All that decisions need; nothing in it knows about connections. */

@@ -11,11 +11,12 @@
 #include "release/message.h"
 
 /*
- * An attestation, with the cookie it came with (NULL: none). VERDICT_OK: there is a session; *ret_session is borrowed
- * until sessions expire.
+ * An attestation, with the cookie it came with. VERDICT_OK: there is a session; *ret_session is borrowed until sessions
+ * expire.
  */
-enum verdict decide_attest(struct broker *broker, const uint8_t *cookie, const void *body, size_t size,
-                           struct entry *entry, const struct session **ret_session);
+enum verdict decide_attest(struct broker *broker, const uint8_t cookie[NONCE_SESSION_BYTES],
+                           const struct message_attestation *message, struct entry *entry,
+                           const struct session **ret_session);
 
 /*
  * A request for a resource, whose name is valid, inside a transaction of the store that the entry joins. VERDICT_OK and

@@ -44,6 +44,8 @@ enum route request_route(const char *target, const char **ret_resource)
 
     if (strcmp(target, "/healthz") == 0)
         return ROUTE_HEALTH;
+    if (strcmp(target, "/metrics") == 0)
+        return ROUTE_METRICS;
     rest = behind(target, RELEASE_PREFIX "/");
     if (!rest || !*rest)
         return ROUTE_NONE;

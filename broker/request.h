@@ -13,6 +13,7 @@ enum route {
     ROUTE_RESOURCE,
     ROUTE_CONFIRM,
     ROUTE_HEALTH,
+    ROUTE_METRICS,
 };
 
 /*

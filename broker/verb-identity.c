@@ -27,7 +27,7 @@ static int run(const struct command *command, int argc, char **argv)
 
     if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0, &exit_code))
         return exit_code;
-    r = keys_load(directory, &keys, &why);
+    r = verb_load_keys(directory, &keys, &why);
     if (r == 0)
         r = tls_pin_of(keys.certificate, pin);
     if (r < 0)

@@ -143,7 +143,7 @@ static int run_allow(const struct command *command, int argc, char **argv)
     }
     r = verb_open_store(directory, STORE_WRITE, &store, &why);
     if (r == 0)
-        r = keys_load(directory, &keys, &why);
+        r = verb_load_keys(directory, &keys, &why);
     if (r < 0)
         return verb_fail(BROKER_EXIT_STATE, &why, r);
     change.store = store;

@@ -40,7 +40,7 @@ static int add_record(const char *directory, const char *resource, const struct 
     int r = verb_open_store(directory, STORE_WRITE, &store, why);
 
     if (r == 0)
-        r = keys_load(directory, &keys, why);
+        r = verb_load_keys(directory, &keys, why);
     if (r == 0)
         r = store_run(store, STORE_BEGIN, why);
     if (r < 0)
@@ -167,7 +167,7 @@ static int run_list(const struct command *command, int argc, char **argv)
         return exit_code;
     r = verb_open_store(directory, STORE_READ, &store, &why);
     if (r == 0)
-        r = keys_load(directory, &keys, &why);
+        r = verb_load_keys(directory, &keys, &why);
     listing.store = store;
     listing.json = json;
     listing.why = &why;

@@ -36,6 +36,9 @@ int verb_fail(int exit_code, const struct reason *why, int error);
 int verb_open_store(const char *directory, enum store_access mode, struct store **ret_store, struct reason *why)
     MUST_CHECK;
 
+/* The broker's keys; the key-encryption key from $CREDENTIALS_DIRECTORY where systemd put one. Errors as keys_load(). */
+int verb_load_keys(const char *directory, struct keys *ret_keys, struct reason *why) MUST_CHECK;
+
 /*
  * Ends a change of the store that came to `error`: rolls back, or writes a row into the log and commits. What was changed
  * is said by `event`, `resource` and `detail` (NULL: nothing more). Gives `error`, or what went wrong with that.

@@ -14,6 +14,7 @@ static const struct {
     [VERDICT_HTTP_HEAD_TOO_LARGE] = { "http-head-too-large", 431, "InvalidRequest" },
     [VERDICT_PATH_UNKNOWN] = { "path-unknown", 404, "InvalidRequestPath" },
     [VERDICT_PLUGIN_UNKNOWN] = { "plugin-unknown", 404, "PluginNotFound" },
+    [VERDICT_RATE_LIMITED] = { "rate-limited", 429, "InvalidRequest" },
     [VERDICT_METHOD] = { "method", 405, "InvalidRequest" },
 
     [VERDICT_REQUEST_MALFORMED] = { "request-malformed", 401, "AttestationError" },
@@ -68,6 +69,7 @@ const char *verdict_outcome(enum verdict verdict)
         return "granted";
     case 500:
         return "failed";
+    case 429:
     case 503:
         return "busy";
     default:

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 
-from harness import (BROKER, Broker, Guest, SANITIZED, denied, equal, main, must, path, refused, session, test, true)
+from harness import (BROKER, Broker, Guest, SANITIZED, denied, equal, main, memory_count, must, path, refused, session, test, true)
 
 guest = Guest()
 
@@ -277,19 +277,7 @@ def _():
         line = next(line for line in file if line.startswith("Max core file size"))
     equal(line.split()[4:6], ["0", "0"])
     key = bytes.fromhex(broker.key)
-    found = 0
-    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-        for line in maps:
-            span, modes = line.split()[:2]
-            start, end = (int(part, 16) for part in span.split("-"))
-            if "r" not in modes or "vvar" in line or "vsyscall" in line or end - start > 1 << 32:
-                continue  # the last: shadow memory of sanitizers
-            try:
-                memory.seek(start)
-                data = memory.read(end - start)
-            except (OSError, ValueError, OverflowError):
-                continue
-            found += data.count(key[:16]) + data.count(key[32:48])
+    found = sum(memory_count(each, part) for each in (pid, broker.front()) for part in (key[:16], key[32:48]))
     equal(found, 0, "copies of the volume key in memory")
     own = os.stat(f"/proc/{pid}/mem").st_uid
     equal(own, 0, "owner of the process's files: root for a process that is not dumpable")

@@ -16,6 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct message_attestation attestation;
     char nonce[RELEASE_NONCE_TEXT_BYTES], type[64], detail[192];
+    struct message_acknowledgement acknowledgement;
+    struct message_confirmation confirmation;
     struct message_request request;
     struct reason why = { "" };
 
@@ -28,6 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (message_parse_attestation(data, size, &attestation, &why) == 0 &&
         (strnlen(attestation.nonce, sizeof(attestation.nonce)) != sizeof(attestation.nonce) - 1 ||
          attestation.evidence.table.count > EVIDENCE_MAX_CERTIFICATES))
+        abort();
+    if (message_parse_confirmation(data, size, &confirmation, &why) == 0 && !confirmation.epoch)
+        abort();
+    if (message_parse_acknowledgement(data, size, &acknowledgement, &why) == 0 &&
+        acknowledgement.signature_size > sizeof(acknowledgement.signature))
         abort();
     message_parse_error(data, size, type, detail);
     check_text(type, sizeof(type));
