@@ -17,7 +17,7 @@ ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
 INSIDE := all demo image
-INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage
+INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage bench soak
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR
 inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)'
@@ -189,6 +189,16 @@ $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
 	$(call link,-pie,$(DYNAMIC))
 -include $(patsubst %.c,$(O)/%.d,$(wildcard tests/broker/*.c))
 
+# ---- measurements and long runs, which nothing else waits for
+
+build/bench/kbs-floor: tests/bench/kbs-floor.c
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $< $(BROKER) $(CRYPTO)
+bench: build/bin/postern-broker build/tests/release-client build/bench/kbs-floor
+	@set -e; for bench in $(sort $(wildcard tests/bench/bench-*.py)); do $$bench; done
+soak: build/bin/postern-broker build/tests/release-client
+	@KILLS=1000 tests/run tests/broker/test-kills.py
+
 # ---- images
 
 # The keys of the demonstration's broker are part of an image's configuration, so it is made once and kept.
@@ -234,5 +244,5 @@ coverage:
 	@tests/coverage build/cov base measure attest
 
 .PHONY: all objects image demo check-built check-run check-unit check-programs check-broker check-image check-vm lint \
-    fuzz coverage
+    fuzz coverage bench soak
 endif
