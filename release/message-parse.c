@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "release/fold.h"
 
 /* The padded base64 of exactly RELEASE_NONCE_BYTES bytes. A nonce is hashed as text, so it has one spelling. */
 static void read_nonce(struct json_reader *reader, char ret_nonce[RELEASE_NONCE_TEXT_BYTES])
@@ -171,8 +172,8 @@ static void read_tee_evidence(struct json_reader *reader, struct message_attesta
     json_read_done(&evidence);
 }
 
-int message_parse_attestation(const void *text, size_t size, struct message_attestation *ret_attestation,
-                              struct reason *why)
+static int parse_attestation(const void *text, size_t size, struct message_attestation *ret_attestation,
+                             struct reason *why)
 {
     CLEANUP_JSON struct json_object *root = NULL;
     struct json_status status = { 0, why };
@@ -189,4 +190,25 @@ int message_parse_attestation(const void *text, size_t size, struct message_atte
         json_refuse(&reader, "init-data", "init-data is not accepted here");
     json_read_done(&reader);
     return status.error;
+}
+
+/* Folded first, which is what senders write; everything that does not pass so is judged, and named, as it was sent. */
+int message_parse_attestation(const void *text, size_t size, struct message_attestation *ret_attestation,
+                              struct reason *why)
+{
+    CLEANUP_BUFFER struct buffer folded = BUFFER_EMPTY;
+
+    if (size <= RELEASE_MAX_MESSAGE_BYTES && fold_byte_arrays(text, size, &folded) &&
+        parse_attestation(folded.data, folded.size, ret_attestation, NULL) == 0)
+        return 0;
+    return message_parse_attestation_plain(text, size, ret_attestation, why);
+}
+
+int message_parse_attestation_plain(const void *text, size_t size, struct message_attestation *ret_attestation,
+                                    struct reason *why)
+{
+    /* What folding makes is nothing that a sender may write. */
+    if (fold_looks_folded(text, size))
+        return reason_set(why, -EBADMSG, "not acceptable as JSON: a control character");
+    return parse_attestation(text, size, ret_attestation, why);
 }

@@ -78,6 +78,10 @@ struct message_attestation {
 int message_parse_attestation(const void *text, size_t size, struct message_attestation *ret_attestation,
                               struct reason *why) MUST_CHECK;
 
+/* The same by the JSON library alone: slower, and the measure of the other (tests/fuzz/fuzz-message.c). */
+int message_parse_attestation_plain(const void *text, size_t size, struct message_attestation *ret_attestation,
+                                    struct reason *why) MUST_CHECK;
+
 struct message_confirmation {
     uint64_t epoch;
     bool has_found;
