@@ -13,6 +13,7 @@ void journal_init(struct journal *journal, struct store *store, const char *trus
 {
     *journal = (struct journal){ .store = store, .trust = trust, .healthy = true };
     STAILQ_INIT(&journal->waiting);
+    STAILQ_INIT(&journal->later);
 }
 
 static void add_line(const struct journal *journal, const struct entry *entry, struct buffer *to)
@@ -128,12 +129,41 @@ void journal_add(struct journal *journal, struct journal_ticket *ticket)
     STAILQ_INSERT_TAIL(&journal->waiting, ticket, next);
 }
 
+void journal_add_later(struct journal *journal, struct journal_ticket *ticket)
+{
+    STAILQ_INSERT_TAIL(&journal->later, ticket, next);
+    if (++journal->later_count >= JOURNAL_MAX_BATCH)
+        journal_commit(journal);
+}
+
+/* The rows that nobody waits for join the transaction. */
+static void take_later(struct journal *journal)
+{
+    struct journal_ticket *ticket;
+
+    if (!journal->later_count || journal_begin(journal) < 0)
+        return;
+    STAILQ_FOREACH(ticket, &journal->later, next) {
+        if (journal->error == 0)
+            journal->error = insert(journal, ticket->entry);
+    }
+}
+
+/* What nobody waited for could not be written. */
+static void lose_later(struct journal *journal)
+{
+    if (journal->later_count)
+        journal_note(journal, "log", "%zu rows of attestations and refusals are lost: %s", journal->later_count,
+                     reason_text(&journal->why, journal->error));
+}
+
 void journal_commit(struct journal *journal)
 {
     CLEANUP_BUFFER struct buffer lines = BUFFER_EMPTY;
     struct journal_queue done = STAILQ_HEAD_INITIALIZER(done);
     struct journal_ticket *ticket;
 
+    take_later(journal);
     if (!journal->open)
         return;
     if (journal->error == 0)
@@ -141,16 +171,20 @@ void journal_commit(struct journal *journal)
     journal->healthy = journal->error == 0;
     if (!journal->healthy)
         store_rollback(journal->store);
-    STAILQ_CONCAT(&done, &journal->waiting);
-    journal->count = 0;
-    journal->open = false;
-    STAILQ_FOREACH(ticket, &done, next) {
+    STAILQ_FOREACH(ticket, &journal->waiting, next) {
         if (!journal->healthy) {
             ticket->entry->verdict = VERDICT_STORE;
             (void)reason_set(&ticket->entry->detail, 0, "%s", reason_text(&journal->why, journal->error));
         }
-        add_line(journal, ticket->entry, &lines);
     }
+    if (!journal->healthy)
+        lose_later(journal);
+    STAILQ_CONCAT(&done, &journal->later);
+    STAILQ_CONCAT(&done, &journal->waiting);
+    journal->count = journal->later_count = 0;
+    journal->open = false;
+    STAILQ_FOREACH(ticket, &done, next)
+        add_line(journal, ticket->entry, &lines);
     print(&lines);
     while ((ticket = STAILQ_FIRST(&done))) {
         STAILQ_REMOVE_HEAD(&done, next);

@@ -21,6 +21,8 @@
 
 /* Questions read in one go; a front has one for each of its connections at the most. */
 #define READ_BYTES (1u << 20)
+/* How long a row may wait for company. */
+#define LATER_US 20000
 
 /* One question, until its answer has left. */
 struct matter {
@@ -53,12 +55,31 @@ static void send_answer(struct matter *matter)
     link_write_answer(answer, &frame);
     if (buffer_error(&frame) < 0 || bufferevent_write(matter->keeper->link, frame.data, frame.size) < 0)
         (void)event_base_loopbreak(matter->keeper->base);
-    matter_free(matter);
 }
 
+/* The row is on the disk, or cannot get there. */
 static void committed(struct journal_ticket *ticket)
 {
     send_answer(ticket->owner);
+    matter_free(ticket->owner);
+}
+
+static void kept(struct journal_ticket *ticket)
+{
+    matter_free(ticket->owner);
+}
+
+/* What gives nothing away is answered at once, and written down with what comes next, or in a moment. */
+static void write_later(struct matter *matter)
+{
+    const struct timeval moment = { .tv_usec = LATER_US };
+    struct keeper *keeper = matter->keeper;
+
+    send_answer(matter);
+    matter->ticket = (struct journal_ticket){ .entry = &matter->entry, .owner = matter, .done = kept };
+    if (!event_pending(keeper->later, EV_TIMEOUT, NULL))
+        (void)event_add(keeper->later, &moment);
+    journal_add_later(keeper->journal, &matter->ticket);
 }
 
 static void set_session(struct link_answer *answer, const uint8_t session[NONCE_SESSION_BYTES], uint64_t expires_ms,
@@ -178,6 +199,11 @@ static int take_question(struct keeper *keeper, const struct link_question *ques
         journal_spoil(keeper->journal, -EIO, &matter->entry.detail);
     if (matter->entry.keep == ENTRY_LINE) {
         send_answer(matter);
+        matter_free(matter);
+        return 0;
+    }
+    if (matter->entry.keep == ENTRY_REFUSED || question->kind == LINK_ATTEST) {
+        write_later(matter);
         return 0;
     }
     matter->ticket = (struct journal_ticket){ .entry = &matter->entry, .owner = matter, .done = committed };
@@ -312,6 +338,7 @@ static int open_events(struct keeper *keeper)
     const struct timeval second = { .tv_sec = 1 };
 
     keeper->commit = event_new(keeper->base, -1, 0, on_commit, keeper);
+    keeper->later = event_new(keeper->base, -1, 0, on_commit, keeper);
     keeper->tick = event_new(keeper->base, -1, EV_PERSIST, on_tick, keeper);
     keeper->ready = event_new(keeper->base, keeper->control, EV_READ, on_ready, keeper);
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
@@ -319,7 +346,7 @@ static int open_events(struct keeper *keeper)
         if (!keeper->signals[i] || event_add(keeper->signals[i], NULL) < 0)
             return -ENOMEM;
     }
-    return !keeper->commit || !keeper->tick || !keeper->ready || event_add(keeper->tick, &second) < 0 ||
+    return !keeper->commit || !keeper->later || !keeper->tick || !keeper->ready || event_add(keeper->tick, &second) < 0 ||
                    event_add(keeper->ready, NULL) < 0
                ? -ENOMEM
                : 0;
@@ -360,6 +387,7 @@ static void free_event(struct event **event)
 void keeper_free(struct keeper *keeper)
 {
     free_event(&keeper->commit);
+    free_event(&keeper->later);
     free_event(&keeper->tick);
     free_event(&keeper->ready);
     for (size_t i = 0; i < ARRAY_SIZE(keeper->signals); i++)

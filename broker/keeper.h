@@ -23,7 +23,7 @@ struct keeper {
     const char *evidence_directory; /* each attestation's body is kept there; NULL: none is */
     struct event_base *base;
     struct bufferevent *link;
-    struct event *commit, *tick, *ready, *signals[3];
+    struct event *commit, *later, *tick, *ready, *signals[3];
     struct message_attestation *attestation; /* of the question being read */
     struct admin *admin;
     int control;   /* to the front (front.h) */

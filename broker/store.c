@@ -27,7 +27,7 @@ static const char schema[] =
     " policy TEXT, state INTEGER NOT NULL, generation INTEGER NOT NULL, epoch INTEGER NOT NULL, pending BLOB) STRICT;"
     "CREATE INDEX volume_resource ON volume (resource, version);"
     "CREATE TABLE release (version INTEGER NOT NULL, report_id BLOB NOT NULL, key BLOB NOT NULL,"
-    " request TEXT NOT NULL UNIQUE, time INTEGER NOT NULL, state INTEGER NOT NULL, generation INTEGER NOT NULL,"
+    " request TEXT NOT NULL, time INTEGER NOT NULL, state INTEGER NOT NULL, generation INTEGER NOT NULL,"
     " epoch INTEGER NOT NULL, confirmed INTEGER NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (version, report_id))"
     " STRICT, WITHOUT ROWID;"
     "CREATE INDEX release_seen ON release (version, seen);"
@@ -68,7 +68,7 @@ static const char *const texts[STORE_STATEMENTS] = {
     [STORE_LOG_LAST] = "SELECT id, hash FROM log ORDER BY id DESC LIMIT 1",
     [STORE_LOG_INSERT] = "INSERT INTO log (id, time, request, line, hash) VALUES (?4, ?1, ?2, ?3, ?5)",
     [STORE_LOG_CHAIN] = "SELECT id, line, hash, request FROM log ORDER BY id",
-    [STORE_LOG_RELEASED] = "SELECT 1 FROM release WHERE request = ?1",
+    [STORE_LOG_RELEASED] = "SELECT 1 FROM release WHERE version = ?1 AND report_id = ?2 AND request = ?3",
     [STORE_REFUSED_INSERT] = "INSERT INTO refused (time, request, line) VALUES (?1, ?2, ?3)",
     [STORE_REFUSED_TRIM] = "DELETE FROM refused WHERE id <= ?1",
     [STORE_LOG_ALL] = "SELECT time, line FROM log UNION ALL SELECT time, line FROM refused ORDER BY time",

@@ -16,6 +16,8 @@ extern const struct command verb_allow;
 extern const struct command verb_policy_show;
 extern const struct command verb_serve;
 extern const struct command verb_log_show;
+extern const struct command verb_log_verify;
+extern const struct command verb_log_export;
 
 #define VERB_PROGRAM "postern-broker"
 #define VERB_DIRECTORY(to) OPTION("dir", "DIR", "the broker's directory", OPTION_TEXT, to, .required = true)

@@ -191,7 +191,12 @@ class Broker:
 
     def row(self, request):
         """The same, out of the store."""
-        return json.loads(must("log", "show", "--dir", self.directory, "--request", request, "--json"))
+        for _ in range(50):  # what nobody waits for is written a moment after its answer
+            done = run("log", "show", "--dir", self.directory, request, "--json")
+            if done.returncode == 0:
+                return json.loads(done.stdout)
+            time.sleep(0.02)
+        raise AssertionError(f"no row for request {request}: {done.stderr}")
 
     def stop(self):
         """SIGTERM; the exit code."""
