@@ -26,8 +26,8 @@
 enum broker_exit {
     BROKER_EXIT_STATE = 2,  /* the broker's directory, store or memory cannot be used */
     BROKER_EXIT_LISTEN = 3, /* the address cannot be listened on */
-    BROKER_EXIT_LOG = 5,    /* the log is not what it was, or evidence is not good */
     BROKER_EXIT_FRONT = 4,  /* the process that faces the network ended by itself */
+    BROKER_EXIT_REFUSED = 5, /* the log is not what it was, or evidence would be refused */
 };
 
 /* All that decisions need; nothing in it knows about connections. */

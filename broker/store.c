@@ -209,6 +209,30 @@ int store_open(const char *path, enum store_access access, struct store **ret_st
     return 0;
 }
 
+int store_copy(struct store *store, const char *path, struct reason *why)
+{
+    CLEANUP(store_close) struct store *copy = NULL;
+    int r = open_database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &copy, why);
+    sqlite3_backup *backup;
+    int code;
+
+    if (r < 0)
+        return r;
+    backup = sqlite3_backup_init(copy->database, "main", store->database, "main");
+    code = backup ? sqlite3_backup_step(backup, -1) : sqlite3_errcode(copy->database);
+    if (backup && code == SQLITE_DONE)
+        code = sqlite3_backup_finish(backup);
+    else if (backup)
+        (void)sqlite3_backup_finish(backup);
+    if (code == SQLITE_OK)
+        r = check_format(copy, why);
+    else
+        r = failed(copy, code, why);
+    if (r < 0)
+        store_remove(path);
+    return r;
+}
+
 void store_close(struct store **store)
 {
     if (!*store)

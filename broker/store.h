@@ -66,6 +66,9 @@ enum store_access { STORE_READ, STORE_WRITE };
  */
 int store_open(const char *path, enum store_access access, struct store **ret_store, struct reason *why) MUST_CHECK;
 
+/* A copy of all that is committed, as a file of its own that nobody else can read. Errors as store_open(). */
+int store_copy(struct store *store, const char *path, struct reason *why) MUST_CHECK;
+
 void store_close(struct store **store);
 
 /* The statement, reset, ready for binding; prepared at its first use. Errors as store_open(). */

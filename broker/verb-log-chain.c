@@ -130,7 +130,7 @@ static int verify(struct store *store, const uint8_t *head, struct chain *chain,
 
 static int exit_code_of(int error)
 {
-    return error == -EKEYREJECTED ? BROKER_EXIT_LOG : BROKER_EXIT_STATE;
+    return error == -EKEYREJECTED ? BROKER_EXIT_REFUSED : BROKER_EXIT_STATE;
 }
 
 static int run_verify(const struct command *command, int argc, char **argv)

@@ -18,6 +18,9 @@ extern const struct command verb_serve;
 extern const struct command verb_log_show;
 extern const struct command verb_log_verify;
 extern const struct command verb_log_export;
+extern const struct command verb_explain;
+extern const struct command verb_backup;
+extern const struct command verb_restore;
 
 #define VERB_PROGRAM "postern-broker"
 #define VERB_DIRECTORY(to) OPTION("dir", "DIR", "the broker's directory", OPTION_TEXT, to, .required = true)
