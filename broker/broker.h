@@ -7,8 +7,8 @@
  * line and the files that it names. Whoever can write the disk controls the store: records in it are authenticated
  * when they are opened (seal.h), policies and the log are not.
  *
- * Two processes when it serves, each with one event loop and no threads: the front (front.h) speaks with the network, the
- * keeper (keeper.h) holds the keys and decides. Everything is denied unless a policy allows it.
+ * Two processes when it serves, each with one event loop and no threads: the front (front.h) speaks with the network,
+ * the keeper (keeper.h) holds the keys and decides. Everything is denied unless a policy allows it.
  */
 #pragma once
 

@@ -2,9 +2,9 @@
  * One thing that happened, as the log tells it: a JSON object on one line, the same on standard error and in the store.
  * Nothing in it is secret. Texts from outside are printable ASCII by the time they are here.
  *
- *     time, request, peer, event, outcome, reason, trust, then as far as they apply: resource, version, generation, epoch,
- *     live (other launches that hold a lease of it), measurement, report_id, chip_id, report (SHA-384 of its signed
- *     part), policy (SHA-256 of its document), checks [{check, passed, wanted, found}], detail
+ *     time, request, peer, event, outcome, reason, trust, then as far as they apply: resource, version, generation,
+ *     epoch, live (other launches that hold a lease of it), measurement, report_id, chip_id, report (SHA-384 of its
+ *     signed part), policy (SHA-256 of its document), checks [{check, passed, wanted, found}], detail
  */
 #pragma once
 

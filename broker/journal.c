@@ -79,7 +79,7 @@ static int insert_refused(struct journal *journal, const struct entry *entry, co
         return r;
     if (sqlite3_bind_int64(statement, 1, (sqlite3_int64)entry_ms(entry)) != SQLITE_OK ||
         sqlite3_bind_text(statement, 2, entry->request, -1, SQLITE_STATIC) != SQLITE_OK ||
-        sqlite3_bind_text64(statement, 3, (const char *)line->data, line->size, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
+        sqlite3_bind_text64(statement, 3, buffer_text(line), line->size, SQLITE_STATIC, SQLITE_UTF8) != SQLITE_OK)
         return -ENOMEM;
     r = store_step(journal->store, statement, &journal->why);
     (void)sqlite3_clear_bindings(statement);
@@ -100,13 +100,28 @@ static int insert(struct journal *journal, const struct entry *entry)
     return log_chain_add(journal->store, entry_ms(entry), entry->request, line.data, line.size, &journal->why);
 }
 
+/* The rows that nobody waits for join the transaction, before whatever comes of them. */
+static void take_later(struct journal *journal)
+{
+    struct journal_ticket *ticket;
+
+    while ((ticket = STAILQ_FIRST(&journal->later))) {
+        STAILQ_REMOVE_HEAD(&journal->later, next);
+        if (journal->error == 0)
+            journal->error = insert(journal, ticket->entry);
+        ticket->answered = true;
+        STAILQ_INSERT_TAIL(&journal->waiting, ticket, next);
+        journal->count++;
+    }
+    journal->later_count = 0;
+}
+
 int journal_begin(struct journal *journal)
 {
-    if (journal->count >= JOURNAL_MAX_BATCH)
-        journal_commit(journal);
     if (!journal->open) {
         journal->open = true;
         journal->error = store_run(journal->store, STORE_BEGIN, &journal->why);
+        take_later(journal);
     }
     return journal->error;
 }
@@ -123,10 +138,13 @@ void journal_add(struct journal *journal, struct journal_ticket *ticket)
 {
     int r = journal_begin(journal);
 
+    ticket->answered = false;
     journal->count++;
     if (r == 0)
         journal->error = insert(journal, ticket->entry);
     STAILQ_INSERT_TAIL(&journal->waiting, ticket, next);
+    if (journal->count >= JOURNAL_MAX_BATCH)
+        journal_commit(journal);
 }
 
 void journal_add_later(struct journal *journal, struct journal_ticket *ticket)
@@ -136,24 +154,23 @@ void journal_add_later(struct journal *journal, struct journal_ticket *ticket)
         journal_commit(journal);
 }
 
-/* The rows that nobody waits for join the transaction. */
-static void take_later(struct journal *journal)
+/* Nothing of the transaction is there: whoever waits is told, and what is lost is said. */
+static void fail(struct journal *journal)
 {
     struct journal_ticket *ticket;
+    size_t lost = 0;
 
-    if (!journal->later_count || journal_begin(journal) < 0)
-        return;
-    STAILQ_FOREACH(ticket, &journal->later, next) {
-        if (journal->error == 0)
-            journal->error = insert(journal, ticket->entry);
+    store_rollback(journal->store);
+    STAILQ_FOREACH(ticket, &journal->waiting, next) {
+        if (ticket->answered) {
+            lost++;
+            continue;
+        }
+        ticket->entry->verdict = VERDICT_STORE;
+        (void)reason_set(&ticket->entry->detail, 0, "%s", reason_text(&journal->why, journal->error));
     }
-}
-
-/* What nobody waited for could not be written. */
-static void lose_later(struct journal *journal)
-{
-    if (journal->later_count)
-        journal_note(journal, "log", "%zu rows of attestations and refusals are lost: %s", journal->later_count,
+    if (lost)
+        journal_note(journal, "log", "%zu rows of attestations and refusals are lost: %s", lost,
                      reason_text(&journal->why, journal->error));
 }
 
@@ -163,25 +180,17 @@ void journal_commit(struct journal *journal)
     struct journal_queue done = STAILQ_HEAD_INITIALIZER(done);
     struct journal_ticket *ticket;
 
-    take_later(journal);
-    if (!journal->open)
+    if (!journal->open && !journal->later_count)
         return;
+    (void)!journal_begin(journal); /* its error stays with the transaction */
+    take_later(journal);
     if (journal->error == 0)
         journal->error = store_run(journal->store, STORE_COMMIT, &journal->why);
     journal->healthy = journal->error == 0;
     if (!journal->healthy)
-        store_rollback(journal->store);
-    STAILQ_FOREACH(ticket, &journal->waiting, next) {
-        if (!journal->healthy) {
-            ticket->entry->verdict = VERDICT_STORE;
-            (void)reason_set(&ticket->entry->detail, 0, "%s", reason_text(&journal->why, journal->error));
-        }
-    }
-    if (!journal->healthy)
-        lose_later(journal);
-    STAILQ_CONCAT(&done, &journal->later);
+        fail(journal);
     STAILQ_CONCAT(&done, &journal->waiting);
-    journal->count = journal->later_count = 0;
+    journal->count = 0;
     journal->open = false;
     STAILQ_FOREACH(ticket, &done, next)
         add_line(journal, ticket->entry, &lines);

@@ -21,6 +21,7 @@ struct journal_ticket {
     STAILQ_ENTRY(journal_ticket) next;
     struct entry *entry; /* its verdict becomes VERDICT_STORE when it could not be written */
     void *owner;
+    bool answered; /* nobody waits for it */
     void (*done)(struct journal_ticket *ticket);
 };
 
@@ -38,20 +39,21 @@ struct journal {
 void journal_init(struct journal *journal, struct store *store, const char *trust);
 
 /*
- * Opens the transaction that the next decision belongs to, unless it is open. Errors: those of store_open(); the decision
- * is then VERDICT_STORE, and is added all the same.
+ * Opens the transaction that the next decision belongs to, unless it is open. Errors: those of store_open(); the
+ * decision is then VERDICT_STORE, and is added all the same.
  */
 int journal_begin(struct journal *journal) MUST_CHECK;
 
 /* The open transaction will not be committed: a decision could not be written in full. */
 void journal_spoil(struct journal *journal, int error, const struct reason *why);
 
-/* Takes a decision in. Its done() is called once, from journal_commit(); those of others perhaps from here. */
+/* Takes a decision in. Its done() is called once, from journal_commit(); and perhaps from here. */
 void journal_add(struct journal *journal, struct journal_ticket *ticket);
 
 /*
  * The same for what nothing waits for: an attestation, or a refusal that gives nothing away. Its row joins the next
- * transaction, which the caller sees to within moments; when that cannot be committed the row is lost, and a line says so.
+ * transaction, which the caller sees to within moments; when that cannot be committed the row is lost, and a line says
+ * so.
  */
 void journal_add_later(struct journal *journal, struct journal_ticket *ticket);
 

@@ -1,6 +1,6 @@
 /*
- * The endpoints of the protocol (Trustee's kbs_attestation_protocol.md, RCAR 0.4.0), as the front serves them: a request
- * becomes a question for the keeper, or is answered at once.
+ * The endpoints of the protocol (Trustee's kbs_attestation_protocol.md, RCAR 0.4.0), as the front serves them: a
+ * request becomes a question for the keeper, or is answered at once.
  */
 #pragma once
 

@@ -202,7 +202,8 @@ static int take_question(struct keeper *keeper, const struct link_question *ques
         matter_free(matter);
         return 0;
     }
-    if (matter->entry.keep == ENTRY_REFUSED || question->kind == LINK_ATTEST) {
+    if (matter->entry.verdict != VERDICT_STORE &&
+        (matter->entry.keep == ENTRY_REFUSED || question->kind == LINK_ATTEST)) {
         write_later(matter);
         return 0;
     }
@@ -346,10 +347,9 @@ static int open_events(struct keeper *keeper)
         if (!keeper->signals[i] || event_add(keeper->signals[i], NULL) < 0)
             return -ENOMEM;
     }
-    return !keeper->commit || !keeper->later || !keeper->tick || !keeper->ready || event_add(keeper->tick, &second) < 0 ||
-                   event_add(keeper->ready, NULL) < 0
-               ? -ENOMEM
-               : 0;
+    if (!keeper->commit || !keeper->later || !keeper->tick || !keeper->ready)
+        return -ENOMEM;
+    return event_add(keeper->tick, &second) < 0 || event_add(keeper->ready, NULL) < 0 ? -ENOMEM : 0;
 }
 
 int keeper_open(struct keeper *keeper, int link, int control)

@@ -1,6 +1,6 @@
 /*
- * The process that decides: it holds keys, sessions and store, and answers the front's questions (link.h). It speaks with
- * nobody else on the network.
+ * The process that decides: it holds keys, sessions and store, and answers the front's questions (link.h). It speaks
+ * with nobody else on the network.
  *
  * Questions that have come while the last commit waited for the disk share the next transaction; their answers leave
  * together after it.

@@ -3,8 +3,8 @@
  *
  * The front (server.h) speaks with the network and reads HTTP and JSON; the keeper (keeper.h) holds the keys and the
  * store and decides. The front asks, the keeper answers. A front that the network took over controls every byte of its
- * questions: the keeper reads them like anybody's (link-parse.c), and a question that is none ends the broker. The front
- * believes the keeper.
+ * questions: the keeper reads them like anybody's (link-parse.c), and a question that is none ends the broker. The
+ * front believes the keeper.
  *
  * A frame is its length (32 bits, little-endian) and that many bytes.
  */

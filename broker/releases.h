@@ -1,6 +1,6 @@
 /*
- * Who has got what: one row for each volume (its version) and launch (its REPORT_ID). A launch gets a volume once; asking
- * again with the same key it gets the same.
+ * Who has got what: one row for each volume (its version) and launch (its REPORT_ID). A launch gets a volume once;
+ * asking again with the same key it gets the same.
  */
 #pragma once
 

@@ -17,8 +17,8 @@ enum route {
 };
 
 /*
- * The route of a request's target as it was received; nothing is decoded. For ROUTE_RESOURCE and ROUTE_CONFIRM *ret_resource is the name
- * inside `target`; it is valid (request_resource_valid()).
+ * The route of a request's target as it was received; nothing is decoded. For ROUTE_RESOURCE and ROUTE_CONFIRM
+ * *ret_resource is the name inside `target`; it is valid (request_resource_valid()).
  */
 enum route request_route(const char *target, const char **ret_resource);
 

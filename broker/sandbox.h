@@ -8,7 +8,7 @@
 #include "base/base.h"
 
 /*
- * From here on nothing else is possible. In builds with sanitizers, whose run-time calls what it likes, nothing happens.
- * Errors: -errno.
+ * From here on nothing else is possible. In builds with sanitizers, whose run-time calls what it likes, nothing
+ * happens. Errors: -errno.
  */
 int sandbox_enter(void) MUST_CHECK;

@@ -4,10 +4,10 @@
  *
  *     "PSTNSEA2" | iv 12 | encrypted data key 32 | tag 16 | iv 12 | encrypted record | tag 16
  *
- * The inner layer authenticates "postern-broker record" NUL resource NUL version (64 bits, little-endian); the outer one
- * "postern-broker key" NUL resource NUL version, state (8 bits), SHA-256 of the policy document. A sealed record that is
- * moved to another resource, put back in place of a later version, given another policy, or declared empty by whoever
- * can write the store does not open.
+ * The inner layer authenticates "postern-broker record" NUL resource NUL version (64 bits, little-endian); the outer
+ * one "postern-broker key" NUL resource NUL version, state (8 bits), SHA-256 of the policy document. A sealed record
+ * that is moved to another resource, put back in place of a later version, given another policy, or declared empty by
+ * whoever can write the store does not open.
  */
 #pragma once
 

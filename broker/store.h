@@ -2,8 +2,9 @@
  * The store: one SQLite file in WAL mode, synchronous=FULL, so that what was committed is on the disk. This file is the
  * database itself; volumes.h and journal.h are what lies in it.
  *
- *     volume   resource, version, sealed record (seal.h), policy document (NULL: nobody may have it), state, generation,
- *              epoch, REPORT_ID of the launch that the next epoch was given to; of several versions the highest counts
+ *     volume   resource, version, sealed record (seal.h), policy document (NULL: nobody may have it), state,
+ *              generation, epoch, REPORT_ID of the launch that the next epoch was given to; of several versions the
+ *              highest counts
  *     release  one row for each volume and REPORT_ID that has got it (releases.h)
  *     log      decisions about guests whose evidence verified, and what the operator changed; kept, and hash-chained
  *     refused  what was refused before that: anybody can cause these, so only the newest STORE_MAX_REFUSED are kept

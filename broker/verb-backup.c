@@ -27,9 +27,10 @@ static int exit_code_of(int error)
 
 static int run(const struct command *command, int argc, char **argv, bool restore)
 {
-    const char *directory = NULL, *file = NULL;
+    const char *directory = NULL, *file = NULL, *credentials = NULL;
     const struct option_row rows[] = {
         VERB_DIRECTORY(&directory),
+        VERB_CREDENTIALS(&credentials),
         OPTION("file", "FILE", "the backup", OPTION_TEXT, &file, .required = true),
     };
     CLEANUP(keys_free) struct keys keys = { .kek = SECRET_NONE };
@@ -41,7 +42,7 @@ static int run(const struct command *command, int argc, char **argv, bool restor
         return exit_code;
     r = keys_path(directory, STORE_FILE, path, &why);
     if (r == 0)
-        r = verb_load_keys(directory, &keys, &why);
+        r = keys_load(directory, credentials, &keys, &why);
     if (r == 0 && access(restore ? file : path, R_OK) < 0)
         r = reason_set(&why, -ENOENT, "%s: cannot be read: %s", restore ? file : path, strerror(errno));
     if (r == 0)

@@ -64,7 +64,8 @@ static int check_release(struct store *store, uint64_t id, const char *request, 
     r = store_step(store, statement, why);
     (void)sqlite3_reset(statement);
     if (r == 0)
-        return reason_set(why, -EKEYREJECTED, "row %llu says that request %s was released, the table of releases does not",
+        return reason_set(why, -EKEYREJECTED,
+                          "row %llu says that request %s was released, the table of releases does not",
                           (unsigned long long)id, request);
     return r < 0 ? r : 0;
 }
@@ -155,8 +156,8 @@ static int run_verify(const struct command *command, int argc, char **argv)
     if (r == 0)
         r = verify(store, has_head ? head : NULL, &chain, &why);
     if (r == 0 && has_head && !chain.seen_head)
-        r = reason_set(&why, -EKEYREJECTED, "that head is not in the chain: the log's end was cut off, or this is an older "
-                                            "store");
+        r = reason_set(&why, -EKEYREJECTED,
+                       "that head is not in the chain: the log's end was cut off, or this is an older store");
     if (r < 0)
         return verb_fail(exit_code_of(r), &why, r);
     hex_encode(chain.hash, sizeof(chain.hash), text);

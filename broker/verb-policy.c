@@ -118,11 +118,12 @@ static int exit_code_of(int error)
 
 static int run_allow(const struct command *command, int argc, char **argv)
 {
-    const char *directory = NULL, *resource = NULL, *path = NULL;
+    const char *directory = NULL, *resource = NULL, *path = NULL, *credentials = NULL;
     const char *texts[OPTION_MAX_VALUES + MAX_WORDS + 1] = { NULL };
     struct option_list list = { .count = 0 };
     const struct option_row rows[] = {
         VERB_DIRECTORY(&directory),
+        VERB_CREDENTIALS(&credentials),
         VERB_RESOURCE(&resource),
         OPTION("measurement", "HEX", "a launch digest of `postern measure`; more may follow", OPTION_LIST, &list),
         OPTION("policy", "FILE", "a whole policy instead (JSON, docs/policy.md)", OPTION_TEXT, &path),
@@ -143,7 +144,7 @@ static int run_allow(const struct command *command, int argc, char **argv)
     }
     r = verb_open_store(directory, STORE_WRITE, &store, &why);
     if (r == 0)
-        r = verb_load_keys(directory, &keys, &why);
+        r = keys_load(directory, credentials, &keys, &why);
     if (r < 0)
         return verb_fail(BROKER_EXIT_STATE, &why, r);
     change.store = store;

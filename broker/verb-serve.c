@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -22,11 +21,10 @@
 #define BACKLOG 1024
 /* Files that are not connections: standard ones, listeners, link and control, epoll, signals, two of TLS. */
 #define OTHER_FILES 64
-#define FIRST_INHERITED_FD 3
 
 struct settings {
-    const char *directory, *listen, *metrics, *trust_root, *evidence_directory;
-    uint64_t ready_fd, session_s, sessions, connections, request_s, idle_s, lease_s, source_rate, total_rate;
+    const char *directory, *credentials, *listen, *metrics, *trust_root, *evidence_directory;
+    uint64_t listen_fd, ready_fd, session_s, sessions, connections, request_s, idle_s, lease_s, source_rate, total_rate;
 };
 
 static int load_roots(const struct settings *settings, struct trust_roots **ret_roots, struct reason *why)
@@ -39,7 +37,7 @@ static int load_broker(const struct settings *settings, struct broker *broker, s
     int r = verb_open_store(settings->directory, STORE_WRITE, &broker->store, why);
 
     if (r == 0)
-        r = verb_load_keys(settings->directory, &broker->keys, why);
+        r = keys_load(settings->directory, settings->credentials, &broker->keys, why);
     if (r == 0)
         r = load_roots(settings, &broker->roots, why);
     if (r == 0)
@@ -76,23 +74,14 @@ static int check_address(const char *option, const char *text, struct endpoint *
     return reason_set(why, -EINVAL, "%s is \"%s\", expected ADDRESS:PORT with a literal address", option, text);
 }
 
-/* A socket that systemd listens on for us (sd_listen_fds(3)): -1 when there is none. */
-static int inherited_listener(void)
-{
-    const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
-    uint64_t number = 0;
-
-    if (!pid || !count || command_parse_u64(pid, &number) < 0 || number != (uint64_t)getpid() ||
-        command_parse_u64(count, &number) < 0 || number != 1)
-        return -1;
-    return FIRST_INHERITED_FD;
-}
-
 static int check_settings(const struct settings *settings, struct reason *why)
 {
-    if (!settings->listen && inherited_listener() < 0)
-        return reason_set(why, -EINVAL, "--listen is missing, and systemd gave no socket (see postern-broker serve "
-                                        "--help)");
+    if (!settings->listen == !settings->listen_fd)
+        return reason_set(why, -EINVAL, "--listen is missing (or, for a socket of systemd's, --listen-fd 3); see "
+                                        "postern-broker serve --help");
+    if (settings->listen_fd && fcntl((int)settings->listen_fd, F_GETFD) < 0)
+        return reason_set(why, -EBADF, "--listen-fd %llu: no such descriptor is open",
+                          (unsigned long long)settings->listen_fd);
     if (settings->ready_fd && fcntl((int)settings->ready_fd, F_GETFD) < 0)
         return reason_set(why, -EBADF, "--ready-fd %llu: no such descriptor is open",
                           (unsigned long long)settings->ready_fd);
@@ -133,8 +122,8 @@ static int open_listener(const struct endpoint *at, int *ret_fd, struct reason *
 }
 
 /* Both listening sockets, before there are two processes: what can be wrong with them is told by one. */
-static int open_listeners(const struct settings *settings, struct front_settings *front, char ret_name[ENDPOINT_MAX_TEXT],
-                          struct reason *why)
+static int open_listeners(const struct settings *settings, struct front_settings *front,
+                          char ret_name[ENDPOINT_MAX_TEXT], struct reason *why)
 {
     struct endpoint endpoint;
     int r = allow_files(settings->connections, why);
@@ -146,7 +135,7 @@ static int open_listeners(const struct settings *settings, struct front_settings
             r = open_listener(&endpoint, &front->listener, why);
         (void)snprintf(ret_name, ENDPOINT_MAX_TEXT, "%s", settings->listen);
     } else if (r == 0) {
-        front->listener = inherited_listener();
+        front->listener = (int)settings->listen_fd;
     }
     if (r == 0 && settings->metrics) {
         r = check_address("--metrics", settings->metrics, &endpoint, why);
@@ -173,7 +162,7 @@ static int reload(struct keeper *keeper, struct reason *why)
     const struct settings *settings = keeper->context;
     struct keys keys = { .kek = SECRET_NONE };
     struct trust_roots *roots = NULL;
-    int r = verb_load_keys(settings->directory, &keys, why);
+    int r = keys_load(settings->directory, settings->credentials, &keys, why);
 
     if (r == 0)
         r = load_roots(settings, &roots, why);
@@ -280,6 +269,9 @@ static int run(const struct command *command, int argc, char **argv)
     const struct option_row rows[] = {
         VERB_DIRECTORY(&s.directory),
         OPTION("listen", "ADDRESS:PORT", "a literal address: 0.0.0.0:8443, [::1]:8443", OPTION_TEXT, &s.listen),
+        OPTION("listen-fd", "N", "instead: a socket that is listened on already", OPTION_U64, &s.listen_fd, .min = 3,
+               .max = INT32_MAX),
+        VERB_CREDENTIALS(&s.credentials),
         OPTION("metrics", "ADDRESS:PORT", "numbers for Prometheus there, without TLS", OPTION_TEXT, &s.metrics),
         OPTION("trust-root", "FILE", "trust this root instead of AMD's, for tests", OPTION_TEXT, &s.trust_root),
         OPTION("evidence-dir", "DIR", "keep the body of each attestation there", OPTION_TEXT, &s.evidence_directory),
@@ -295,8 +287,8 @@ static int run(const struct command *command, int argc, char **argv)
                .max = 1000000),
         OPTION("max-connections", "N", "connections at a time (1024)", OPTION_U64, &s.connections, .min = 1,
                .max = 65536),
-        OPTION("lease-seconds", "N", "how long a launch that was heard of counts as alive (86400)", OPTION_U64, &s.lease_s,
-               .min = 1, .max = INT32_MAX),
+        OPTION("lease-seconds", "N", "how long a launch that was heard of counts as alive (86400)", OPTION_U64,
+               &s.lease_s, .min = 1, .max = INT32_MAX),
         OPTION("request-seconds", "N", "how long a client may take to send a request (20)", OPTION_U64, &s.request_s,
                .min = 1, .max = 3600),
         OPTION("idle-seconds", "N", "how long a connection may rest between requests (120)", OPTION_U64, &s.idle_s,

@@ -32,15 +32,15 @@ static int read_record(const char *path, struct secret *ret_bytes, struct record
     return r;
 }
 
-static int add_record(const char *directory, const char *resource, const struct secret *bytes, bool next,
-                      struct reason *why)
+static int add_record(const char *directory, const char *credentials, const char *resource,
+                      const struct secret *bytes, bool next, struct reason *why)
 {
     CLEANUP(keys_free) struct keys keys = { .kek = SECRET_NONE };
     CLEANUP(store_close) struct store *store = NULL;
     int r = verb_open_store(directory, STORE_WRITE, &store, why);
 
     if (r == 0)
-        r = verb_load_keys(directory, &keys, why);
+        r = keys_load(directory, credentials, &keys, why);
     if (r == 0)
         r = store_run(store, STORE_BEGIN, why);
     if (r < 0)
@@ -51,10 +51,11 @@ static int add_record(const char *directory, const char *resource, const struct 
 
 static int run_add(const struct command *command, int argc, char **argv)
 {
-    const char *directory = NULL, *path = NULL, *resource = NULL;
+    const char *directory = NULL, *path = NULL, *resource = NULL, *credentials = NULL;
     bool next = false;
     const struct option_row rows[] = {
         VERB_DIRECTORY(&directory),
+        VERB_CREDENTIALS(&credentials),
         OPTION("record", "FILE", "the record; must not be accessible to others", OPTION_TEXT, &path, .required = true),
         OPTION("resource", "NAME", "what guests ask for (default/volume/ and the volume's id)", OPTION_TEXT, &resource),
         OPTION("next", NULL, "as a later version, with another key, of a volume that is there", OPTION_FLAG, &next),
@@ -77,7 +78,7 @@ static int run_add(const struct command *command, int argc, char **argv)
         r = reason_set(&why, -EINVAL, "\"%s\" is not a resource's name, expected REPOSITORY/TYPE/TAG", resource);
         return verb_fail(COMMAND_MISUSE, &why, r);
     }
-    r = add_record(directory, resource, &bytes, next, &why);
+    r = add_record(directory, credentials, resource, &bytes, next, &why);
     if (r < 0)
         return verb_fail(r == -EEXIST || r == -ENODATA ? COMMAND_MISUSE : BROKER_EXIT_STATE, &why, r);
     printf("%s: volume %s, %llu bytes, %s, integrity %s, %s. Nobody may have it yet:\n"
@@ -151,10 +152,11 @@ static int list_one(void *context, const char *resource)
 
 static int run_list(const struct command *command, int argc, char **argv)
 {
-    const char *directory = NULL;
+    const char *directory = NULL, *credentials = NULL;
     bool json = false;
     const struct option_row rows[] = {
         VERB_DIRECTORY(&directory),
+        VERB_CREDENTIALS(&credentials),
         OPTION("json", NULL, "one JSON object per line", OPTION_FLAG, &json),
     };
     CLEANUP(keys_free) struct keys keys = { .kek = SECRET_NONE };
@@ -167,7 +169,7 @@ static int run_list(const struct command *command, int argc, char **argv)
         return exit_code;
     r = verb_open_store(directory, STORE_READ, &store, &why);
     if (r == 0)
-        r = verb_load_keys(directory, &keys, &why);
+        r = keys_load(directory, credentials, &keys, &why);
     listing.store = store;
     listing.json = json;
     listing.why = &why;

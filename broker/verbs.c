@@ -2,7 +2,6 @@
 #include "broker/verbs.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -42,17 +41,6 @@ int verb_open_store(const char *directory, enum store_access mode, struct store 
         return reason_set(why, -ENOENT, "%s: there is no broker here; postern-broker init --dir %s makes one",
                           directory, directory);
     return store_open(path, mode, ret_store, why);
-}
-
-int verb_load_keys(const char *directory, struct keys *ret_keys, struct reason *why)
-{
-    const char *credentials = getenv("CREDENTIALS_DIRECTORY");
-    char path[KEYS_MAX_PATH];
-
-    if (credentials &&
-        (keys_path(credentials, KEYS_CREDENTIAL, path, NULL) < 0 || access(path, F_OK) < 0))
-        credentials = NULL;
-    return keys_load(directory, credentials, ret_keys, why);
 }
 
 static int log_change(struct store *store, const char *event, const char *resource, const char *detail,

@@ -24,6 +24,8 @@ extern const struct command verb_restore;
 
 #define VERB_PROGRAM "postern-broker"
 #define VERB_DIRECTORY(to) OPTION("dir", "DIR", "the broker's directory", OPTION_TEXT, to, .required = true)
+#define VERB_CREDENTIALS(to)                                                                                           \
+    OPTION("credentials", "DIR", "the key-encryption key is there: systemd's credentials", OPTION_TEXT, to)
 #define VERB_RESOURCE(to)                                                                                              \
     OPTION("resource", "NAME", "the volume's name, as `volume list` prints it", OPTION_TEXT, to, .required = true)
 
@@ -41,12 +43,10 @@ int verb_fail(int exit_code, const struct reason *why, int error);
 int verb_open_store(const char *directory, enum store_access mode, struct store **ret_store, struct reason *why)
     MUST_CHECK;
 
-/* The broker's keys; the key-encryption key from $CREDENTIALS_DIRECTORY where systemd put one. Errors as keys_load(). */
-int verb_load_keys(const char *directory, struct keys *ret_keys, struct reason *why) MUST_CHECK;
-
 /*
- * Ends a change of the store that came to `error`: rolls back, or writes a row into the log and commits. What was changed
- * is said by `event`, `resource` and `detail` (NULL: nothing more). Gives `error`, or what went wrong with that.
+ * Ends a change of the store that came to `error`: rolls back, or writes a row into the log and commits. What was
+ * changed is said by `event`, `resource` and `detail` (NULL: nothing more). Gives `error`, or what went wrong with
+ * that.
  */
 int verb_end_change(struct store *store, int error, const char *event, const char *resource, const char *detail,
                     struct reason *why) MUST_CHECK;

@@ -28,8 +28,8 @@ void volume_free(struct volume *volume);
  * All functions that write are for the caller's transaction, which it ends as their result says.
  *
  * Seals and keeps a record; `next`: as a later version of a resource that is there, with its policy. Errors: -EEXIST
- * when the resource is taken, -ENODATA with `next` when it is not there, -EBADMSG when `record` does not parse, -ENOMEM,
- * those of store_open().
+ * when the resource is taken, -ENODATA with `next` when it is not there, -EBADMSG when `record` does not parse,
+ * -ENOMEM, those of store_open().
  */
 int volume_add(struct store *store, const struct secret *kek, const char *resource, const struct secret *record,
                bool next, struct reason *why) MUST_CHECK;

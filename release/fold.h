@@ -1,10 +1,10 @@
 /*
  * Arrays of bytes inside JSON, made short before a JSON library sees them.
  *
- * Evidence is JSON with some 4,000 numbers in it, each of which would become an object of its own; reading them so costs
- * a broker more than any of its cryptography but the signatures. What folding gives is JSON again, in which each array of
- * whole numbers from 0 to 255, spelt without leading zeros or white space, is a string: U+0001 and two hexadecimal
- * digits for each. A text that could be mistaken for a folded one is not folded.
+ * Evidence is JSON with some 4,000 numbers in it, each of which would become an object of its own; reading them so
+ * costs a broker more than any of its cryptography but the signatures. What folding gives is JSON again, in which each
+ * array of whole numbers from 0 to 255, spelt without leading zeros or white space, is a string: U+0001 and two
+ * hexadecimal digits for each. A text that could be mistaken for a folded one is not folded.
  */
 #pragma once
 

@@ -9,7 +9,8 @@
 #include "base/cursor.h"
 
 #define MAGIC_BYTES 8
-#define ACKNOWLEDGEMENT_MAX_BYTES (MAGIC_BYTES + RELEASE_NONCE_BYTES + SHA384_BYTES + 8 + 2 + RELEASE_MAX_RESOURCE_BYTES)
+#define ACKNOWLEDGEMENT_MAX_BYTES                                                                                      \
+    (MAGIC_BYTES + RELEASE_NONCE_BYTES + SHA384_BYTES + 8 + 2 + RELEASE_MAX_RESOURCE_BYTES)
 
 int record_report_digest(const uint8_t report[REPORT_BYTES], uint8_t ret_digest[SHA384_BYTES])
 {

@@ -15,8 +15,8 @@
  *         open RECORD_KEY JWE                      decrypts, verifies, prints the volume key
  *
  * broker= pin= record-key= resource= deadline-ms= processes= seconds= for release and bench; chain= measurement=
- * policy= vmpl= tag= report-id= (random otherwise) for reports, and what a hostile guest would do: bind-nonce= send-key=other
- * break=signature|chip|tcb certs=none|vek|junk.
+ * policy= vmpl= tag= report-id= (random otherwise) for reports, and what a hostile guest would do: bind-nonce=
+ * send-key=other break=signature|chip|tcb certs=none|vek|junk.
  */
 #include <errno.h>
 #include <openssl/rand.h>
@@ -294,7 +294,10 @@ static void bench_child(const struct settings *settings, uint64_t end_ms, struct
         struct release_result result;
         struct record record;
 
-        if ((floor ? floor_once(&request) : release_once(&request, clock_ms() + 30000, &record, &key, &result, NULL)) < 0)
+        int r = floor ? floor_once(&request)
+                      : release_once(&request, clock_ms() + 30000, &record, &key, &result, NULL);
+
+        if (r < 0)
             samples->failed++;
         else
             samples->us[samples->count++] = (uint32_t)(clock_boot_us() - start);

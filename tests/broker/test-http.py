@@ -381,16 +381,16 @@ def _():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         given = Broker()
-        os.set_inheritable(listener.fileno(), True)
-        program = ['sh', '-c', f'exec 3<&{listener.fileno()}; export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"', "sh", BROKER,
-                   "serve", "--dir", given.directory]
-        process = subprocess.Popen(program, pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([BROKER, "serve", "--dir", given.directory, "--listen-fd", str(listener.fileno())],
+                                   pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL)
     with raw_tls(port) as stream:
         stream.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         equal(status_of(read_all(stream)), 200)
     process.terminate()
     equal(process.wait(20), 0)
     refused(1, ["--listen is missing"], "serve", "--dir", given.directory)
+    refused(1, ["--listen is missing"], "serve", "--dir", given.directory, "--listen", "127.0.0.1:1", "--listen-fd", "3")
+    refused(1, ["--listen-fd 99"], "serve", "--dir", given.directory, "--listen-fd", "99")
 
 
 @test("the process that faces the network is caged, has one key, and its death is the broker's")

@@ -151,7 +151,7 @@ def _():
     holder.isolation_level = None
     holder.execute("BEGIN IMMEDIATE")
     entry = fails(broker, connection.resource("default/volume/data", cookie), "store")
-    true("another process holds it" in entry["detail"], entry["detail"])
+    true("another process holds it" in entry.get("detail", ""), f"{entry} {broker.lines}")
     refused(2, ["another process holds it"], "allow", "--dir", broker.directory, "--resource", "default/volume/data",
             "--measurement", "00" * 48)
     holder.execute("ROLLBACK")

@@ -423,11 +423,12 @@ def _():
     credentials = tempfile.mkdtemp(dir=path())
     os.rename(os.path.join(other.directory, "kek"), os.path.join(credentials, "postern-broker.kek"))
     refused(2, ["kek", "cannot be opened"], "volume", "list", "--dir", other.directory)
-    done = run("volume", "list", "--dir", other.directory, env={"CREDENTIALS_DIRECTORY": credentials})
-    equal((done.returncode, done.stderr), (0, ""))
+    for verb in (["volume", "list"], ["identity"], ["allow", "--resource", other.resource, "--measurement", "0d" * 48],
+                 ["backup", "--file", path("with-credentials")]):
+        must(*verb, "--dir", other.directory, "--credentials", credentials)
     os.chmod(os.path.join(credentials, "postern-broker.kek"), 0o644)
-    refused(2, ["postern-broker.kek", "chmod 600"], "volume", "list", "--dir", other.directory,
-            env={"CREDENTIALS_DIRECTORY": credentials})
+    for verb in (["volume", "list"], ["serve", "--listen", f"127.0.0.1:{free_port()}"]):
+        refused(2, ["postern-broker.kek", "chmod 600"], *verb, "--dir", other.directory, "--credentials", credentials)
 
 
 @test("log show refuses an id that is not there")
