@@ -18,7 +18,7 @@ ifndef IN_BUILDER
 
 INSIDE := all demo image
 INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage interop bench \
-    prove
+    prove soak
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR
 inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)'
@@ -201,19 +201,24 @@ $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
 	$(call link,-pie,$(DYNAMIC))
 -include $(patsubst %.c,$(O)/%.d,$(wildcard tests/broker/*.c))
 
-# ---- comparisons with other programs, measurements and proofs, which nothing else waits for
+# ---- comparisons with other programs, measurements, proofs and long runs, which nothing else waits for
 
 build/bench/%: tests/bench/%.c $(call objects,base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
 	    -lcrypto -lz -lzstd
+build/bench/kbs-floor: tests/bench/kbs-floor.c
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $< $(BROKER) $(CRYPTO)
 BENCHES := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
-bench: build/bin/postern $(BENCHES)
+bench: build/bin/postern build/bin/postern-broker build/tests/release-client $(BENCHES)
 	@set -e; for bench in $(sort $(wildcard tests/bench/bench-*.py)); do $$bench; done
-interop: build/bin/postern build/bin/postern-psp
+interop: build/bin/postern build/bin/postern-psp build/bin/postern-broker build/tests/release-client
 	@tests/run $(sort $(wildcard tests/interop/test-*))
 prove:
 	@tests/prove/run
+soak: build/bin/postern-broker build/tests/release-client
+	@KILLS=1000 tests/run tests/broker/test-kills.py
 
 # ---- images
 
@@ -232,7 +237,7 @@ demo: image
 
 # Without a guest, with programs that run, over the tree, over images, and with whole guests.
 TESTS_UNIT := $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)' $(sort $(wildcard tests/unit/test_*.py))
-TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py))
+TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/interop/test-*.py tests/cli/test-*.py))
 TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
 TESTS_IMAGE := $(sort $(wildcard tests/image/*))
 TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
@@ -260,5 +265,5 @@ coverage:
 	@tests/coverage build/cov base measure attest
 
 .PHONY: all objects image demo check-built check-run check-unit check-programs check-broker check-image check-vm lint \
-    fuzz coverage interop bench prove
+    fuzz coverage interop bench prove soak
 endif

@@ -12,18 +12,24 @@
 
 static size_t count_members(struct json_object *node)
 {
-    size_t count = 0;
+    size_t count = 0, length;
 
-    if (json_object_is_type(node, json_type_object)) {
+    switch (json_object_get_type(node)) {
+    case json_type_object: {
         json_object_object_foreach(node, key, value) {
             (void)key;
             count += 1 + count_members(value);
         }
-    } else if (json_object_is_type(node, json_type_array)) {
-        for (size_t i = 0; i < json_object_array_length(node); i++)
-            count += count_members(json_object_array_get_idx(node, i));
+        return count;
     }
-    return count;
+    case json_type_array:
+        length = json_object_array_length(node);
+        for (size_t i = 0; i < length; i++)
+            count += count_members(json_object_array_get_idx(node, i));
+        return count;
+    default:
+        return 0;
+    }
 }
 
 /*
@@ -327,12 +333,21 @@ bool json_has(const struct json_reader *r, const char *name)
     return !r->status->error && json_object_object_get_ex(r->node, name, NULL);
 }
 
-bool json_is_object(const struct json_reader *r, const char *name)
+static bool is_type(const struct json_reader *r, const char *name, json_type type)
 {
     struct json_object *value = NULL;
 
-    return !r->status->error && json_object_object_get_ex(r->node, name, &value) &&
-           json_object_is_type(value, json_type_object);
+    return !r->status->error && json_object_object_get_ex(r->node, name, &value) && json_object_is_type(value, type);
+}
+
+bool json_is_object(const struct json_reader *r, const char *name)
+{
+    return is_type(r, name, json_type_object);
+}
+
+bool json_is_string(const struct json_reader *r, const char *name)
+{
+    return is_type(r, name, json_type_string);
 }
 
 bool json_read_null(struct json_reader *r, const char *name)

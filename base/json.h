@@ -70,9 +70,10 @@ bool json_element_string(struct json_reader *array, size_t index, size_t max, co
 bool json_element_hex(struct json_reader *array, size_t index, void *ret_data, size_t size);
 bool json_element_u64(struct json_reader *array, size_t index, uint64_t max, uint64_t *ret_value);
 
-/* Looking without reading: whether a member is there (null included), and whether it is an object. */
+/* Looking without reading: whether a member is there (null included), and whether it is an object or a string. */
 bool json_has(const struct json_reader *r, const char *name);
 bool json_is_object(const struct json_reader *r, const char *name);
+bool json_is_string(const struct json_reader *r, const char *name);
 
 /* Reads a member that is null; false, and nothing read, when it is anything else. */
 bool json_read_null(struct json_reader *r, const char *name);

@@ -23,24 +23,32 @@ static int check_file(const char *path, const struct stat *found, size_t max, st
     return 0;
 }
 
-int secret_file_read(const char *path, size_t max, struct secret *ret_secret, struct reason *why)
+int secret_fd_read(int fd, const char *name, size_t max, struct secret *ret_secret, struct reason *why)
 {
     CLEANUP_SECRET struct secret secret = SECRET_NONE;
-    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat found;
     int r;
 
-    if (fd < 0 || fstat(fd, &found) < 0)
-        return reason_set(why, -errno, "%s: cannot be opened: %s", path, strerror(errno));
-    r = check_file(path, &found, max, why);
+    if (fstat(fd, &found) < 0)
+        return reason_set(why, -errno, "%s: cannot be read: %s", name, strerror(errno));
+    r = check_file(name, &found, max, why);
     if (r < 0)
         return r;
     r = secret_alloc((size_t)found.st_size, &secret);
     if (r == 0)
         r = fd_read_exact(fd, secret.bytes, secret.size);
     if (r < 0)
-        return reason_set(why, r, "%s: cannot be read: %s", path, strerror(-r));
+        return reason_set(why, r, "%s: cannot be read: %s", name, strerror(-r));
     *ret_secret = secret;
     secret = SECRET_NONE;
     return 0;
+}
+
+int secret_file_read(const char *path, size_t max, struct secret *ret_secret, struct reason *why)
+{
+    CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+
+    if (fd < 0)
+        return reason_set(why, -errno, "%s: cannot be opened: %s", path, strerror(errno));
+    return secret_fd_read(fd, path, max, ret_secret, why);
 }

@@ -11,3 +11,6 @@
  * -ENOMEM, -errno; the sentence is in `why`.
  */
 int secret_file_read(const char *path, size_t max, struct secret *ret_secret, struct reason *why) MUST_CHECK;
+
+/* The same from a descriptor that is open, from its start; `name` is for the sentence. */
+int secret_fd_read(int fd, const char *name, size_t max, struct secret *ret_secret, struct reason *why) MUST_CHECK;

@@ -7,7 +7,8 @@
  * line and the files that it names. Whoever can write the disk controls the store: records in it are authenticated
  * when they are opened (seal.h), policies and the log are not.
  *
- * One process, one event loop, no threads. Everything is denied unless a policy allows it.
+ * Two processes when it serves, each with one event loop and no threads: the front (front.h) speaks with the network,
+ * the keeper (keeper.h) holds the keys and decides. Everything is denied unless a policy allows it.
  */
 #pragma once
 
@@ -25,6 +26,8 @@
 enum broker_exit {
     BROKER_EXIT_STATE = 2,  /* the broker's directory, store or memory cannot be used */
     BROKER_EXIT_LISTEN = 3, /* the address cannot be listened on */
+    BROKER_EXIT_FRONT = 4,  /* the process that faces the network ended by itself */
+    BROKER_EXIT_REFUSED = 5, /* the log is not what it was, or evidence would be refused */
 };
 
 /* All that decisions need; nothing in it knows about connections. */
@@ -34,4 +37,5 @@ struct broker {
     struct trust_roots *roots;
     struct nonces nonces;
     struct sessions sessions;
+    uint64_t lease_ms; /* how long a launch that was heard of counts as alive */
 };

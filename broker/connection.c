@@ -1,11 +1,11 @@
 /* Connections; the client controls bytes and timing. */
 #include "broker/connection.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/http.h"
+#include "broker/metrics.h"
 
 /* Input that waits while an answer is made; more stays in the socket. */
 #define MAX_WAITING_INPUT_BYTES (64u * 1024)
@@ -23,7 +24,7 @@
 
 enum state {
     STATE_READING,   /* a request, or nothing yet */
-    STATE_COMMITTING, /* its decision waits for the journal */
+    STATE_ASKING,    /* the keeper has a question of it */
     STATE_WRITING,   /* its answer is on the way out */
     STATE_LINGERING, /* the last answer is out; input is thrown away */
 };
@@ -32,16 +33,19 @@ struct connection {
     TAILQ_ENTRY(connection) link;
     struct server *server;
     struct bufferevent *stream;
+    SSL *ssl; /* the stream's; NULL: plain */
     enum state state;
     bool begun; /* bytes of the present request have come */
-    bool gone;  /* the client left while its decision waited */
+    bool gone;  /* the client left while the keeper was asked */
     bool close; /* after the answer */
     bool head;
     uint64_t deadline_ms;
     char peer[ENTRY_PEER_BYTES];
     struct http_parser parser;
-    struct entry entry;
-    struct journal_ticket ticket;
+    uint8_t source[LIMIT_KEY_BYTES];
+    enum kbs_place place;
+    enum link_kind asked;
+    char request[ENTRY_REQUEST_BYTES];
     struct reply reply;
 };
 
@@ -63,7 +67,7 @@ static void send_reply(struct connection *connection)
 {
     CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
 
-    reply_write(&connection->reply, connection->entry.request, connection->close, connection->head, &text);
+    reply_write(&connection->reply, connection->request, connection->close, connection->head, &text);
     reply_free(&connection->reply);
     http_parser_reset(&connection->parser);
     if (buffer_error(&text) < 0 || bufferevent_write(connection->stream, text.data, text.size) < 0) {
@@ -74,67 +78,89 @@ static void send_reply(struct connection *connection)
     connection->deadline_ms = clock_ms() + connection->server->limits.request_ms;
 }
 
-/* The journal is through with this decision. */
-static void committed(struct journal_ticket *ticket)
+void connection_answered(const struct link_answer *answer)
 {
-    struct connection *connection = ticket->owner;
+    /* The keeper repeats what it was given; a connection that asks is not freed before it is answered. */
+    struct connection *connection = (struct connection *)(uintptr_t)answer->ticket;
 
     if (connection->gone) {
         connection_free(connection);
         return;
     }
-    if (connection->entry.verdict == VERDICT_STORE)
-        kbs_refuse(&connection->entry, &connection->reply);
+    if (connection->asked == LINK_ATTEST && answer->verdict == VERDICT_OK)
+        limit_note_known(connection->server->limit, connection->source, clock_ms());
+    memcpy(connection->request, answer->request, sizeof(connection->request));
+    reply_free(&connection->reply);
+    kbs_take(connection->asked, answer, &connection->reply);
+    if (connection->asked == LINK_METRICS)
+        metrics_write_front(connection->server, &connection->reply.body);
     send_reply(connection);
 }
 
-/* Sends the reply, now or after the commit. */
-static void finish(struct connection *connection)
+/* An answer of our own. */
+static void refuse(struct connection *connection, struct entry *entry)
 {
     struct server *server = connection->server;
 
-    if (connection->entry.keep != ENTRY_LINE) {
-        connection->state = STATE_COMMITTING;
-        connection->ticket = (struct journal_ticket){ .entry = &connection->entry, .owner = connection,
-                                                      .done = committed };
-        journal_add(server->journal, &connection->ticket);
-        server_want_commit(server);
-        return;
-    }
-    if (connection->entry.event)
-        journal_print(server->journal, &connection->entry);
+    server->verdicts[entry->verdict]++;
+    kbs_refuse(entry, &connection->reply);
+    memcpy(connection->request, entry->request, sizeof(connection->request));
+    if (entry->verdict != VERDICT_RATE_LIMITED)
+        journal_print(&server->journal, entry);
     send_reply(connection);
+}
+
+static void ask(struct connection *connection, struct link_question *question)
+{
+    question->ticket = (uint64_t)(uintptr_t)connection;
+    memcpy(question->peer, connection->peer, sizeof(question->peer));
+    connection->asked = question->kind;
+    connection->state = STATE_ASKING;
+    if (server_ask(connection->server, question) < 0)
+        connection_free(connection);
 }
 
 static void answer(struct connection *connection)
 {
     const struct http_message *message = &connection->parser.message;
+    struct server *server = connection->server;
+    struct link_question question;
+    struct entry entry;
 
-    connection->close = !message->keep_alive || connection->server->draining;
+    connection->close = !message->keep_alive || server->draining;
     connection->head = strcmp(message->method, "HEAD") == 0;
-    if (entry_init(&connection->entry, connection->peer) < 0) {
+    if (entry_init(&entry, connection->peer) < 0) {
         connection_free(connection);
         return;
     }
-    kbs_answer(connection->server->kbs, message, &connection->entry, &connection->reply);
-    finish(connection);
+    if (connection->place == KBS_TLS && !limit_take(server->limit, connection->source, clock_ms())) {
+        entry.event = "http";
+        entry.verdict = VERDICT_RATE_LIMITED;
+        connection->close = true;
+        refuse(connection, &entry);
+    } else if (kbs_read(server->kbs, connection->place, message, &entry, &connection->reply, &question)) {
+        ask(connection, &question);
+    } else {
+        refuse(connection, &entry);
+    }
 }
 
 /* What is not acceptable HTTP ends the connection. */
-static void refuse(struct connection *connection, int error)
+static void refuse_message(struct connection *connection, int error)
 {
-    if (entry_init(&connection->entry, connection->peer) < 0) {
+    struct entry entry;
+
+    if (entry_init(&entry, connection->peer) < 0) {
         connection_free(connection);
         return;
     }
     connection->close = true;
     connection->head = false;
-    connection->entry.event = "http";
-    connection->entry.verdict = error != -EMSGSIZE              ? VERDICT_HTTP_MALFORMED
-                                : connection->parser.head_done ? VERDICT_HTTP_TOO_LARGE
-                                                               : VERDICT_HTTP_HEAD_TOO_LARGE;
-    kbs_refuse(&connection->entry, &connection->reply);
-    finish(connection);
+    entry.event = "http";
+    entry.verdict = error != -EMSGSIZE              ? VERDICT_HTTP_MALFORMED
+                    : connection->parser.head_done ? VERDICT_HTTP_TOO_LARGE
+                                                   : VERDICT_HTTP_HEAD_TOO_LARGE;
+    refuse(connection, &entry);
 }
 
 /* Feeds what has come to the parser, up to the end of one request. */
@@ -153,7 +179,7 @@ static void read_request(struct connection *connection)
         r = http_parser_feed(&connection->parser, evbuffer_pullup(input, (ev_ssize_t)size), size, &used);
         (void)evbuffer_drain(input, r < 0 ? size : used);
         if (r < 0)
-            refuse(connection, r);
+            refuse_message(connection, r);
         else if (r == 1)
             answer(connection);
         if (r != 0)
@@ -181,7 +207,10 @@ static void on_output_done(struct bufferevent *stream, void *argument)
     if (connection->close) {
         connection->state = STATE_LINGERING;
         connection->deadline_ms = clock_ms() + LINGER_MS;
-        (void)SSL_shutdown(bufferevent_openssl_get_ssl(stream));
+        if (connection->ssl)
+            (void)SSL_shutdown(connection->ssl);
+        else
+            (void)shutdown(bufferevent_getfd(stream), SHUT_WR);
         ERR_clear_error();
         (void)evbuffer_drain(bufferevent_get_input(stream), SIZE_MAX);
         return;
@@ -199,29 +228,37 @@ static void on_event(struct bufferevent *stream, short events, void *argument)
     (void)stream;
     if (!(events & (BEV_EVENT_EOF | BEV_EVENT_ERROR)))
         return;
-    if (connection->state == STATE_COMMITTING)
+    if (connection->state == STATE_ASKING)
         connection->gone = true;
     else
         connection_free(connection);
 }
 
-static void describe_peer(const struct sockaddr *address, int size, char ret_peer[ENTRY_PEER_BYTES])
+/* By hand: the C library's way may want to look interfaces up, which the sandbox does not let it. */
+static void describe_peer(const struct sockaddr *address, char ret_peer[ENTRY_PEER_BYTES])
 {
-    char host[48] = "?", port[8] = "?";
+    char host[INET6_ADDRSTRLEN] = "?";
+    struct sockaddr_in6 six;
+    struct sockaddr_in four;
 
-    (void)getnameinfo(address, (socklen_t)size, host, sizeof(host), port, sizeof(port),
-                      NI_NUMERICHOST | NI_NUMERICSERV);
-    (void)snprintf(ret_peer, ENTRY_PEER_BYTES, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
+    if (address->sa_family == AF_INET6) {
+        memcpy(&six, address, sizeof(six));
+        (void)inet_ntop(AF_INET6, &six.sin6_addr, host, sizeof(host));
+        (void)snprintf(ret_peer, ENTRY_PEER_BYTES, "[%s]:%u", host, ntohs(six.sin6_port));
+    } else {
+        memcpy(&four, address, sizeof(four));
+        (void)inet_ntop(AF_INET, &four.sin_addr, host, sizeof(host));
+        (void)snprintf(ret_peer, ENTRY_PEER_BYTES, "%s:%u", host, ntohs(four.sin_port));
+    }
 }
 
-/* The TLS side of a socket; on failure the socket is closed. */
-static struct bufferevent *open_stream(struct server *server, evutil_socket_t fd)
+/* The stream over a socket, with its TLS side or plain; on failure the socket is closed. */
+static struct bufferevent *open_stream(struct server *server, evutil_socket_t fd, SSL *ssl)
 {
-    SSL *ssl = SSL_new(server->tls);
+    const int options = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
     struct bufferevent *stream =
-        ssl ? bufferevent_openssl_socket_new(server->base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING,
-                                             BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS)
-            : NULL;
+        ssl ? bufferevent_openssl_socket_new(server->base, fd, ssl, BUFFEREVENT_SSL_ACCEPTING, options)
+            : bufferevent_socket_new(server->base, fd, options);
 
     if (!stream) {
         SSL_free(ssl);
@@ -230,12 +267,21 @@ static struct bufferevent *open_stream(struct server *server, evutil_socket_t fd
     return stream;
 }
 
-void connection_open(struct server *server, evutil_socket_t fd, const struct sockaddr *address, int address_size)
+void connection_open(struct server *server, evutil_socket_t fd, const struct sockaddr *address, int address_size,
+                     enum kbs_place place)
 {
-    struct bufferevent *stream = open_stream(server, fd);
-    struct connection *connection = stream ? calloc(1, sizeof(*connection)) : NULL;
+    SSL *ssl = place == KBS_TLS ? SSL_new(server->tls) : NULL;
+    struct bufferevent *stream;
+    struct connection *connection;
     const int on = 1;
 
+    (void)address_size;
+    if (place == KBS_TLS && !ssl) {
+        (void)evutil_closesocket(fd);
+        return;
+    }
+    stream = open_stream(server, fd, ssl);
+    connection = stream ? calloc(1, sizeof(*connection)) : NULL;
     if (!connection) {
         if (stream)
             bufferevent_free(stream);
@@ -244,12 +290,16 @@ void connection_open(struct server *server, evutil_socket_t fd, const struct soc
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     connection->server = server;
     connection->stream = stream;
+    connection->ssl = ssl;
+    connection->place = place;
     connection->deadline_ms = clock_ms() + server->limits.request_ms;
-    describe_peer(address, address_size, connection->peer);
+    describe_peer(address, connection->peer);
+    limit_key(address, connection->source);
     http_parser_init(&connection->parser, HTTP_REQUEST, SERVER_MAX_BODY_BYTES);
     TAILQ_INSERT_TAIL(&server->connections, connection, link);
     server->count++;
-    bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
+    if (ssl)
+        bufferevent_openssl_set_allow_dirty_shutdown(stream, 1);
     bufferevent_setcb(stream, on_input, on_output_done, on_event, connection);
     bufferevent_setwatermark(stream, EV_READ, 0, MAX_WAITING_INPUT_BYTES);
     if (bufferevent_enable(stream, EV_READ | EV_WRITE) < 0)
@@ -262,26 +312,29 @@ void connections_sweep(struct server *server, uint64_t at_ms)
 
     for (; connection; connection = next) {
         next = TAILQ_NEXT(connection, link);
-        if (connection->state != STATE_COMMITTING && at_ms >= connection->deadline_ms)
+        if (connection->state != STATE_ASKING && at_ms >= connection->deadline_ms)
             connection_free(connection);
     }
 }
 
 bool connections_evict(struct server *server)
 {
-    struct connection *connection, *longest = NULL;
+    struct connection *connection, *longest = NULL, *stranger = NULL;
+    uint64_t at = clock_ms();
 
     TAILQ_FOREACH(connection, &server->connections, link) {
-        if (connection->state == STATE_COMMITTING || connection->state == STATE_WRITING)
+        if (connection->state == STATE_ASKING || connection->state == STATE_WRITING)
             continue;
-        if (connection->state == STATE_LINGERING || !longest)
+        if (!longest)
             longest = connection;
-        if (connection->state == STATE_LINGERING)
+        if (connection->state == STATE_LINGERING || !limit_is_known(server->limit, connection->source, at)) {
+            stranger = connection;
             break;
+        }
     }
     if (!longest)
         return false;
-    connection_free(longest);
+    connection_free(stranger ? stranger : longest);
     return true;
 }
 

@@ -2,14 +2,12 @@
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "attest/purpose.h"
 #include "attest/verify.h"
 #include "base/clock.h"
 #include "base/encode.h"
-#include "base/file.h"
 #include "broker/decide.h"
 #include "release/message.h"
 #include "release/record.h"
@@ -17,22 +15,14 @@
 #define PURPOSE_TAG_BYTES 16
 #define PURPOSE_TAG_OFFSET (REPORT_DATA_BYTES - PURPOSE_TAG_BYTES)
 
-/* The message, with a key that is a point of the curve. */
-static enum verdict parse(const void *body, size_t size, struct message_attestation *message, struct entry *entry)
+static bool key_is_point(const struct message_attestation *message, struct entry *entry)
 {
-    EVP_PKEY *key = NULL;
-    int r = message_parse_attestation(body, size, message, &entry->detail);
+    CLEANUP_KEY EVP_PKEY *key = NULL;
 
-    if (r == -ENOMEM)
-        return VERDICT_INTERNAL;
-    if (r < 0)
-        return VERDICT_ATTESTATION_MALFORMED;
-    if (guest_key_load(&message->key, &key) < 0) {
-        (void)reason_set(&entry->detail, 0, "runtime-data.tee-pubkey: not a point of P-256");
-        return VERDICT_ATTESTATION_MALFORMED;
-    }
-    guest_key_free(&key);
-    return VERDICT_OK;
+    if (guest_key_load(&message->key, &key) == 0)
+        return true;
+    (void)reason_set(&entry->detail, 0, "runtime-data.tee-pubkey: not a point of P-256");
+    return false;
 }
 
 /* Whether this is our nonce, in time, of this session, and not used before. */
@@ -127,24 +117,20 @@ static enum verdict open_session(struct broker *broker, const struct challenge *
     return VERDICT_OK;
 }
 
-enum verdict decide_attest(struct broker *broker, const uint8_t *cookie, const void *body, size_t size,
-                           struct entry *entry, const struct session **ret_session)
+enum verdict decide_attest(struct broker *broker, const uint8_t cookie[NONCE_SESSION_BYTES],
+                           const struct message_attestation *message, struct entry *entry,
+                           const struct session **ret_session)
 {
-    CLEANUP_FREE struct message_attestation *message = malloc(sizeof(*message));
     uint8_t digest[SHA384_BYTES];
     struct challenge challenge;
     struct verified verified;
     enum verdict verdict;
 
-    if (!cookie)
-        return VERDICT_SESSION_MISSING;
-    if (!message)
+    if (record_report_digest(message->evidence.report, digest) < 0)
         return VERDICT_INTERNAL;
-    verdict = parse(body, size, message, entry);
-    if (verdict == VERDICT_OK && record_report_digest(message->evidence.report, digest) < 0)
-        verdict = VERDICT_INTERNAL;
-    if (verdict == VERDICT_OK)
-        verdict = check_nonce(broker, cookie, message, digest, &challenge);
+    verdict = check_nonce(broker, cookie, message, digest, &challenge);
+    if (verdict == VERDICT_OK && !key_is_point(message, entry))
+        verdict = VERDICT_ATTESTATION_MALFORMED;
     if (verdict == VERDICT_OK)
         verdict = verify(broker, message, entry, &verified);
     if (verdict != VERDICT_OK)

@@ -1,10 +1,12 @@
 /* Decisions over resources; the session's guest is genuine, which says nothing yet about what it may have. */
 #include <errno.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "broker/decide.h"
+#include "broker/releases.h"
 #include "broker/volumes.h"
 #include "release/jwe.h"
 #include "release/record.h"
@@ -23,27 +25,36 @@ static enum verdict check_policy(const struct volume *volume, const struct sessi
     r = policy_parse(volume->policy.data, volume->policy.size, &policy, &entry->detail);
     if (r < 0)
         return r == -ENOMEM ? VERDICT_INTERNAL : VERDICT_STORE_DAMAGED;
+    entry->has_policy = EVP_Digest(volume->policy.data, volume->policy.size, entry->policy_digest, NULL, EVP_sha256(),
+                                   NULL) == 1;
     policy_evaluate(&policy, &facts, &entry->decision);
     policy_free(&policy);
     return entry->decision.failed ? VERDICT_POLICY : VERDICT_OK;
 }
 
-/* The record, signed for this session and encrypted to its key. */
-static enum verdict make_answer(struct broker *broker, const struct session *session, const struct volume *volume,
-                                struct entry *entry, struct buffer *to)
+static struct record_binding binding_of(const struct session *session)
 {
-    CLEANUP_SECRET struct secret record = SECRET_NONE, release = SECRET_NONE;
     struct record_binding binding;
-    int r = volume_unseal(volume, &broker->keys.kek, entry->resource, &record, &entry->detail);
 
-    if (r == -EBADMSG)
-        return VERDICT_STORE_DAMAGED;
     memcpy(binding.nonce, session->nonce, sizeof(binding.nonce));
     memcpy(binding.report_digest, session->report_digest, sizeof(binding.report_digest));
+    return binding;
+}
+
+/* The record as this launch gets it, signed for this session and encrypted to its key. */
+static enum verdict make_answer(struct broker *broker, const struct session *session, const struct volume *volume,
+                                const struct release_row *row, struct entry *entry, struct buffer *to)
+{
+    CLEANUP_SECRET struct secret registered = SECRET_NONE, record = SECRET_NONE, release = SECRET_NONE;
+    const struct record_binding binding = binding_of(session);
+    int r = volume_unseal(volume, &broker->keys.kek, entry->resource, &registered, &entry->detail);
+
     if (r == 0)
-        r = record_sign(&record, &binding, broker->keys.record, &release);
-    if (r == -EBADMSG)
+        r = record_restate(&registered, row->generation, row->state, &record);
+    if (r == -EBADMSG || r == -EINVAL)
         return VERDICT_STORE_DAMAGED;
+    if (r == 0)
+        r = record_sign(&record, &binding, row->epoch, broker->keys.record, &release);
     if (r == 0)
         r = jwe_encrypt(&session->key, &release, to);
     if (r == 0)
@@ -52,25 +63,162 @@ static enum verdict make_answer(struct broker *broker, const struct session *ses
     return VERDICT_INTERNAL;
 }
 
-enum verdict decide_release(struct broker *broker, const uint8_t cookie[NONCE_SESSION_BYTES], const char *resource,
-                            struct entry *entry, struct buffer *to)
+static enum verdict store_verdict(int error)
 {
-    const struct session *session = session_find(&broker->sessions, cookie, clock_ms());
-    CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
-    enum verdict verdict;
-    int r;
+    return error == -ENOMEM ? VERDICT_INTERNAL : error == -EBADMSG ? VERDICT_STORE_DAMAGED : VERDICT_STORE;
+}
 
-    (void)snprintf(entry->resource, sizeof(entry->resource), "%s", resource);
-    if (!session)
-        return VERDICT_SESSION_UNKNOWN;
-    entry->keep = ENTRY_LOG;
-    entry_take_report(entry, &session->report, session->report_digest);
-    r = volume_find(broker->store, resource, &volume, &entry->detail);
+static enum verdict find_volume(struct broker *broker, struct volume *volume, struct entry *entry)
+{
+    int r = volume_find(broker->store, entry->resource, volume, &entry->detail);
+
     if (r == -ENODATA)
         return VERDICT_RESOURCE_UNKNOWN;
     if (r < 0)
-        return r == -ENOMEM ? VERDICT_INTERNAL : r == -EBADMSG ? VERDICT_STORE_DAMAGED : VERDICT_STORE;
-    entry->version = volume.version;
-    verdict = check_policy(&volume, session, entry);
-    return verdict == VERDICT_OK ? make_answer(broker, session, &volume, entry, to) : verdict;
+        return store_verdict(r);
+    entry->version = volume->version;
+    return VERDICT_OK;
+}
+
+/*
+ * What this launch gets: what it got before, when it asks with the same key; otherwise the next generation, with the
+ * epoch after the last confirmed one.
+ */
+static enum verdict choose(struct broker *broker, const struct session *session, const struct volume *volume,
+                           struct entry *entry, struct release_row *ret_row)
+{
+    int r = release_find(broker->store, volume->version, session->report.report_id, ret_row, &entry->detail);
+
+    if (r < 0)
+        return store_verdict(r);
+    if (r == 1 && memcmp(&ret_row->key, &session->key, sizeof(session->key)) != 0)
+        return VERDICT_RELEASED_ALREADY;
+    if (r == 0)
+        *ret_row = (struct release_row){ .key = session->key,
+                                         .state = volume->state,
+                                         .generation = volume->generation + 1,
+                                         .epoch = volume->epoch + 1 };
+    entry->generation = ret_row->generation;
+    entry->epoch = ret_row->epoch;
+    return r == 1 ? VERDICT_REPEATED : VERDICT_OK;
+}
+
+/* The last step: nothing that is written here is undone but by giving up the transaction. */
+static enum verdict write_release(struct broker *broker, const struct volume *volume, const struct release_row *row,
+                                  struct entry *entry)
+{
+    int r = release_count_live(broker->store, entry, broker->lease_ms, &entry->live, &entry->detail);
+
+    if (r == 0)
+        r = volume_note_release(broker->store, volume, row->generation, entry->report_id, &entry->detail);
+    if (r == 0)
+        r = release_add(broker->store, entry, row, &entry->detail);
+    return r < 0 ? VERDICT_STORE : VERDICT_OK;
+}
+
+static const struct session *begin(struct broker *broker, const uint8_t cookie[NONCE_SESSION_BYTES],
+                                   const char *resource, struct entry *entry)
+{
+    const struct session *session = session_find(&broker->sessions, cookie, clock_ms());
+
+    (void)snprintf(entry->resource, sizeof(entry->resource), "%s", resource);
+    if (session) {
+        entry->keep = ENTRY_LOG;
+        entry_take_report(entry, &session->report, session->report_digest);
+    }
+    return session;
+}
+
+enum verdict decide_release(struct broker *broker, const uint8_t cookie[NONCE_SESSION_BYTES], const char *resource,
+                            struct entry *entry, struct buffer *to)
+{
+    const struct session *session = begin(broker, cookie, resource, entry);
+    CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    enum verdict verdict, chosen;
+    struct release_row row;
+
+    if (!session)
+        return VERDICT_SESSION_UNKNOWN;
+    verdict = find_volume(broker, &volume, entry);
+    if (verdict == VERDICT_OK)
+        verdict = check_policy(&volume, session, entry);
+    if (verdict != VERDICT_OK)
+        return verdict;
+    chosen = choose(broker, session, &volume, entry, &row);
+    if (!verdict_granted(chosen))
+        return chosen;
+    verdict = make_answer(broker, session, &volume, &row, entry, to);
+    if (verdict == VERDICT_OK && chosen == VERDICT_OK)
+        verdict = write_release(broker, &volume, &row, entry);
+    return verdict == VERDICT_OK ? chosen : verdict;
+}
+
+/* Whether the disk that the guest found is one that this epoch may follow. */
+static enum verdict check_epoch(const struct volume *volume, const struct release_row *row,
+                                const struct message_confirmation *confirmation, struct entry *entry)
+{
+    if (confirmation->epoch != row->epoch) {
+        (void)reason_set(&entry->detail, 0, "confirms epoch %llu, was given %llu",
+                         (unsigned long long)confirmation->epoch, (unsigned long long)row->epoch);
+        return VERDICT_CONFIRM_EPOCH;
+    }
+    if (confirmation->has_found && confirmation->found != row->epoch && confirmation->found != row->epoch - 1) {
+        (void)reason_set(&entry->detail, 0, "the disk is at epoch %llu, expected %llu or %llu",
+                         (unsigned long long)confirmation->found, (unsigned long long)row->epoch - 1,
+                         (unsigned long long)row->epoch);
+        return confirmation->found < row->epoch ? VERDICT_EPOCH_OLD : VERDICT_EPOCH_AHEAD;
+    }
+    if (row->confirmed && volume->epoch == row->epoch)
+        return VERDICT_REPEATED;
+    if (!volume->pending || memcmp(volume->pending_report_id, entry->report_id, REPORT_ID_BYTES) != 0)
+        return VERDICT_SUPERSEDED;
+    return VERDICT_OK;
+}
+
+static enum verdict acknowledge(struct broker *broker, const struct session *session, uint64_t epoch,
+                                const struct entry *entry, struct buffer *to)
+{
+    const struct record_binding binding = binding_of(session);
+    uint8_t signature[RECORD_MAX_SIGNATURE_BYTES];
+    size_t size = 0;
+
+    if (record_acknowledge(entry->resource, &binding, epoch, broker->keys.record, signature, &size) < 0)
+        return VERDICT_INTERNAL;
+    message_write_acknowledgement(epoch, signature, size, to);
+    return VERDICT_OK;
+}
+
+enum verdict decide_confirm(struct broker *broker, const uint8_t cookie[NONCE_SESSION_BYTES], const char *resource,
+                            const struct message_confirmation *confirmation, struct entry *entry, struct buffer *to)
+{
+    const struct session *session = begin(broker, cookie, resource, entry);
+    CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    enum verdict verdict, checked;
+    struct release_row row;
+    int r;
+
+    if (!session)
+        return VERDICT_SESSION_UNKNOWN;
+    verdict = find_volume(broker, &volume, entry);
+    if (verdict != VERDICT_OK)
+        return verdict;
+    r = release_find(broker->store, volume.version, session->report.report_id, &row, &entry->detail);
+    if (r <= 0)
+        return r < 0 ? store_verdict(r) : VERDICT_CONFIRM_UNKNOWN;
+    entry->epoch = row.epoch;
+    checked = check_epoch(&volume, &row, confirmation, entry);
+    if (!verdict_granted(checked))
+        return checked;
+    verdict = acknowledge(broker, session, row.epoch, entry, to);
+    if (verdict != VERDICT_OK)
+        return verdict;
+    if (checked == VERDICT_OK) {
+        r = volume_note_confirmation(broker->store, &broker->keys.kek, resource, &volume, &entry->detail);
+        if (r == -EBADMSG)
+            return VERDICT_STORE_DAMAGED;
+        if (r < 0)
+            return VERDICT_STORE;
+    }
+    r = release_confirm(broker->store, entry, &entry->detail);
+    return r < 0 ? VERDICT_STORE : checked;
 }

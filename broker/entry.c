@@ -26,6 +26,11 @@ int entry_init(struct entry *entry, const char *peer)
     return 0;
 }
 
+uint64_t entry_ms(const struct entry *entry)
+{
+    return (uint64_t)entry->time.tv_sec * 1000 + (uint64_t)entry->time.tv_nsec / 1000000;
+}
+
 void entry_take_report(struct entry *entry, const struct report *report, const uint8_t digest[SHA384_BYTES])
 {
     entry->has_report = true;
@@ -73,12 +78,18 @@ void entry_write(const struct entry *entry, const char *trust, struct buffer *to
         write_text(to, "resource", entry->resource);
     if (entry->version)
         buffer_printf(to, ",\"version\":%llu", (unsigned long long)entry->version);
+    if (entry->generation)
+        buffer_printf(to, ",\"generation\":%llu,\"live\":%u", (unsigned long long)entry->generation, entry->live);
+    if (entry->epoch)
+        buffer_printf(to, ",\"epoch\":%llu", (unsigned long long)entry->epoch);
     if (entry->has_report) {
         write_hex(to, "measurement", entry->measurement, sizeof(entry->measurement));
         write_hex(to, "report_id", entry->report_id, sizeof(entry->report_id));
         write_hex(to, "chip_id", entry->chip_id, sizeof(entry->chip_id));
         write_hex(to, "report", entry->report_digest, sizeof(entry->report_digest));
     }
+    if (entry->has_policy)
+        write_hex(to, "policy", entry->policy_digest, sizeof(entry->policy_digest));
     if (entry->decision.count) {
         buffer_add_text(to, ",\"checks\":");
         policy_write_checks(&entry->decision, to);
@@ -97,5 +108,18 @@ void entry_write_note(const char *event, const char *trust, const char *detail, 
     write_text(to, "event", event);
     write_text(to, "trust", trust);
     write_text(to, "detail", detail);
+    buffer_add_text(to, "}");
+}
+
+void entry_write_change(const struct entry *entry, const char *event, unsigned uid, const char *resource,
+                        const char *detail, struct buffer *to)
+{
+    write_time(to, &entry->time);
+    write_text(to, "request", entry->request);
+    write_text(to, "event", event);
+    buffer_printf(to, ",\"uid\":%u", uid);
+    write_text(to, "resource", resource);
+    if (detail)
+        write_text(to, "detail", detail);
     buffer_add_text(to, "}");
 }

@@ -1,5 +1,5 @@
 /*
- * Writing decisions down before anybody hears of them.
+ * Writing decisions down: releases and confirmations before anybody hears of them.
  *
  * Rows of one turn of the event loop share one transaction: each is inserted when its decision falls, and at the end
  * of the turn one commit, which waits for the disk, makes all of them good. Only then are the lines printed and the
@@ -21,23 +21,41 @@ struct journal_ticket {
     STAILQ_ENTRY(journal_ticket) next;
     struct entry *entry; /* its verdict becomes VERDICT_STORE when it could not be written */
     void *owner;
+    bool answered; /* nobody waits for it */
     void (*done)(struct journal_ticket *ticket);
 };
 
 struct journal {
     struct store *store;
     const char *trust;
-    STAILQ_HEAD(journal_queue, journal_ticket) waiting;
-    size_t count;
-    int error; /* of the open transaction */
+    STAILQ_HEAD(journal_queue, journal_ticket) waiting, later;
+    size_t count, later_count;
+    bool open; /* a transaction */
+    int error; /* of it */
     struct reason why;
     bool healthy; /* whether the last commit succeeded */
 };
 
 void journal_init(struct journal *journal, struct store *store, const char *trust);
 
-/* Takes a decision in. Its done() is called once, from journal_commit(); those of others perhaps from here. */
+/*
+ * Opens the transaction that the next decision belongs to, unless it is open. Errors: those of store_open(); the
+ * decision is then VERDICT_STORE, and is added all the same.
+ */
+int journal_begin(struct journal *journal) MUST_CHECK;
+
+/* The open transaction will not be committed: a decision could not be written in full. */
+void journal_spoil(struct journal *journal, int error, const struct reason *why);
+
+/* Takes a decision in. Its done() is called once, from journal_commit(); and perhaps from here. */
 void journal_add(struct journal *journal, struct journal_ticket *ticket);
+
+/*
+ * The same for what nothing waits for: an attestation, or a refusal that gives nothing away. Its row joins the next
+ * transaction, which the caller sees to within moments; when that cannot be committed the row is lost, and a line says
+ * so.
+ */
+void journal_add_later(struct journal *journal, struct journal_ticket *ticket);
 
 /* Commits, prints the lines, calls every done(). Nothing when nothing waits. */
 void journal_commit(struct journal *journal);

@@ -1,68 +1,82 @@
 /* The endpoints; the client controls all of a request. */
 #include "broker/kbs.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/encode.h"
-#include "base/file.h"
-#include "broker/decide.h"
 #include "broker/request.h"
-#include "broker/token.h"
 #include "release/message.h"
 
 /* When the table of sessions is full: old ones expire all the time. */
-#define RETRY_AFTER_S 5
+#define RETRY_AFTER_FULL_S 5
+/* When a source has used its tokens up. */
+#define RETRY_AFTER_LIMITED_S 1
 
 /* The detail of an error body. Trustee's clients know these sentences; none says why. */
-static void write_detail(const struct entry *entry, char *to, size_t room)
+static void write_detail(enum verdict verdict, bool auth, const char *request, const char *detail, char *to,
+                         size_t room)
 {
-    const char *type = verdict_type(entry->verdict);
+    const char *type = verdict_type(verdict);
 
-    if (entry->verdict == VERDICT_PROTOCOL_VERSION)
-        (void)snprintf(to, room, "%s", entry->detail.text);
+    if (verdict == VERDICT_PROTOCOL_VERSION)
+        (void)snprintf(to, room, "%s", detail);
     else if (strcmp(type, "AttestationError") == 0)
-        (void)snprintf(to, room, "RCAR handshake %s failed", strcmp(entry->event, "auth") == 0 ? "Auth" : "Attest");
+        (void)snprintf(to, room, "RCAR handshake %s failed", auth ? "Auth" : "Attest");
     else if (strcmp(type, "TokenNotFound") == 0)
         (void)snprintf(to, room, "Attestation Token not found");
     else if (strcmp(type, "TokenVerifierError") == 0)
         (void)snprintf(to, room, "Bearer tokens are not accepted here: attest, then ask with the session cookie");
     else if (strcmp(type, "PolicyDeny") == 0)
-        (void)snprintf(to, room, "request %s", entry->request);
+        (void)snprintf(to, room, "request %s", request);
     else if (strcmp(type, "PluginInternalError") == 0)
-        (void)snprintf(to, room, "the broker failed; its log says why under request %s", entry->request);
+        (void)snprintf(to, room, "the broker failed; its log says why under request %s", request);
     else
-        (void)snprintf(to, room, "%s", verdict_reason(entry->verdict));
+        (void)snprintf(to, room, "%s", verdict_reason(verdict));
+}
+
+static void refuse(enum verdict verdict, bool auth, const char *request, const char *detail, struct reply *reply)
+{
+    char text[REASON_MAX_BYTES];
+    const char *allow = reply->allow;
+
+    reply_free(reply);
+    reply->status = verdict_status(verdict);
+    reply->retry_after_s = verdict == VERDICT_SESSIONS_FULL  ? RETRY_AFTER_FULL_S
+                           : verdict == VERDICT_RATE_LIMITED ? RETRY_AFTER_LIMITED_S
+                                                             : 0;
+    reply->allow = verdict == VERDICT_METHOD ? allow : NULL;
+    write_detail(verdict, auth, request, detail, text, sizeof(text));
+    message_write_error(verdict_type(verdict), text, &reply->body);
 }
 
 void kbs_refuse(const struct entry *entry, struct reply *reply)
 {
-    char detail[REASON_MAX_BYTES];
-    const char *allow = reply->allow;
-
-    reply_free(reply);
-    reply->status = verdict_status(entry->verdict);
-    reply->retry_after_s = entry->verdict == VERDICT_SESSIONS_FULL ? RETRY_AFTER_S : 0;
-    reply->allow = entry->verdict == VERDICT_METHOD ? allow : NULL;
-    write_detail(entry, detail, sizeof(detail));
-    message_write_error(verdict_type(entry->verdict), detail, &reply->body);
+    refuse(entry->verdict, strcmp(entry->event, "auth") == 0, entry->request, entry->detail.text, reply);
 }
 
-static void set_session(struct reply *reply, const uint8_t session[NONCE_SESSION_BYTES], uint64_t expires_ms,
-                        time_t at)
+void kbs_take(enum link_kind kind, const struct link_answer *answer, struct reply *reply)
 {
-    hex_encode(session, NONCE_SESSION_BYTES, reply->session);
-    reply->session_expires = at + clock_left_ms(expires_ms) / 1000;
+    if (!verdict_granted(answer->verdict)) {
+        refuse(answer->verdict, kind == LINK_AUTH, answer->request, "", reply);
+        return;
+    }
+    reply->status = 200;
+    reply->text = kind == LINK_METRICS;
+    if (answer->has_session) {
+        hex_encode(answer->session, NONCE_SESSION_BYTES, reply->session);
+        reply->session_expires = (time_t)answer->session_expires;
+    }
+    buffer_add(&reply->body, answer->body, answer->body_size);
+    if (kind == LINK_HEALTH && memmem(answer->body, answer->body_size, "\"ok\"", 4) == NULL)
+        reply->status = 503;
 }
 
-/* Request → challenge. Leaves nothing behind in memory. */
-static enum verdict auth(const struct kbs *kbs, const struct http_message *message, struct entry *entry,
-                         struct reply *reply)
+/* A request for a challenge: all of it can be checked here. */
+static enum verdict read_auth(const struct http_message *message, struct entry *entry)
 {
     struct message_request request;
-    struct challenge challenge;
 
     entry->event = "auth";
     if (message_parse_request(message->body.data, message->body.size, &request, &entry->detail) < 0)
@@ -78,119 +92,91 @@ static enum verdict auth(const struct kbs *kbs, const struct http_message *messa
         (void)reason_set(&entry->detail, 0, "tee is \"%s\", expected \"" RELEASE_TEE "\"", request.tee);
         return VERDICT_TEE;
     }
-    if (nonce_issue(&kbs->broker->nonces, clock_ms(), &challenge) < 0)
-        return VERDICT_INTERNAL;
-    message_write_challenge(challenge.text, &reply->body);
-    set_session(reply, challenge.session, challenge.expires_ms, entry->time.tv_sec);
     return VERDICT_OK;
 }
 
-/* Keeps what was sent, for replaying it later; a failure costs the file and nothing else. */
-static void save_evidence(const struct kbs *kbs, const struct http_message *message, const struct entry *entry)
-{
-    char path[1024];
-    CLEANUP_FD int fd = -1;
-    int size;
-
-    if (!kbs->evidence_directory)
-        return;
-    size = snprintf(path, sizeof(path), "%s/%s.json", kbs->evidence_directory, entry->request);
-    if (size > 0 && (size_t)size < sizeof(path))
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || fd_write_all(fd, message->body.data, message->body.size) < 0)
-        journal_note(kbs->journal, "evidence", "%s: cannot be written", path);
-}
-
-static const uint8_t *session_of(const struct http_message *message, uint8_t ret_session[NONCE_SESSION_BYTES])
+static bool take_cookie(const struct http_message *message, struct link_question *question)
 {
     const char *cookies = http_header(message, "cookie");
 
-    return cookies && request_session(cookies, ret_session) ? ret_session : NULL;
+    question->has_cookie = cookies && request_session(cookies, question->cookie);
+    return question->has_cookie;
 }
 
-/* Attestation → session and token. */
-static enum verdict attest(const struct kbs *kbs, const struct http_message *message, struct entry *entry,
-                           struct reply *reply)
+static enum verdict read_attestation(struct kbs *kbs, const struct http_message *message,
+                                     struct link_question *question)
 {
-    struct broker *broker = kbs->broker;
-    const struct session *session = NULL;
-    uint8_t cookie[NONCE_SESSION_BYTES];
-    enum verdict verdict;
+    int r;
 
-    entry->event = "attest";
-    entry->keep = ENTRY_REFUSED;
-    save_evidence(kbs, message, entry);
-    verdict = decide_attest(broker, session_of(message, cookie), message->body.data, message->body.size, entry,
-                            &session);
-    if (verdict != VERDICT_OK)
-        return verdict;
-    set_session(reply, session->id, session->expires_ms, entry->time.tv_sec);
-    buffer_add_text(&reply->body, "{\"token\":\"");
-    if (token_write(broker->keys.token, session, trust_roots_software(broker->roots), entry->time.tv_sec,
-                    reply->session_expires, &reply->body) < 0)
-        return VERDICT_INTERNAL;
-    buffer_add_text(&reply->body, "\"}");
-    return VERDICT_OK;
-}
-
-/* Session and name → encrypted record. */
-static enum verdict resource(const struct kbs *kbs, const struct http_message *message, const char *name,
-                             struct entry *entry, struct reply *reply)
-{
-    uint8_t cookie[NONCE_SESSION_BYTES];
-
-    entry->event = "release";
-    entry->keep = ENTRY_REFUSED;
-    if (!session_of(message, cookie)) {
-        (void)snprintf(entry->resource, sizeof(entry->resource), "%s", name);
-        return http_header(message, "authorization") ? VERDICT_TOKEN_UNSUPPORTED : VERDICT_TOKEN_MISSING;
+    question->attestation = &kbs->attestation;
+    if (kbs->keep_evidence) {
+        question->body = message->body.data;
+        question->body_size = message->body.size;
     }
-    return decide_release(kbs->broker, cookie, name, entry, &reply->body);
+    if (!take_cookie(message, question))
+        return VERDICT_SESSION_MISSING;
+    r = message_parse_attestation(message->body.data, message->body.size, &kbs->attestation, &question->detail);
+    return r == -ENOMEM ? VERDICT_INTERNAL : r < 0 ? VERDICT_ATTESTATION_MALFORMED : VERDICT_OK;
 }
 
-static enum verdict health(const struct kbs *kbs, struct reply *reply)
+static enum verdict read_named(const struct http_message *message, struct link_question *question)
 {
-    reply->status = kbs->journal->healthy ? 200 : 503;
-    buffer_printf(&reply->body, "{\"status\":\"%s\"}", kbs->journal->healthy ? "ok" : "the store cannot be written");
+    if (!take_cookie(message, question))
+        return question->kind == LINK_RELEASE && http_header(message, "authorization") ? VERDICT_TOKEN_UNSUPPORTED
+                                                                                       : VERDICT_TOKEN_MISSING;
+    if (question->kind == LINK_CONFIRM &&
+        message_parse_confirmation(message->body.data, message->body.size, &question->confirmation,
+                                   &question->detail) < 0)
+        return VERDICT_CONFIRM_MALFORMED;
     return VERDICT_OK;
 }
 
-static enum verdict dispatch(const struct kbs *kbs, const struct http_message *message, struct entry *entry,
-                             struct reply *reply)
-{
-    const char *name = NULL;
-    enum route route = request_route(message->target, &name);
-    bool post = strcmp(message->method, "POST") == 0, get = strcmp(message->method, "GET") == 0;
+/* Which question a route asks; the method that it wants. */
+static const struct {
+    enum link_kind kind;
+    const char *method;
+} routes[] = {
+    [ROUTE_AUTH] = { LINK_AUTH, "POST" },       [ROUTE_ATTEST] = { LINK_ATTEST, "POST" },
+    [ROUTE_RESOURCE] = { LINK_RELEASE, "GET" }, [ROUTE_CONFIRM] = { LINK_CONFIRM, "POST" },
+    [ROUTE_HEALTH] = { LINK_HEALTH, "GET" },    [ROUTE_METRICS] = { LINK_METRICS, "GET" },
+};
 
-    entry->event = "http";
-    if (route == ROUTE_NONE)
-        return VERDICT_PATH_UNKNOWN;
+/* The route, unless this place does not have it. */
+static enum verdict find_route(enum kbs_place place, const struct http_message *message, struct reply *reply,
+                               struct link_question *question)
+{
+    const char *name = "";
+    enum route route = request_route(message->target, &name);
+
     if (route == ROUTE_PLUGIN)
         return VERDICT_PLUGIN_UNKNOWN;
-    reply->allow = route == ROUTE_AUTH || route == ROUTE_ATTEST ? "POST" : "GET";
-    if (reply->allow[0] == 'P' ? !post : !get)
+    if (route == ROUTE_NONE || (route == ROUTE_METRICS && place != KBS_METRICS) ||
+        (place == KBS_METRICS && route != ROUTE_METRICS && route != ROUTE_HEALTH))
+        return VERDICT_PATH_UNKNOWN;
+    reply->allow = routes[route].method;
+    if (strcmp(message->method, routes[route].method) != 0)
         return VERDICT_METHOD;
-    reply->allow = NULL;
-    switch (route) {
-    case ROUTE_AUTH:
-        return auth(kbs, message, entry, reply);
-    case ROUTE_ATTEST:
-        return attest(kbs, message, entry, reply);
-    case ROUTE_RESOURCE:
-        return resource(kbs, message, name, entry, reply);
-    default:
-        return health(kbs, reply);
-    }
+    question->kind = routes[route].kind;
+    (void)snprintf(question->resource, sizeof(question->resource), "%s", name);
+    return VERDICT_OK;
 }
 
-void kbs_answer(const struct kbs *kbs, const struct http_message *message, struct entry *entry, struct reply *reply)
+bool kbs_read(struct kbs *kbs, enum kbs_place place, const struct http_message *message, struct entry *entry,
+              struct reply *reply, struct link_question *question)
 {
-    reply->status = 200;
-    entry->verdict = dispatch(kbs, message, entry, reply);
-    if (entry->verdict == VERDICT_OK && buffer_error(&reply->body) < 0)
-        entry->verdict = VERDICT_INTERNAL;
-    if (entry->verdict != VERDICT_OK)
-        kbs_refuse(entry, reply);
-    else if (entry->keep == ENTRY_LINE)
-        entry->event = NULL;
+    enum verdict verdict;
+
+    memset(question, 0, sizeof(*question));
+    entry->event = "http";
+    verdict = find_route(place, message, reply, question);
+    if (verdict == VERDICT_OK && question->kind == LINK_AUTH)
+        verdict = read_auth(message, entry);
+    if (verdict == VERDICT_OK && question->kind == LINK_ATTEST)
+        question->refused = read_attestation(kbs, message, question);
+    if (verdict == VERDICT_OK && (question->kind == LINK_RELEASE || question->kind == LINK_CONFIRM))
+        question->refused = read_named(message, question);
+    if (question->refused == VERDICT_INTERNAL)
+        verdict = VERDICT_INTERNAL;
+    entry->verdict = verdict;
+    return verdict == VERDICT_OK;
 }

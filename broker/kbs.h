@@ -1,27 +1,31 @@
 /*
- * The endpoints of the protocol (Trustee's kbs_attestation_protocol.md, RCAR 0.4.0): one request in, one reply out, and
- * the entry that the log gets of it.
+ * The endpoints of the protocol (Trustee's kbs_attestation_protocol.md, RCAR 0.4.0), as the front serves them: a
+ * request becomes a question for the keeper, or is answered at once.
  */
 #pragma once
 
 #include "base/base.h"
 #include "base/http.h"
-#include "broker/broker.h"
-#include "broker/entry.h"
-#include "broker/journal.h"
+#include "broker/link.h"
 #include "broker/reply.h"
 
 struct kbs {
-    struct broker *broker;
-    struct journal *journal;
-    const char *evidence_directory; /* each attestation's body is kept there; NULL: none is */
+    bool keep_evidence; /* bodies of attestations go to the keeper too */
+    struct message_attestation attestation; /* of the last question; large, so it lives here */
 };
 
-/*
- * Answers a complete request. `entry` is fresh; its event stays NULL when nothing is worth a line, and when its keep is
- * not ENTRY_LINE the reply has to wait for the journal.
- */
-void kbs_answer(const struct kbs *kbs, const struct http_message *message, struct entry *entry, struct reply *reply);
+/* Where a request came in. */
+enum kbs_place { KBS_TLS, KBS_METRICS };
 
-/* Replaces whatever is in the reply by the refusal that the entry's verdict stands for. */
+/*
+ * Reads a complete request. true: `question` (all of it but ticket and peer) is for the keeper; it points into the
+ * message and into `kbs`, until the next one is read. false: the entry has its verdict, which is a refusal.
+ */
+bool kbs_read(struct kbs *kbs, enum kbs_place place, const struct http_message *message, struct entry *entry,
+              struct reply *reply, struct link_question *question) MUST_CHECK;
+
+/* Makes the keeper's answer the reply; `kind` is the question's. */
+void kbs_take(enum link_kind kind, const struct link_answer *answer, struct reply *reply);
+
+/* The same for a refusal of our own. With VERDICT_METHOD, reply->allow is set. */
 void kbs_refuse(const struct entry *entry, struct reply *reply);

@@ -2,6 +2,7 @@
 #include "broker/keys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -152,16 +153,14 @@ void keys_remove(const char *directory)
             (void)unlink(path);
 }
 
-static int load_key(const char *directory, const char *name, const char *group, EVP_PKEY **ret_key, struct reason *why)
+static int read_key(int fd, const char *path, const char *group, EVP_PKEY **ret_key, struct reason *why)
 {
     CLEANUP_SECRET struct secret text = SECRET_NONE;
-    char path[KEYS_MAX_PATH], found[32] = "";
+    char found[32] = "";
     EVP_PKEY *key;
     BIO *bio;
-    int r = keys_path(directory, name, path, why);
+    int r = secret_fd_read(fd, path, MAX_KEY_FILE_BYTES, &text, why);
 
-    if (r == 0)
-        r = secret_file_read(path, MAX_KEY_FILE_BYTES, &text, why);
     if (r < 0)
         return r;
     bio = BIO_new_mem_buf(text.bytes, (int)text.size);
@@ -176,21 +175,34 @@ static int load_key(const char *directory, const char *name, const char *group, 
     return 0;
 }
 
-static int load_certificate(const char *directory, EVP_PKEY *key, X509 **ret_certificate, struct reason *why)
+static int open_file(const char *directory, const char *name, char ret_path[KEYS_MAX_PATH], int *ret_fd,
+                     struct reason *why)
 {
-    CLEANUP_FREE uint8_t *text = NULL;
-    char path[KEYS_MAX_PATH];
-    X509 *certificate;
-    size_t size = 0;
-    BIO *bio;
-    int r = keys_path(directory, "tls.crt", path, why);
+    int r = keys_path(directory, name, ret_path, why);
 
-    if (r == 0)
-        r = file_read(path, MAX_CERTIFICATE_FILE_BYTES, &text, &size, why);
     if (r < 0)
         return r;
-    bio = BIO_new_mem_buf(text, (int)size);
-    certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    *ret_fd = open(ret_path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    return *ret_fd < 0 ? reason_set(why, -errno, "%s: cannot be opened: %s", ret_path, strerror(errno)) : 0;
+}
+
+static int load_key(const char *directory, const char *name, const char *group, EVP_PKEY **ret_key, struct reason *why)
+{
+    char path[KEYS_MAX_PATH];
+    CLEANUP_FD int fd = -1;
+    int r = open_file(directory, name, path, &fd, why);
+
+    return r < 0 ? r : read_key(fd, path, group, ret_key, why);
+}
+
+static int read_certificate(int fd, const char *path, EVP_PKEY *key, X509 **ret_certificate, struct reason *why)
+{
+    char text[MAX_CERTIFICATE_FILE_BYTES];
+    ssize_t size = pread(fd, text, sizeof(text), 0);
+    BIO *bio = size > 0 ? BIO_new_mem_buf(text, (int)size) : NULL;
+    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+    int r = 0;
+
     BIO_free(bio);
     if (!certificate || X509_check_private_key(certificate, key) != 1)
         r = reason_set(why, -EBADMSG, "%s: not the certificate of tls.key", path);
@@ -203,10 +215,47 @@ static int load_certificate(const char *directory, EVP_PKEY *key, X509 **ret_cer
     return 0;
 }
 
-static int load_kek(const char *directory, struct secret *ret_kek, struct reason *why)
+int keys_open_tls(const char *directory, int *ret_key, int *ret_certificate, struct reason *why)
 {
     char path[KEYS_MAX_PATH];
-    int r = keys_path(directory, "kek", path, why);
+    CLEANUP_FD int key = -1;
+    int r = open_file(directory, "tls.key", path, &key, why);
+
+    if (r == 0)
+        r = open_file(directory, "tls.crt", path, ret_certificate, why);
+    if (r == 0)
+        *ret_key = fd_take(&key);
+    return r;
+}
+
+int keys_read_tls(int key_fd, int certificate_fd, EVP_PKEY **ret_key, X509 **ret_certificate, struct reason *why)
+{
+    EVP_PKEY *key = NULL;
+    int r = read_key(key_fd, "tls.key", SN_X9_62_prime256v1, &key, why);
+
+    if (r == 0)
+        r = read_certificate(certificate_fd, "tls.crt", key, ret_certificate, why);
+    if (r < 0) {
+        EVP_PKEY_free(key);
+        return r;
+    }
+    *ret_key = key;
+    return 0;
+}
+
+static int load_certificate(const char *directory, EVP_PKEY *key, X509 **ret_certificate, struct reason *why)
+{
+    char path[KEYS_MAX_PATH];
+    CLEANUP_FD int fd = -1;
+    int r = open_file(directory, "tls.crt", path, &fd, why);
+
+    return r < 0 ? r : read_certificate(fd, path, key, ret_certificate, why);
+}
+
+static int load_kek(const char *directory, const char *credentials, struct secret *ret_kek, struct reason *why)
+{
+    char path[KEYS_MAX_PATH];
+    int r = credentials ? keys_path(credentials, KEYS_CREDENTIAL, path, why) : keys_path(directory, "kek", path, why);
 
     if (r == 0)
         r = secret_file_read(path, MAX_KEY_FILE_BYTES, ret_kek, why);
@@ -219,7 +268,7 @@ static int load_kek(const char *directory, struct secret *ret_kek, struct reason
     return r;
 }
 
-int keys_load(const char *directory, struct keys *ret_keys, struct reason *why)
+int keys_load(const char *directory, const char *credentials, struct keys *ret_keys, struct reason *why)
 {
     CLEANUP(keys_free) struct keys keys = { .kek = SECRET_NONE };
     int r = load_key(directory, "tls.key", SN_X9_62_prime256v1, &keys.tls, why);
@@ -231,7 +280,7 @@ int keys_load(const char *directory, struct keys *ret_keys, struct reason *why)
     if (r == 0)
         r = load_key(directory, "token.key", SN_X9_62_prime256v1, &keys.token, why);
     if (r == 0)
-        r = load_kek(directory, &keys.kek, why);
+        r = load_kek(directory, credentials, &keys.kek, why);
     if (r < 0)
         return r;
     *ret_keys = keys;

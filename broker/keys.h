@@ -33,11 +33,21 @@ int keys_create(const char *directory, struct reason *why) MUST_CHECK;
 /* Unlinks them. */
 void keys_remove(const char *directory);
 
+/* The name of the key-encryption key among systemd's credentials. */
+#define KEYS_CREDENTIAL "postern-broker.kek"
+
 /*
- * Reads them all. Errors: those of secret_file_read(), -EBADMSG for contents that are not what they should be; the
- * sentence names the file.
+ * Reads them all; the key-encryption key from the directory of credentials where that is not NULL. Errors: those of
+ * secret_file_read(), -EBADMSG for contents that are not what they should be; the sentence names the file.
  */
-int keys_load(const char *directory, struct keys *ret_keys, struct reason *why) MUST_CHECK;
+int keys_load(const char *directory, const char *credentials, struct keys *ret_keys, struct reason *why) MUST_CHECK;
+
+/* Opens tls.key and tls.crt for somebody else to read. Errors: -errno. */
+int keys_open_tls(const char *directory, int *ret_key, int *ret_certificate, struct reason *why) MUST_CHECK;
+
+/* Reads them out of those descriptors. Errors as keys_load(). */
+int keys_read_tls(int key_fd, int certificate_fd, EVP_PKEY **ret_key, X509 **ret_certificate, struct reason *why)
+    MUST_CHECK;
 
 void keys_free(struct keys *keys);
 

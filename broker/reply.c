@@ -18,6 +18,8 @@ static const char *phrase(unsigned status)
         return "Method Not Allowed";
     case 413:
         return "Content Too Large";
+    case 429:
+        return "Too Many Requests";
     case 431:
         return "Request Header Fields Too Large";
     case 503:
@@ -40,8 +42,9 @@ static void write_cookie(const struct reply *reply, struct buffer *to)
 
 void reply_write(const struct reply *reply, const char *request, bool close, bool head, struct buffer *to)
 {
-    buffer_printf(to, "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\nx-request-id: %s\r\n",
-                  reply->status, phrase(reply->status), reply->body.size, request);
+    buffer_printf(to, "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nx-request-id: %s\r\n",
+                  reply->status, phrase(reply->status), reply->text ? "text/plain; version=0.0.4" : "application/json",
+                  reply->body.size, request);
     if (reply->session[0])
         write_cookie(reply, to);
     if (reply->retry_after_s)

@@ -10,6 +10,7 @@
 struct reply {
     unsigned status;
     struct buffer body; /* JSON */
+    bool text;          /* or text, for Prometheus */
     char session[RELEASE_SESSION_TEXT_BYTES]; /* for Set-Cookie; empty: none */
     time_t session_expires;
     unsigned retry_after_s; /* 0: not said */

@@ -40,9 +40,12 @@ static const char *behind(const char *text, const char *start)
 enum route request_route(const char *target, const char **ret_resource)
 {
     const char *rest, *resource;
+    enum route route = ROUTE_RESOURCE;
 
     if (strcmp(target, "/healthz") == 0)
         return ROUTE_HEALTH;
+    if (strcmp(target, "/metrics") == 0)
+        return ROUTE_METRICS;
     rest = behind(target, RELEASE_PREFIX "/");
     if (!rest || !*rest)
         return ROUTE_NONE;
@@ -51,12 +54,16 @@ enum route request_route(const char *target, const char **ret_resource)
     if (strcmp(rest, "attest") == 0)
         return ROUTE_ATTEST;
     resource = behind(rest, "resource/");
+    if (!resource) {
+        resource = behind(rest, "postern/confirm/");
+        route = ROUTE_CONFIRM;
+    }
     if (!resource)
         return strchr(rest, '/') && *rest != '/' ? ROUTE_PLUGIN : ROUTE_NONE;
     if (!request_resource_valid(resource))
         return ROUTE_NONE;
     *ret_resource = resource;
-    return ROUTE_RESOURCE;
+    return route;
 }
 
 /* One "name=value" of `size` characters. */

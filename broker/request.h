@@ -11,12 +11,14 @@ enum route {
     ROUTE_AUTH,
     ROUTE_ATTEST,
     ROUTE_RESOURCE,
+    ROUTE_CONFIRM,
     ROUTE_HEALTH,
+    ROUTE_METRICS,
 };
 
 /*
- * The route of a request's target as it was received; nothing is decoded. For ROUTE_RESOURCE *ret_resource is the name
- * inside `target`; it is valid (request_resource_valid()).
+ * The route of a request's target as it was received; nothing is decoded. For ROUTE_RESOURCE and ROUTE_CONFIRM
+ * *ret_resource is the name inside `target`; it is valid (request_resource_valid()).
  */
 enum route request_route(const char *target, const char **ret_resource);
 

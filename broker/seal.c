@@ -10,20 +10,37 @@
 
 #include "base/cursor.h"
 #include "base/file.h"
+#include "measure/measure.h"
 
-#define MAGIC "PSTNSEA1"
+#define MAGIC "PSTNSEA2"
 #define MAGIC_BYTES 8
 #define IV_BYTES 12
 #define TAG_BYTES 16
 #define DATA_KEY_BYTES 32
 
-static void write_context(const char *resource, uint64_t version, struct buffer *to)
+static void write_place(const char *domain, const struct seal_context *context, struct buffer *to)
 {
-    static const char domain[] = "postern-broker volume";
+    buffer_add(to, domain, strlen(domain) + 1);
+    buffer_add(to, context->resource, strlen(context->resource) + 1);
+    buffer_add_u64le(to, context->version);
+}
 
-    buffer_add(to, domain, sizeof(domain));
-    buffer_add(to, resource, strlen(resource) + 1);
-    buffer_add_u64le(to, version);
+static int write_inner(const struct seal_context *context, struct buffer *to)
+{
+    write_place("postern-broker record", context, to);
+    return buffer_error(to);
+}
+
+static int write_outer(const struct seal_context *context, struct buffer *to)
+{
+    uint8_t digest[SHA256_BYTES];
+
+    if (EVP_Digest(buffer_text(context->policy), context->policy->size, digest, NULL, EVP_sha256(), NULL) != 1)
+        return -ENOMEM;
+    write_place("postern-broker key", context, to);
+    buffer_add_u8(to, context->state);
+    buffer_add(to, digest, sizeof(digest));
+    return buffer_error(to);
 }
 
 /* Appends iv, ciphertext and tag. */
@@ -82,46 +99,73 @@ static int decrypt(const uint8_t *key, const struct buffer *aad, struct cursor *
     return 0;
 }
 
-int seal_close(const struct secret *kek, const char *resource, uint64_t version, const struct secret *plain,
+int seal_close(const struct secret *kek, const struct seal_context *context, const struct secret *plain,
                struct buffer *to)
 {
     CLEANUP_SECRET struct secret data_key = SECRET_NONE;
-    CLEANUP_BUFFER struct buffer aad = BUFFER_EMPTY;
+    CLEANUP_BUFFER struct buffer outer = BUFFER_EMPTY, inner = BUFFER_EMPTY;
     int r = secret_random(DATA_KEY_BYTES, &data_key);
 
-    write_context(resource, version, &aad);
     if (r == 0)
-        r = buffer_error(&aad);
+        r = write_outer(context, &outer);
+    if (r == 0)
+        r = write_inner(context, &inner);
     if (r < 0)
         return r;
     buffer_add(to, MAGIC, MAGIC_BYTES);
-    r = encrypt(kek->bytes, &aad, &data_key, to);
-    return r < 0 ? r : encrypt(data_key.bytes, &aad, plain, to);
+    r = encrypt(kek->bytes, &outer, &data_key, to);
+    return r < 0 ? r : encrypt(data_key.bytes, &inner, plain, to);
 }
 
-int seal_open(const struct secret *kek, const char *resource, uint64_t version, const void *sealed, size_t size,
-              struct secret *ret_plain)
+/* The data key; the cursor is at the record after it. */
+static int open_key(const struct secret *kek, const struct seal_context *context, struct cursor *from,
+                    struct secret *ret_key)
 {
-    CLEANUP_SECRET struct secret data_key = SECRET_NONE, plain = SECRET_NONE;
-    CLEANUP_BUFFER struct buffer aad = BUFFER_EMPTY;
-    struct cursor c = cursor_over(sealed, size);
-    const uint8_t *magic = cursor_bytes(&c, MAGIC_BYTES);
+    CLEANUP_BUFFER struct buffer outer = BUFFER_EMPTY;
+    const uint8_t *magic = cursor_bytes(from, MAGIC_BYTES);
     int r;
 
     if (!magic || memcmp(magic, MAGIC, MAGIC_BYTES) != 0)
         return -EBADMSG;
-    write_context(resource, version, &aad);
-    r = buffer_error(&aad);
+    r = write_outer(context, &outer);
     if (r == 0)
-        r = decrypt(kek->bytes, &aad, &c, DATA_KEY_BYTES, &data_key);
+        r = decrypt(kek->bytes, &outer, from, DATA_KEY_BYTES, ret_key);
     if (r < 0)
         return r;
-    if (c.left <= IV_BYTES + TAG_BYTES || c.left - IV_BYTES - TAG_BYTES > SECRET_MAX_BYTES)
+    if (from->left <= IV_BYTES + TAG_BYTES || from->left - IV_BYTES - TAG_BYTES > SECRET_MAX_BYTES) {
+        secret_free(ret_key);
         return -EBADMSG;
-    r = decrypt(data_key.bytes, &aad, &c, c.left - IV_BYTES - TAG_BYTES, &plain);
+    }
+    return 0;
+}
+
+int seal_open(const struct secret *kek, const struct seal_context *context, const void *sealed, size_t size,
+              struct secret *ret_plain)
+{
+    CLEANUP_SECRET struct secret data_key = SECRET_NONE;
+    CLEANUP_BUFFER struct buffer inner = BUFFER_EMPTY;
+    struct cursor c = cursor_over(sealed, size);
+    int r = open_key(kek, context, &c, &data_key);
+
+    if (r == 0)
+        r = write_inner(context, &inner);
+    return r < 0 ? r : decrypt(data_key.bytes, &inner, &c, c.left - IV_BYTES - TAG_BYTES, ret_plain);
+}
+
+int seal_change(const struct secret *kek, const struct seal_context *from, const struct seal_context *to_context,
+                const void *sealed, size_t size, struct buffer *to)
+{
+    CLEANUP_SECRET struct secret data_key = SECRET_NONE;
+    CLEANUP_BUFFER struct buffer outer = BUFFER_EMPTY;
+    struct cursor c = cursor_over(sealed, size);
+    int r = open_key(kek, from, &c, &data_key);
+
+    if (r == 0)
+        r = write_outer(to_context, &outer);
     if (r < 0)
         return r;
-    *ret_plain = plain;
-    plain = SECRET_NONE;
-    return 0;
+    buffer_add(to, MAGIC, MAGIC_BYTES);
+    r = encrypt(kek->bytes, &outer, &data_key, to);
+    buffer_add(to, c.p, c.left);
+    return r < 0 ? r : buffer_error(to);
 }

@@ -1,18 +1,20 @@
 /*
- * The server: one listening socket, one event loop, a bounded number of connections that each have to make progress.
+ * The front's event loop: a listening socket, a bounded number of connections that each have to make progress, and the
+ * link to the keeper.
  */
 #pragma once
 
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
 #include <openssl/ssl.h>
 #include <sys/queue.h>
 
 #include "base/base.h"
-#include "base/endpoint.h"
 #include "base/reason.h"
 #include "broker/journal.h"
 #include "broker/kbs.h"
+#include "broker/limit.h"
 
 /* Answers in flight get so long after SIGTERM. */
 #define SERVER_DRAIN_MS 5000
@@ -23,36 +25,43 @@ struct server_limits {
     unsigned connections;
     uint64_t request_ms; /* from connecting to the first byte, and from a request's first byte to its last */
     uint64_t idle_ms;    /* between requests; a guest waits for its processor there */
+    struct limit_settings rates;
 };
 
 struct connection;
+struct front_settings;
 
 struct server {
     struct event_base *base;
-    struct evconnlistener *listener;
-    struct event *commit, *tick, *signals[2];
+    struct evconnlistener *listener, *metrics;
+    struct event *tick;
+    struct bufferevent *link;
     SSL_CTX *tls;
-    const struct kbs *kbs;
-    struct journal *journal;
+    struct kbs *kbs;
+    struct limit *limit;
+    struct journal journal; /* for printing alone */
     struct server_limits limits;
     TAILQ_HEAD(connection_list, connection) connections; /* oldest first */
     size_t count;
     bool draining;
     uint64_t drain_deadline_ms;
+    uint64_t verdicts[VERDICTS], accepted, limited, evicted;
 };
 
-/*
- * Binds and prepares; nothing is accepted before server_run(). `kbs` and `journal` outlive the server.
- * Errors: -EADDRINUSE, -EADDRNOTAVAIL, -EACCES and the like for the address; -EMFILE when the process may not have that
- * many files; -ENOMEM.
- */
-int server_open(struct server *server, const struct kbs *kbs, struct journal *journal, const struct endpoint *listen,
-                const struct server_limits *limits, struct reason *why) MUST_CHECK;
+/* Prepares; nothing is accepted before server_listen(). Takes listeners and link over. Errors: -ENOMEM, -EIO. */
+int server_open(struct server *server, const struct front_settings *settings) MUST_CHECK;
 
-/* Serves until SIGTERM or SIGINT and the answers in flight are out. */
+/* TLS 1.3 with the key and certificate of these descriptors. Errors: -EBADMSG, -ENOMEM; the old ones stay then. */
+int server_set_tls(struct server *server, int key, int certificate) MUST_CHECK;
+
+void server_listen(struct server *server);
+
+/* Serves until server_drain() and the answers in flight are out, or the keeper is gone. */
 void server_run(struct server *server);
+
+void server_drain(struct server *server);
 
 void server_free(struct server *server);
 
-/* Asks for a commit at the end of this turn of the loop. */
-void server_want_commit(struct server *server);
+/* Puts a question to the keeper; connection_answered() gets what comes back. Errors: -ENOMEM. */
+int server_ask(struct server *server, const struct link_question *question) MUST_CHECK;

@@ -10,7 +10,7 @@
 #include "base/base.h"
 
 #define APPLICATION_ID 0x50535442 /* "PSTB" */
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define BUSY_TIMEOUT_MS 5000
 #define MAX_PATH 1024
 
@@ -23,16 +23,22 @@ struct store {
 static const char schema[] =
     "PRAGMA journal_mode=WAL;"
     "BEGIN IMMEDIATE;"
-    "CREATE TABLE volume (version INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL UNIQUE,"
-    " sealed BLOB NOT NULL, policy TEXT) STRICT;"
+    "CREATE TABLE volume (version INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, sealed BLOB NOT NULL,"
+    " policy TEXT, state INTEGER NOT NULL, generation INTEGER NOT NULL, epoch INTEGER NOT NULL, pending BLOB) STRICT;"
+    "CREATE INDEX volume_resource ON volume (resource, version);"
+    "CREATE TABLE release (version INTEGER NOT NULL, report_id BLOB NOT NULL, key BLOB NOT NULL,"
+    " request TEXT NOT NULL, time INTEGER NOT NULL, state INTEGER NOT NULL, generation INTEGER NOT NULL,"
+    " epoch INTEGER NOT NULL, confirmed INTEGER NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (version, report_id))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE INDEX release_seen ON release (version, seen);"
     "CREATE TABLE log (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, request TEXT NOT NULL,"
-    " line TEXT NOT NULL) STRICT;"
+    " line TEXT NOT NULL, hash BLOB NOT NULL) STRICT;"
     "CREATE INDEX log_request ON log (request);"
     "CREATE TABLE refused (id INTEGER PRIMARY KEY AUTOINCREMENT, time INTEGER NOT NULL, request TEXT NOT NULL,"
     " line TEXT NOT NULL) STRICT;"
     "CREATE INDEX refused_request ON refused (request);"
     "PRAGMA application_id=1347638338;"
-    "PRAGMA user_version=1;"
+    "PRAGMA user_version=2;"
     "COMMIT;";
 
 static const char *const texts[STORE_STATEMENTS] = {
@@ -40,13 +46,30 @@ static const char *const texts[STORE_STATEMENTS] = {
     [STORE_COMMIT] = "COMMIT",
     [STORE_ROLLBACK] = "ROLLBACK",
     /* AUTOINCREMENT: a version is never given twice, even after a removal. */
-    [STORE_VOLUME_INSERT] = "INSERT INTO volume (resource, sealed) VALUES (?1, x'')",
+    [STORE_VOLUME_INSERT] = ("INSERT INTO volume (resource, sealed, policy, state, generation, epoch)"
+                             " VALUES (?1, x'', ?2, ?3, ?4, 0)"),
     [STORE_VOLUME_SEAL] = "UPDATE volume SET sealed = ?2 WHERE version = ?1",
-    [STORE_VOLUME_FIND] = "SELECT version, sealed, policy FROM volume WHERE resource = ?1",
-    [STORE_VOLUME_LIST] = "SELECT resource FROM volume ORDER BY resource",
+    [STORE_VOLUME_FIND] = ("SELECT version, sealed, policy, state, generation, epoch, pending FROM volume"
+                           " WHERE resource = ?1 ORDER BY version DESC LIMIT 1"),
+    [STORE_VOLUME_LIST] = "SELECT DISTINCT resource FROM volume ORDER BY resource",
+    [STORE_VOLUME_COUNT] = "SELECT count(*) FROM volume WHERE resource = ?1",
     [STORE_VOLUME_DELETE] = "DELETE FROM volume WHERE resource = ?1",
-    [STORE_VOLUME_POLICY] = "UPDATE volume SET policy = ?2 WHERE resource = ?1",
-    [STORE_LOG_INSERT] = "INSERT INTO log (time, request, line) VALUES (?1, ?2, ?3)",
+    [STORE_VOLUME_DELETE_VERSION] = "DELETE FROM volume WHERE resource = ?1 AND version = ?2",
+    [STORE_VOLUME_POLICY] = "UPDATE volume SET policy = ?2, sealed = ?3 WHERE version = ?1",
+    [STORE_VOLUME_RELEASED] = "UPDATE volume SET generation = ?2, pending = ?3 WHERE version = ?1",
+    [STORE_VOLUME_CONFIRMED] = ("UPDATE volume SET epoch = ?2, state = ?3, sealed = ?4, pending = NULL"
+                                " WHERE version = ?1"),
+    [STORE_RELEASE_FIND] = ("SELECT key, state, generation, epoch, confirmed FROM release"
+                            " WHERE version = ?1 AND report_id = ?2"),
+    [STORE_RELEASE_INSERT] = ("INSERT INTO release (version, report_id, key, request, time, state, generation, epoch,"
+                              " confirmed, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?5)"),
+    [STORE_RELEASE_CONFIRM] = "UPDATE release SET confirmed = 1, seen = ?3 WHERE version = ?1 AND report_id = ?2",
+    [STORE_RELEASE_LIVE] = "SELECT count(*) FROM release WHERE version = ?1 AND seen > ?2 AND report_id <> ?3",
+    [STORE_RELEASE_ORPHANS] = ("SELECT request FROM release WHERE request NOT IN (SELECT request FROM log) LIMIT 1"),
+    [STORE_LOG_LAST] = "SELECT id, hash FROM log ORDER BY id DESC LIMIT 1",
+    [STORE_LOG_INSERT] = "INSERT INTO log (id, time, request, line, hash) VALUES (?4, ?1, ?2, ?3, ?5)",
+    [STORE_LOG_CHAIN] = "SELECT id, line, hash, request FROM log ORDER BY id",
+    [STORE_LOG_RELEASED] = "SELECT 1 FROM release WHERE version = ?1 AND report_id = ?2 AND request = ?3",
     [STORE_REFUSED_INSERT] = "INSERT INTO refused (time, request, line) VALUES (?1, ?2, ?3)",
     [STORE_REFUSED_TRIM] = "DELETE FROM refused WHERE id <= ?1",
     [STORE_LOG_ALL] = "SELECT time, line FROM log UNION ALL SELECT time, line FROM refused ORDER BY time",
@@ -185,6 +208,30 @@ int store_open(const char *path, enum store_access access, struct store **ret_st
     *ret_store = store;
     store = NULL;
     return 0;
+}
+
+int store_copy(struct store *store, const char *path, struct reason *why)
+{
+    CLEANUP(store_close) struct store *copy = NULL;
+    int r = open_database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &copy, why);
+    sqlite3_backup *backup;
+    int code;
+
+    if (r < 0)
+        return r;
+    backup = sqlite3_backup_init(copy->database, "main", store->database, "main");
+    code = backup ? sqlite3_backup_step(backup, -1) : sqlite3_errcode(copy->database);
+    if (backup && code == SQLITE_DONE)
+        code = sqlite3_backup_finish(backup);
+    else if (backup)
+        (void)sqlite3_backup_finish(backup);
+    if (code == SQLITE_OK)
+        r = check_format(copy, why);
+    else
+        r = failed(copy, code, why);
+    if (r < 0)
+        store_remove(path);
+    return r;
 }
 
 void store_close(struct store **store)

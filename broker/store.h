@@ -2,8 +2,11 @@
  * The store: one SQLite file in WAL mode, synchronous=FULL, so that what was committed is on the disk. This file is the
  * database itself; volumes.h and journal.h are what lies in it.
  *
- *     volume   resource, version, sealed record (seal.h), policy document (NULL: nobody may have it)
- *     log      decisions about guests whose evidence verified; kept
+ *     volume   resource, version, sealed record (seal.h), policy document (NULL: nobody may have it), state,
+ *              generation, epoch, REPORT_ID of the launch that the next epoch was given to; of several versions the
+ *              highest counts
+ *     release  one row for each volume and REPORT_ID that has got it (releases.h)
+ *     log      decisions about guests whose evidence verified, and what the operator changed; kept, and hash-chained
  *     refused  what was refused before that: anybody can cause these, so only the newest STORE_MAX_REFUSED are kept
  *
  * The command line changes the store while a server runs on it; SQLite arbitrates.
@@ -28,9 +31,21 @@ enum store_statement {
     STORE_VOLUME_SEAL,
     STORE_VOLUME_FIND,
     STORE_VOLUME_LIST,
+    STORE_VOLUME_COUNT,
     STORE_VOLUME_DELETE,
+    STORE_VOLUME_DELETE_VERSION,
     STORE_VOLUME_POLICY,
+    STORE_VOLUME_RELEASED,
+    STORE_VOLUME_CONFIRMED,
+    STORE_RELEASE_FIND,
+    STORE_RELEASE_INSERT,
+    STORE_RELEASE_CONFIRM,
+    STORE_RELEASE_LIVE,
+    STORE_RELEASE_ORPHANS,
+    STORE_LOG_LAST,
     STORE_LOG_INSERT,
+    STORE_LOG_CHAIN,
+    STORE_LOG_RELEASED,
     STORE_REFUSED_INSERT,
     STORE_REFUSED_TRIM,
     STORE_LOG_ALL,
@@ -51,6 +66,9 @@ enum store_access { STORE_READ, STORE_WRITE };
  * also when it is not there, -ENOMEM, other errnos of the system; the sentence names the file.
  */
 int store_open(const char *path, enum store_access access, struct store **ret_store, struct reason *why) MUST_CHECK;
+
+/* A copy of all that is committed, as a file of its own that nobody else can read. Errors as store_open(). */
+int store_copy(struct store *store, const char *path, struct reason *why) MUST_CHECK;
 
 void store_close(struct store **store);
 

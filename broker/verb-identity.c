@@ -12,10 +12,11 @@
 
 static int run(const struct command *command, int argc, char **argv)
 {
-    const char *directory = NULL;
+    const char *directory = NULL, *credentials = NULL;
     bool json = false;
     const struct option_row rows[] = {
         VERB_DIRECTORY(&directory),
+        VERB_CREDENTIALS(&credentials),
         OPTION("json", NULL, "as one JSON object", OPTION_FLAG, &json),
     };
     CLEANUP(keys_free) struct keys keys = { .kek = SECRET_NONE };
@@ -27,7 +28,7 @@ static int run(const struct command *command, int argc, char **argv)
 
     if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0, &exit_code))
         return exit_code;
-    r = keys_load(directory, &keys, &why);
+    r = keys_load(directory, credentials, &keys, &why);
     if (r == 0)
         r = tls_pin_of(keys.certificate, pin);
     if (r < 0)

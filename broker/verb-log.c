@@ -48,9 +48,13 @@ static int print_entry(const char *line, size_t size, struct reason *why)
     if (r < 0)
         return r;
     json_read_root(root, &status, &reader);
-    printf("%s  %s %s: %s  (request %s, peer %s, %s)\n", text_of(&reader, "time"), text_of(&reader, "event"),
-           text_of(&reader, "outcome"), text_of(&reader, "reason"), text_of(&reader, "request"),
-           text_of(&reader, "peer"), text_of(&reader, "trust"));
+    if (json_has(&reader, "outcome"))
+        printf("%s  %s %s: %s  (request %s, peer %s, %s)\n", text_of(&reader, "time"), text_of(&reader, "event"),
+               text_of(&reader, "outcome"), text_of(&reader, "reason"), text_of(&reader, "request"),
+               text_of(&reader, "peer"), text_of(&reader, "trust"));
+    else
+        printf("%s  %s  (request %s, by the operator)\n", text_of(&reader, "time"), text_of(&reader, "event"),
+               text_of(&reader, "request"));
     for (size_t i = 0; i < ARRAY_SIZE(more); i++) {
         const char *text = text_of(&reader, more[i]);
 
@@ -97,11 +101,15 @@ static int run(const struct command *command, int argc, char **argv)
     };
     CLEANUP(store_close) struct store *store = NULL;
     struct reason why = { "" };
+    const char *word = NULL;
     size_t count = 0;
     int exit_code, r;
 
-    if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, NULL, 0, &exit_code))
+    if (!verb_options(command, rows, ARRAY_SIZE(rows), argc, argv, &word, 1, &exit_code))
         return exit_code;
+    if (word && request)
+        return verb_fail(COMMAND_MISUSE, &why, reason_set(&why, -EINVAL, "both --request and an id were given"));
+    request = word ? word : request;
     r = verb_open_store(directory, STORE_READ, &store, &why);
     if (r == 0)
         r = print_all(store, request, json, &count, &why);
@@ -118,7 +126,7 @@ const struct command verb_log_show = {
     .program = VERB_PROGRAM,
     .name = "log show",
     .summary = "Prints what was decided and why, oldest first.",
-    .usage = "--dir DIR [--request ID] [--json]",
-    .example = "  postern-broker log show --dir /var/lib/broker --request 1c0ffee0d15ea5e0\n",
+    .usage = "--dir DIR [ID | --request ID] [--json]",
+    .example = "  postern-broker log show --dir /var/lib/broker 1c0ffee0d15ea5e0\n",
     .run = run,
 };

@@ -27,7 +27,13 @@ static int load_policy(struct store *store, const char *resource, struct policy 
     return 0;
 }
 
-static int keep_policy(struct store *store, const char *resource, const struct policy *policy, struct reason *why)
+struct change {
+    struct store *store;
+    const struct secret *kek;
+    const char *resource;
+};
+
+static int keep_policy(const struct change *change, const struct policy *policy, struct reason *why)
 {
     CLEANUP_BUFFER struct buffer document = BUFFER_EMPTY;
 
@@ -35,9 +41,10 @@ static int keep_policy(struct store *store, const char *resource, const struct p
     if (buffer_error(&document) < 0)
         return -ENOMEM;
     if (document.size > POLICY_MAX_BYTES)
-        return reason_set(why, -E2BIG, "%s: the policy would have %zu bytes, at most %u are accepted", resource,
+        return reason_set(why, -E2BIG, "%s: the policy would have %zu bytes, at most %u are accepted",
+                          change->resource,
                           document.size, POLICY_MAX_BYTES);
-    return volume_set_policy(store, resource, buffer_text(&document), why);
+    return volume_set_policy(change->store, change->kek, change->resource, &document, why);
 }
 
 static int add_one(struct policy *policy, const char *text, unsigned *added, struct reason *why)
@@ -57,22 +64,22 @@ static int add_one(struct policy *policy, const char *text, unsigned *added, str
 }
 
 /* Reads, adds, writes back, inside the caller's transaction. The texts end with NULL. */
-static int allow_measurements(struct store *store, const char *resource, const char *const *texts, struct reason *why)
+static int allow_measurements(const struct change *change, const char *const *texts, struct reason *why)
 {
     CLEANUP(policy_free) struct policy policy = { .measurements = NULL };
     unsigned added = 0;
-    int r = load_policy(store, resource, &policy, why);
+    int r = load_policy(change->store, change->resource, &policy, why);
 
     for (; r == 0 && *texts; texts++)
         r = add_one(&policy, *texts, &added, why);
     if (r == 0)
-        r = keep_policy(store, resource, &policy, why);
+        r = keep_policy(change, &policy, why);
     if (r == 0)
-        printf("%s: %zu launches allowed, %u of them new\n", resource, policy.measurement_count, added);
+        printf("%s: %zu launches allowed, %u of them new\n", change->resource, policy.measurement_count, added);
     return r;
 }
 
-static int allow_document(struct store *store, const char *resource, const char *path, struct reason *why)
+static int allow_document(const struct change *change, const char *path, struct reason *why)
 {
     CLEANUP(policy_free) struct policy policy = { .measurements = NULL };
     CLEANUP_FREE uint8_t *text = NULL;
@@ -86,25 +93,20 @@ static int allow_document(struct store *store, const char *resource, const char 
         reason_prefix(why, path);
         return -EINVAL;
     }
-    r = keep_policy(store, resource, &policy, why);
+    r = keep_policy(change, &policy, why);
     if (r == 0)
-        printf("%s: %zu launches allowed, by %s\n", resource, policy.measurement_count, path);
+        printf("%s: %zu launches allowed, by %s\n", change->resource, policy.measurement_count, path);
     return r;
 }
 
-static int change_policy(struct store *store, const char *resource, const char *const *texts, const char *path,
-                         struct reason *why)
+static int change_policy(const struct change *change, const char *const *texts, const char *path, struct reason *why)
 {
-    int r = store_run(store, STORE_BEGIN, why);
+    int r = store_run(change->store, STORE_BEGIN, why);
 
     if (r < 0)
         return r;
-    r = path ? allow_document(store, resource, path, why) : allow_measurements(store, resource, texts, why);
-    if (r == 0)
-        r = store_run(store, STORE_COMMIT, why);
-    if (r < 0)
-        store_rollback(store);
-    return r;
+    r = path ? allow_document(change, path, why) : allow_measurements(change, texts, why);
+    return verb_end_change(change->store, r, "allow", change->resource, NULL, why);
 }
 
 static int exit_code_of(int error)
@@ -116,16 +118,19 @@ static int exit_code_of(int error)
 
 static int run_allow(const struct command *command, int argc, char **argv)
 {
-    const char *directory = NULL, *resource = NULL, *path = NULL;
+    const char *directory = NULL, *resource = NULL, *path = NULL, *credentials = NULL;
     const char *texts[OPTION_MAX_VALUES + MAX_WORDS + 1] = { NULL };
     struct option_list list = { .count = 0 };
     const struct option_row rows[] = {
         VERB_DIRECTORY(&directory),
+        VERB_CREDENTIALS(&credentials),
         VERB_RESOURCE(&resource),
         OPTION("measurement", "HEX", "a launch digest of `postern measure`; more may follow", OPTION_LIST, &list),
         OPTION("policy", "FILE", "a whole policy instead (JSON, docs/policy.md)", OPTION_TEXT, &path),
     };
+    CLEANUP(keys_free) struct keys keys = { .kek = SECRET_NONE };
     CLEANUP(store_close) struct store *store = NULL;
+    struct change change = { .kek = &keys.kek };
     struct reason why = { "" };
     int exit_code, r;
 
@@ -138,9 +143,13 @@ static int run_allow(const struct command *command, int argc, char **argv)
         return verb_fail(COMMAND_MISUSE, &why, r);
     }
     r = verb_open_store(directory, STORE_WRITE, &store, &why);
+    if (r == 0)
+        r = keys_load(directory, credentials, &keys, &why);
     if (r < 0)
         return verb_fail(BROKER_EXIT_STATE, &why, r);
-    r = change_policy(store, resource, texts + OPTION_MAX_VALUES - list.count, path, &why);
+    change.store = store;
+    change.resource = resource;
+    r = change_policy(&change, texts + OPTION_MAX_VALUES - list.count, path, &why);
     return r < 0 ? verb_fail(exit_code_of(r), &why, r) : COMMAND_OK;
 }
 

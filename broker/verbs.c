@@ -6,6 +6,8 @@
 
 #include "base/log.h"
 #include "base/secret.h"
+#include "broker/entry.h"
+#include "broker/log-chain.h"
 
 bool verb_options(const struct command *command, const struct option_row *rows, size_t row_count, int argc, char **argv,
                   const char **words, size_t max_words, int *ret_exit)
@@ -39,4 +41,30 @@ int verb_open_store(const char *directory, enum store_access mode, struct store 
         return reason_set(why, -ENOENT, "%s: there is no broker here; postern-broker init --dir %s makes one",
                           directory, directory);
     return store_open(path, mode, ret_store, why);
+}
+
+static int log_change(struct store *store, const char *event, const char *resource, const char *detail,
+                      struct reason *why)
+{
+    CLEANUP_BUFFER struct buffer line = BUFFER_EMPTY;
+    struct entry entry;
+    int r = entry_init(&entry, "");
+
+    if (r < 0)
+        return r;
+    entry_write_change(&entry, event, (unsigned)getuid(), resource, detail, &line);
+    r = buffer_error(&line);
+    return r < 0 ? r : log_chain_add(store, entry_ms(&entry), entry.request, line.data, line.size, why);
+}
+
+int verb_end_change(struct store *store, int error, const char *event, const char *resource, const char *detail,
+                    struct reason *why)
+{
+    if (error == 0)
+        error = log_change(store, event, resource, detail, why);
+    if (error == 0)
+        error = store_run(store, STORE_COMMIT, why);
+    if (error < 0)
+        store_rollback(store);
+    return error;
 }

@@ -16,9 +16,16 @@ extern const struct command verb_allow;
 extern const struct command verb_policy_show;
 extern const struct command verb_serve;
 extern const struct command verb_log_show;
+extern const struct command verb_log_verify;
+extern const struct command verb_log_export;
+extern const struct command verb_explain;
+extern const struct command verb_backup;
+extern const struct command verb_restore;
 
 #define VERB_PROGRAM "postern-broker"
 #define VERB_DIRECTORY(to) OPTION("dir", "DIR", "the broker's directory", OPTION_TEXT, to, .required = true)
+#define VERB_CREDENTIALS(to)                                                                                           \
+    OPTION("credentials", "DIR", "the key-encryption key is there: systemd's credentials", OPTION_TEXT, to)
 #define VERB_RESOURCE(to)                                                                                              \
     OPTION("resource", "NAME", "the volume's name, as `volume list` prints it", OPTION_TEXT, to, .required = true)
 
@@ -35,3 +42,11 @@ int verb_fail(int exit_code, const struct reason *why, int error);
 /* The store in a broker's directory. Errors as store_open(). */
 int verb_open_store(const char *directory, enum store_access mode, struct store **ret_store, struct reason *why)
     MUST_CHECK;
+
+/*
+ * Ends a change of the store that came to `error`: rolls back, or writes a row into the log and commits. What was
+ * changed is said by `event`, `resource` and `detail` (NULL: nothing more). Gives `error`, or what went wrong with
+ * that.
+ */
+int verb_end_change(struct store *store, int error, const char *event, const char *resource, const char *detail,
+                    struct reason *why) MUST_CHECK;

@@ -7,12 +7,14 @@ static const struct {
     const char *type;
 } verdicts[VERDICTS] = {
     [VERDICT_OK] = { "ok", 200, NULL },
+    [VERDICT_REPEATED] = { "repeated", 200, NULL },
 
     [VERDICT_HTTP_MALFORMED] = { "http-malformed", 400, "InvalidRequest" },
     [VERDICT_HTTP_TOO_LARGE] = { "http-too-large", 413, "InvalidRequest" },
     [VERDICT_HTTP_HEAD_TOO_LARGE] = { "http-head-too-large", 431, "InvalidRequest" },
     [VERDICT_PATH_UNKNOWN] = { "path-unknown", 404, "InvalidRequestPath" },
     [VERDICT_PLUGIN_UNKNOWN] = { "plugin-unknown", 404, "PluginNotFound" },
+    [VERDICT_RATE_LIMITED] = { "rate-limited", 429, "InvalidRequest" },
     [VERDICT_METHOD] = { "method", 405, "InvalidRequest" },
 
     [VERDICT_REQUEST_MALFORMED] = { "request-malformed", 401, "AttestationError" },
@@ -41,6 +43,14 @@ static const struct {
     [VERDICT_RESOURCE_UNKNOWN] = { "resource-unknown", 401, "PolicyDeny" },
     [VERDICT_POLICY_MISSING] = { "policy-missing", 401, "PolicyDeny" },
     [VERDICT_POLICY] = { "policy", 401, "PolicyDeny" },
+    [VERDICT_RELEASED_ALREADY] = { "released-already", 401, "PolicyDeny" },
+
+    [VERDICT_CONFIRM_MALFORMED] = { "confirm-malformed", 401, "PolicyDeny" },
+    [VERDICT_CONFIRM_UNKNOWN] = { "confirm-unknown", 401, "PolicyDeny" },
+    [VERDICT_CONFIRM_EPOCH] = { "confirm-epoch", 401, "PolicyDeny" },
+    [VERDICT_SUPERSEDED] = { "superseded", 401, "PolicyDeny" },
+    [VERDICT_EPOCH_OLD] = { "epoch-old", 401, "PolicyDeny" },
+    [VERDICT_EPOCH_AHEAD] = { "epoch-ahead", 401, "PolicyDeny" },
 
     [VERDICT_STORE_DAMAGED] = { "store-damaged", 500, "PluginInternalError" },
     [VERDICT_STORE] = { "store", 500, "PluginInternalError" },
@@ -59,11 +69,17 @@ const char *verdict_outcome(enum verdict verdict)
         return "granted";
     case 500:
         return "failed";
+    case 429:
     case 503:
         return "busy";
     default:
         return "denied";
     }
+}
+
+bool verdict_granted(enum verdict verdict)
+{
+    return verdict == VERDICT_OK || verdict == VERDICT_REPEATED;
 }
 
 unsigned verdict_status(enum verdict verdict)

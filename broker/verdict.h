@@ -9,6 +9,7 @@
 
 enum verdict {
     VERDICT_OK,
+    VERDICT_REPEATED,
 
     VERDICT_HTTP_MALFORMED,
     VERDICT_HTTP_TOO_LARGE,
@@ -16,6 +17,7 @@ enum verdict {
     VERDICT_PATH_UNKNOWN,
     VERDICT_PLUGIN_UNKNOWN,
     VERDICT_METHOD,
+    VERDICT_RATE_LIMITED,
 
     VERDICT_REQUEST_MALFORMED,
     VERDICT_PROTOCOL_VERSION,
@@ -43,6 +45,14 @@ enum verdict {
     VERDICT_RESOURCE_UNKNOWN,
     VERDICT_POLICY_MISSING,
     VERDICT_POLICY,
+    VERDICT_RELEASED_ALREADY,
+
+    VERDICT_CONFIRM_MALFORMED,
+    VERDICT_CONFIRM_UNKNOWN,
+    VERDICT_CONFIRM_EPOCH,
+    VERDICT_SUPERSEDED,
+    VERDICT_EPOCH_OLD,
+    VERDICT_EPOCH_AHEAD,
 
     VERDICT_STORE_DAMAGED,
     VERDICT_STORE,
@@ -57,8 +67,11 @@ const char *verdict_reason(enum verdict verdict);
 /* "granted", "denied", "busy" (come back later) or "failed" (our fault). */
 const char *verdict_outcome(enum verdict verdict);
 
+/* Whether it is VERDICT_OK or VERDICT_REPEATED. */
+bool verdict_granted(enum verdict verdict);
+
 /* 200, 401 … */
 unsigned verdict_status(enum verdict verdict);
 
-/* The last part of the error body's type, as Trustee calls it; NULL for VERDICT_OK. */
+/* The last part of the error body's type, as Trustee calls it; NULL for what was granted. */
 const char *verdict_type(enum verdict verdict);

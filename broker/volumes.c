@@ -29,12 +29,49 @@ static int prepare(struct store *store, enum store_statement which, const char *
     return r < 0 ? r : bind_text(*ret_statement, 1, resource);
 }
 
+/* Not there: 0. */
+static int count_versions(struct store *store, const char *resource, uint64_t *ret_count, struct reason *why)
+{
+    sqlite3_stmt *statement = NULL;
+    int r = prepare(store, STORE_VOLUME_COUNT, resource, &statement, why);
+
+    if (r == 0)
+        r = store_step(store, statement, why);
+    if (r < 0)
+        return r;
+    *ret_count = (uint64_t)sqlite3_column_int64(statement, 0);
+    (void)sqlite3_reset(statement);
+    return 0;
+}
+
+static int bind_blob(sqlite3_stmt *statement, int place, const void *data, size_t size)
+{
+    return sqlite3_bind_blob64(statement, place, data, size, SQLITE_STATIC) == SQLITE_OK ? 0 : -ENOMEM;
+}
+
+static int bind_u64(sqlite3_stmt *statement, int place, uint64_t value)
+{
+    return sqlite3_bind_int64(statement, place, (sqlite3_int64)value) == SQLITE_OK ? 0 : -ENOMEM;
+}
+
+static int bind_policy(sqlite3_stmt *statement, int place, const struct buffer *policy)
+{
+    return policy->size ? bind_text(statement, place, buffer_text(policy)) : 0;
+}
+
 /* A row without its record yet, which needs the row's number. */
-static int insert_row(struct store *store, const char *resource, uint64_t *ret_version, struct reason *why)
+static int insert_row(struct store *store, const char *resource, const struct record *record,
+                      const struct buffer *policy, uint64_t *ret_version, struct reason *why)
 {
     sqlite3_stmt *statement = NULL;
     int r = prepare(store, STORE_VOLUME_INSERT, resource, &statement, why);
 
+    if (r == 0)
+        r = bind_policy(statement, 2, policy);
+    if (r == 0)
+        r = bind_u64(statement, 3, record->state);
+    if (r == 0)
+        r = bind_u64(statement, 4, record->generation);
     if (r == 0)
         r = store_step(store, statement, why);
     if (r < 0)
@@ -44,45 +81,43 @@ static int insert_row(struct store *store, const char *resource, uint64_t *ret_v
 }
 
 static int insert(struct store *store, const struct secret *kek, const char *resource, const struct secret *record,
-                  struct reason *why)
+                  const struct buffer *policy, struct reason *why)
 {
+    CLEANUP_SECRET struct secret key = SECRET_NONE;
     CLEANUP_BUFFER struct buffer sealed = BUFFER_EMPTY;
+    struct seal_context context = { .resource = resource, .policy = policy };
     sqlite3_stmt *statement = NULL;
-    uint64_t version = 0;
-    int r = prepare(store, STORE_VOLUME_FIND, resource, &statement, why);
+    struct record fields;
+    int r = record_parse(record, &fields, &key, why);
 
     if (r == 0)
-        r = store_step(store, statement, why);
-    (void)sqlite3_reset(statement);
-    if (r == 1)
-        return reason_set(why, -EEXIST, "%s: a volume is registered there already; remove it first", resource);
-    if (r == 0)
-        r = insert_row(store, resource, &version, why);
-    if (r == 0)
-        r = seal_close(kek, resource, version, record, &sealed);
-    if (r == 0)
-        r = store_statement(store, STORE_VOLUME_SEAL, &statement, why);
+        r = insert_row(store, resource, &fields, policy, &context.version, why);
     if (r < 0)
         return r;
-    if (sqlite3_bind_int64(statement, 1, (sqlite3_int64)version) != SQLITE_OK ||
-        sqlite3_bind_blob64(statement, 2, sealed.data, sealed.size, SQLITE_STATIC) != SQLITE_OK)
-        return -ENOMEM;
-    return store_step(store, statement, why);
+    context.state = (uint8_t)fields.state;
+    r = seal_close(kek, &context, record, &sealed);
+    if (r == 0)
+        r = store_statement(store, STORE_VOLUME_SEAL, &statement, why);
+    if (r == 0)
+        r = bind_u64(statement, 1, context.version);
+    if (r == 0)
+        r = bind_blob(statement, 2, sealed.data, sealed.size);
+    return r < 0 ? r : store_step(store, statement, why);
 }
 
 int volume_add(struct store *store, const struct secret *kek, const char *resource, const struct secret *record,
-               struct reason *why)
+               bool next, struct reason *why)
 {
-    int r = store_run(store, STORE_BEGIN, why);
+    CLEANUP_VOLUME struct volume before = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    uint64_t count = 0;
+    int r = count_versions(store, resource, &count, why);
 
-    if (r < 0)
-        return r;
-    r = insert(store, kek, resource, record, why);
-    if (r == 0)
-        r = store_run(store, STORE_COMMIT, why);
-    if (r < 0)
-        store_rollback(store);
-    return r;
+    if (r == 0 && count && !next)
+        return reason_set(why, -EEXIST, "%s: a volume is registered there already; remove it first, or give it a later "
+                                        "version with --next", resource);
+    if (r == 0 && next)
+        r = volume_find(store, resource, &before, why);
+    return r < 0 ? r : insert(store, kek, resource, record, &before.policy, why);
 }
 
 static void take_column(sqlite3_stmt *statement, int column, struct buffer *to)
@@ -98,6 +133,21 @@ static int not_there(const char *resource, struct reason *why)
     return reason_set(why, -ENODATA, "%s: no volume is registered there", resource);
 }
 
+static void take_row(sqlite3_stmt *statement, struct volume *volume)
+{
+    const void *pending = sqlite3_column_blob(statement, 6);
+
+    volume->version = (uint64_t)sqlite3_column_int64(statement, 0);
+    take_column(statement, 1, &volume->sealed);
+    take_column(statement, 2, &volume->policy);
+    volume->state = (enum record_state)sqlite3_column_int(statement, 3);
+    volume->generation = (uint64_t)sqlite3_column_int64(statement, 4);
+    volume->epoch = (uint64_t)sqlite3_column_int64(statement, 5);
+    volume->pending = pending && sqlite3_column_bytes(statement, 6) == REPORT_ID_BYTES;
+    if (volume->pending)
+        memcpy(volume->pending_report_id, pending, REPORT_ID_BYTES);
+}
+
 int volume_find(struct store *store, const char *resource, struct volume *ret_volume, struct reason *why)
 {
     struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
@@ -110,9 +160,7 @@ int volume_find(struct store *store, const char *resource, struct volume *ret_vo
         return r;
     if (r == 0)
         return not_there(resource, why);
-    volume.version = (uint64_t)sqlite3_column_int64(statement, 0);
-    take_column(statement, 1, &volume.sealed);
-    take_column(statement, 2, &volume.policy);
+    take_row(statement, &volume);
     (void)sqlite3_reset(statement);
     if (buffer_error(&volume.sealed) < 0 || buffer_error(&volume.policy) < 0) {
         volume_free(&volume);
@@ -122,14 +170,28 @@ int volume_find(struct store *store, const char *resource, struct volume *ret_vo
     return 0;
 }
 
+static struct seal_context context_of(const struct volume *volume, const char *resource)
+{
+    return (struct seal_context){ .resource = resource,
+                                  .version = volume->version,
+                                  .state = (uint8_t)volume->state,
+                                  .policy = &volume->policy };
+}
+
+static int opened(int r, const char *resource, struct reason *why)
+{
+    if (r == -EBADMSG)
+        return reason_set(why, r, "%s: its record does not open with this broker's key, under this policy and state",
+                          resource);
+    return r;
+}
+
 int volume_unseal(const struct volume *volume, const struct secret *kek, const char *resource,
                   struct secret *ret_record, struct reason *why)
 {
-    int r = seal_open(kek, resource, volume->version, volume->sealed.data, volume->sealed.size, ret_record);
+    const struct seal_context context = context_of(volume, resource);
 
-    if (r == -EBADMSG)
-        return reason_set(why, r, "%s: its record does not open with this broker's key", resource);
-    return r;
+    return opened(seal_open(kek, &context, volume->sealed.data, volume->sealed.size, ret_record), resource, why);
 }
 
 /* Runs a statement that has to change one row. */
@@ -142,22 +204,77 @@ static int change_row(struct store *store, sqlite3_stmt *statement, const char *
     return store_changed(store) ? 0 : not_there(resource, why);
 }
 
-int volume_remove(struct store *store, const char *resource, struct reason *why)
+int volume_remove(struct store *store, const char *resource, uint64_t version, struct reason *why)
 {
     sqlite3_stmt *statement = NULL;
-    int r = prepare(store, STORE_VOLUME_DELETE, resource, &statement, why);
+    int r = prepare(store, version ? STORE_VOLUME_DELETE_VERSION : STORE_VOLUME_DELETE, resource, &statement, why);
 
+    if (r == 0 && version)
+        r = bind_u64(statement, 2, version);
     return r < 0 ? r : change_row(store, statement, resource, why);
 }
 
-int volume_set_policy(struct store *store, const char *resource, const char *document, struct reason *why)
+int volume_set_policy(struct store *store, const struct secret *kek, const char *resource,
+                      const struct buffer *document, struct reason *why)
+{
+    CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    CLEANUP_BUFFER struct buffer sealed = BUFFER_EMPTY;
+    struct seal_context before, after;
+    sqlite3_stmt *statement = NULL;
+    int r = volume_find(store, resource, &volume, why);
+
+    if (r < 0)
+        return r;
+    before = after = context_of(&volume, resource);
+    after.policy = document;
+    r = opened(seal_change(kek, &before, &after, volume.sealed.data, volume.sealed.size, &sealed), resource, why);
+    if (r == 0)
+        r = store_statement(store, STORE_VOLUME_POLICY, &statement, why);
+    if (r == 0)
+        r = bind_u64(statement, 1, volume.version);
+    if (r == 0)
+        r = bind_policy(statement, 2, document);
+    if (r == 0)
+        r = bind_blob(statement, 3, sealed.data, sealed.size);
+    return r < 0 ? r : change_row(store, statement, resource, why);
+}
+
+int volume_note_release(struct store *store, const struct volume *volume, uint64_t generation,
+                        const uint8_t report_id[REPORT_ID_BYTES], struct reason *why)
 {
     sqlite3_stmt *statement = NULL;
-    int r = prepare(store, STORE_VOLUME_POLICY, resource, &statement, why);
+    int r = store_statement(store, STORE_VOLUME_RELEASED, &statement, why);
 
     if (r == 0)
-        r = bind_text(statement, 2, document);
-    return r < 0 ? r : change_row(store, statement, resource, why);
+        r = bind_u64(statement, 1, volume->version);
+    if (r == 0)
+        r = bind_u64(statement, 2, generation);
+    if (r == 0)
+        r = bind_blob(statement, 3, report_id, REPORT_ID_BYTES);
+    return r < 0 ? r : store_step(store, statement, why);
+}
+
+int volume_note_confirmation(struct store *store, const struct secret *kek, const char *resource,
+                             const struct volume *volume, struct reason *why)
+{
+    CLEANUP_BUFFER struct buffer sealed = BUFFER_EMPTY;
+    struct seal_context before = context_of(volume, resource), after = before;
+    sqlite3_stmt *statement = NULL;
+    int r;
+
+    after.state = RECORD_READY;
+    r = opened(seal_change(kek, &before, &after, volume->sealed.data, volume->sealed.size, &sealed), resource, why);
+    if (r == 0)
+        r = store_statement(store, STORE_VOLUME_CONFIRMED, &statement, why);
+    if (r == 0)
+        r = bind_u64(statement, 1, volume->version);
+    if (r == 0)
+        r = bind_u64(statement, 2, volume->epoch + 1);
+    if (r == 0)
+        r = bind_u64(statement, 3, RECORD_READY);
+    if (r == 0)
+        r = bind_blob(statement, 4, sealed.data, sealed.size);
+    return r < 0 ? r : store_step(store, statement, why);
 }
 
 int volume_each(struct store *store, int (*each)(void *context, const char *resource), void *context,

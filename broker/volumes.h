@@ -1,4 +1,4 @@
-/* Registered volumes: records, sealed, and the policy that each one demands. */
+/* Registered volumes: records, sealed, the policy that each one demands, and where each one stands. */
 #pragma once
 
 #include "attest/policy.h"
@@ -7,33 +7,57 @@
 #include "base/reason.h"
 #include "base/secret.h"
 #include "broker/store.h"
+#include "release/record.h"
 
 struct volume {
-    uint64_t version;
+    uint64_t version; /* of the key: a number of its own for each record that was ever registered */
     struct buffer sealed;
     struct buffer policy; /* its document; empty: there is none, nobody may have the record */
+    enum record_state state;
+    uint64_t generation; /* of the newest release */
+    uint64_t epoch;      /* the newest that a launch confirmed */
+    bool pending;        /* whether epoch + 1 was given to a launch that has not confirmed it */
+    uint8_t pending_report_id[REPORT_ID_BYTES];
 };
 
 void volume_free(struct volume *volume);
 
 #define CLEANUP_VOLUME CLEANUP(volume_free)
 
-/* Seals and keeps a record. Errors: -EEXIST when the resource is taken, -ENOMEM, those of store_open(). */
+/*
+ * All functions that write are for the caller's transaction, which it ends as their result says.
+ *
+ * Seals and keeps a record; `next`: as a later version of a resource that is there, with its policy. Errors: -EEXIST
+ * when the resource is taken, -ENODATA with `next` when it is not there, -EBADMSG when `record` does not parse,
+ * -ENOMEM, those of store_open().
+ */
 int volume_add(struct store *store, const struct secret *kek, const char *resource, const struct secret *record,
-               struct reason *why) MUST_CHECK;
+               bool next, struct reason *why) MUST_CHECK;
 
-/* Errors: -ENODATA when there is none of that name, those of store_open(). */
+/* The newest version. Errors: -ENODATA when there is none of that name, those of store_open(). */
 int volume_find(struct store *store, const char *resource, struct volume *ret_volume, struct reason *why) MUST_CHECK;
 
-/* The record. Errors: -EBADMSG when it does not open: another key, or the store was changed by somebody else. */
+/*
+ * The record as it was registered. Errors: -EBADMSG when it does not open: another key, or somebody else changed the
+ * record, the policy or the state.
+ */
 int volume_unseal(const struct volume *volume, const struct secret *kek, const char *resource,
                   struct secret *ret_record, struct reason *why) MUST_CHECK;
 
-/* Record and policy are gone. Errors as volume_find(). */
-int volume_remove(struct store *store, const char *resource, struct reason *why) MUST_CHECK;
+/* All versions are gone, or the one that is not 0. Errors as volume_find(). */
+int volume_remove(struct store *store, const char *resource, uint64_t version, struct reason *why) MUST_CHECK;
 
-/* Errors as volume_find(). */
-int volume_set_policy(struct store *store, const char *resource, const char *document, struct reason *why) MUST_CHECK;
+/* Errors as volume_find() and volume_unseal(). */
+int volume_set_policy(struct store *store, const struct secret *kek, const char *resource,
+                      const struct buffer *document, struct reason *why) MUST_CHECK;
+
+/* A launch has got a release of that generation; the next epoch is its to confirm. */
+int volume_note_release(struct store *store, const struct volume *volume, uint64_t generation,
+                        const uint8_t report_id[REPORT_ID_BYTES], struct reason *why) MUST_CHECK;
+
+/* The pending epoch is confirmed, and with it the volume is ready. Errors: -EBADMSG as volume_unseal(). */
+int volume_note_confirmation(struct store *store, const struct secret *kek, const char *resource,
+                             const struct volume *volume, struct reason *why) MUST_CHECK;
 
 /* Calls `each` with every resource, in order, until it gives a negative errno. */
 int volume_each(struct store *store, int (*each)(void *context, const char *resource), void *context,

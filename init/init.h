@@ -12,13 +12,15 @@
 #include "base/reason.h"
 #include "init/config.h"
 #include "init/refusal.h"
-#include "release/record.h"
+#include "release/client.h"
 
 /* A volume between its release and its mount. */
 struct open_volume {
     struct record record;
     struct secret key; /* wiped once the volume is mapped */
-    char path[32];     /* "/dev/dm-N" */
+    size_t broker;     /* which of the configured ones released it */
+    struct release_session session;
+    char path[32]; /* "/dev/dm-N" */
 };
 
 /* All that the stages hand on to each other. */
@@ -47,6 +49,10 @@ int stage_report(struct boot *boot) MUST_CHECK;
 int stage_expect(struct boot *boot) MUST_CHECK;
 int stage_release(struct boot *boot) MUST_CHECK;
 int stage_volumes(struct boot *boot) MUST_CHECK;
+
+/* For stage_volumes(): tells the broker that the volume is open. It may be mounted writable once this has succeeded. */
+int release_confirm_open(struct boot *boot, size_t index) MUST_CHECK;
+
 int stage_root(struct boot *boot) MUST_CHECK;
 int stage_handoff(struct boot *boot) MUST_CHECK;
 

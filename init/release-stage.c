@@ -67,7 +67,27 @@ static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
         uint64_t share_ms = (uint64_t)clock_left_ms(deadline_ms) / (config->broker_count - i);
 
         r = release_until(&request, clock_ms() + share_ms, &volume->record, &volume->key, &result, &boot->why);
+        volume->broker = i;
     }
+    if (r == 0) {
+        volume->session = result.session;
+        return 0;
+    }
+    memcpy(boot->request_id, result.request_id, sizeof(boot->request_id));
+    return boot_refuse(boot, refusal_for(result.outcome), r);
+}
+
+int release_confirm_open(struct boot *boot, size_t index)
+{
+    const struct config *config = &boot->config;
+    const struct open_volume *volume = &boot->volumes[index];
+    const struct release_request request = { .broker = config->brokers[volume->broker].peer,
+                                             .record_key = config->brokers[volume->broker].record_key,
+                                             .resource = config->volumes[index].resource };
+    struct release_result result;
+    int r = release_confirm(&request, &volume->session, volume->record.epoch, NULL,
+                            clock_ms() + config->release_deadline_ms, &result, &boot->why);
+
     if (r == 0)
         return 0;
     memcpy(boot->request_id, result.request_id, sizeof(boot->request_id));

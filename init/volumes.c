@@ -45,7 +45,9 @@ static int open_volume(struct boot *boot, size_t index)
     if (r == 0)
         r = crypt_open(&mapping, disk, &volume->key, volume->path, &boot->why);
     secret_free(&volume->key);
-    return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_OPEN, r) : 0;
+    if (r < 0)
+        return boot_refuse(boot, REFUSAL_VOLUME_OPEN, r);
+    return wanted->read_only ? 0 : release_confirm_open(boot, index);
 }
 
 int stage_volumes(struct boot *boot)

@@ -19,6 +19,12 @@
 #define BACKOFF_FIRST_MS 250u /* doubled five times, to 8 s */
 #define RETRY_AFTER_MOST_S 60u
 
+/* The guest's key of all tries. */
+struct guest_pair {
+    EVP_PKEY *key;
+    struct guest_public_key public_key;
+};
+
 struct session {
     const struct release_request *request;
     uint64_t deadline_ms;
@@ -26,8 +32,7 @@ struct session {
     struct http_parser parser;
     char cookie[RELEASE_SESSION_TEXT_BYTES];
     char nonce[RELEASE_NONCE_TEXT_BYTES];
-    EVP_PKEY *key;
-    struct guest_public_key public_key;
+    const struct guest_pair *pair;
     struct record_binding binding;
     struct release_result *result;
     struct reason *why;
@@ -187,7 +192,7 @@ static int make_attestation(struct session *session, struct buffer *body)
     size_t size = 0;
     int r;
 
-    message_write_canonical(session->nonce, &session->public_key, &canonical);
+    message_write_canonical(session->nonce, &session->pair->public_key, &canonical);
     if (!certificates || buffer_error(&canonical) < 0)
         return -ENOMEM;
     r = reporter->get_report(reporter->context, canonical.data, canonical.size, session->deadline_ms, report,
@@ -199,16 +204,14 @@ static int make_attestation(struct session *session, struct buffer *body)
     r = record_report_digest(report, session->binding.report_digest);
     if (r < 0)
         return r;
-    return message_write_attestation(session->nonce, &session->public_key, report, &table, body, session->why);
+    return message_write_attestation(session->nonce, &session->pair->public_key, report, &table, body, session->why);
 }
 
 static int attest(struct session *session)
 {
     CLEANUP_BUFFER struct buffer body = BUFFER_EMPTY;
-    int r = guest_key_generate(&session->key, &session->public_key);
+    int r = make_attestation(session, &body);
 
-    if (r == 0)
-        r = make_attestation(session, &body);
     if (r < 0)
         return end(session, RELEASE_DEVICE, r);
     return call(session, "POST", "/attest", &body);
@@ -227,7 +230,7 @@ static int fetch(struct session *session, struct record *ret_record, struct secr
         return r;
     r = jwe_parse(session->parser.message.body.data, session->parser.message.body.size, &jwe, session->why);
     if (r == 0) {
-        r = jwe_decrypt(&jwe, session->key, &release);
+        r = jwe_decrypt(&jwe, session->pair->key, &release);
         if (r < 0)
             (void)reason_set(session->why, r, "the broker's answer does not decrypt with this session's key");
     }
@@ -237,20 +240,39 @@ static int fetch(struct session *session, struct record *ret_record, struct secr
     return r < 0 ? end(session, RELEASE_RECORD, r) : end(session, RELEASE_GRANTED, 0);
 }
 
-int release_once(const struct release_request *request, uint64_t deadline_ms, struct record *ret_record,
-                 struct secret *ret_key, struct release_result *ret_result, struct reason *why)
+static struct session *open_session(const struct release_request *request, uint64_t deadline_ms,
+                                    struct release_result *result, struct reason *why)
 {
-    CLEANUP_FREE struct session *session = calloc(1, sizeof(*session));
-    int r;
+    struct session *session = calloc(1, sizeof(*session));
 
-    *ret_result = (struct release_result){ .outcome = RELEASE_TRANSPORT };
+    *result = (struct release_result){ .outcome = RELEASE_TRANSPORT };
     if (!session)
-        return -ENOMEM;
+        return NULL;
     session->request = request;
     session->deadline_ms = deadline_ms;
-    session->result = ret_result;
+    session->result = result;
     session->why = why;
     http_parser_init(&session->parser, HTTP_RESPONSE, RELEASE_MAX_MESSAGE_BYTES);
+    return session;
+}
+
+static void close_session(struct session *session)
+{
+    tls_client_free(&session->tls);
+    http_parser_free(&session->parser);
+    free(session);
+}
+
+static int release_try(const struct release_request *request, const struct guest_pair *pair, uint64_t deadline_ms,
+                       struct record *ret_record, struct secret *ret_key, struct release_result *ret_result,
+                       struct reason *why)
+{
+    struct session *session = open_session(request, deadline_ms, ret_result, why);
+    int r;
+
+    if (!session)
+        return -ENOMEM;
+    session->pair = pair;
     r = connect_broker(session);
     if (r == 0)
         r = authenticate(session);
@@ -258,9 +280,72 @@ int release_once(const struct release_request *request, uint64_t deadline_ms, st
         r = attest(session);
     if (r == 0)
         r = fetch(session, ret_record, ret_key);
-    guest_key_free(&session->key);
-    tls_client_free(&session->tls);
-    http_parser_free(&session->parser);
+    if (r == 0) {
+        memcpy(ret_result->session.cookie, session->cookie, sizeof(session->cookie));
+        ret_result->session.binding = session->binding;
+    }
+    close_session(session);
+    return r;
+}
+
+int release_once(const struct release_request *request, uint64_t deadline_ms, struct record *ret_record,
+                 struct secret *ret_key, struct release_result *ret_result, struct reason *why)
+{
+    struct guest_pair pair = { .key = NULL };
+    int r = guest_key_generate(&pair.key, &pair.public_key);
+
+    *ret_result = (struct release_result){ .outcome = RELEASE_DEVICE };
+    if (r == 0)
+        r = release_try(request, &pair, deadline_ms, ret_record, ret_key, ret_result, why);
+    guest_key_free(&pair.key);
+    return r;
+}
+
+/* POST /postern/confirm, and the signature of its answer. */
+static int confirm(struct session *session, uint64_t epoch, const uint64_t *found)
+{
+    struct message_acknowledgement acknowledgement;
+    CLEANUP_BUFFER struct buffer body = BUFFER_EMPTY;
+    char path[24 + RELEASE_MAX_RESOURCE_BYTES];
+    int r;
+
+    message_write_confirmation(epoch, found, &body);
+    if (buffer_error(&body) < 0)
+        return end(session, RELEASE_TRANSPORT, -ENOMEM);
+    (void)snprintf(path, sizeof(path), "/postern/confirm/%s", session->request->resource);
+    r = call(session, "POST", path, &body);
+    if (r < 0)
+        return r;
+    r = message_parse_acknowledgement(session->parser.message.body.data, session->parser.message.body.size,
+                                      &acknowledgement, session->why);
+    if (r < 0)
+        return end(session, RELEASE_PROTOCOL, r);
+    if (acknowledgement.epoch != epoch)
+        r = -EKEYREJECTED;
+    else
+        r = record_acknowledged(session->request->resource, &session->binding, epoch, session->request->record_key,
+                                acknowledgement.signature, acknowledgement.signature_size);
+    if (r == 0)
+        return end(session, RELEASE_GRANTED, 0);
+    (void)reason_set(session->why, r, "the acknowledgement is not by the pinned record key for this launch and epoch");
+    return end(session, RELEASE_RECORD, r);
+}
+
+static int confirm_try(const struct release_request *request, const struct release_session *known, uint64_t epoch,
+                       const uint64_t *found, uint64_t deadline_ms, struct release_result *ret_result,
+                       struct reason *why)
+{
+    struct session *session = open_session(request, deadline_ms, ret_result, why);
+    int r;
+
+    if (!session)
+        return -ENOMEM;
+    memcpy(session->cookie, known->cookie, sizeof(session->cookie));
+    session->binding = known->binding;
+    r = connect_broker(session);
+    if (r == 0)
+        r = confirm(session, epoch, found);
+    close_session(session);
     return r;
 }
 
@@ -277,18 +362,43 @@ static unsigned pause_ms(unsigned tries, unsigned retry_after_s)
     return 1000u * retry_after_s + most / 2 + random % (most / 2 + 1);
 }
 
+/* Whether to go on after a try that failed; sleeps before the next. */
+static bool try_again(const struct release_result *result, unsigned tries, uint64_t deadline_ms)
+{
+    unsigned pause = pause_ms(tries, result->retry_after_s);
+
+    if (result->outcome != RELEASE_TRANSPORT && result->outcome != RELEASE_BUSY)
+        return false;
+    if ((unsigned)clock_left_ms(deadline_ms) <= pause)
+        return false;
+    clock_sleep_ms(pause);
+    return true;
+}
+
 int release_until(const struct release_request *request, uint64_t deadline_ms, struct record *ret_record,
                   struct secret *ret_key, struct release_result *ret_result, struct reason *why)
 {
-    for (unsigned tries = 0;; tries++) {
-        int r = release_once(request, deadline_ms, ret_record, ret_key, ret_result, why);
-        unsigned pause;
+    struct guest_pair pair = { .key = NULL };
+    unsigned tries = 0;
+    int r = guest_key_generate(&pair.key, &pair.public_key);
 
-        if (r == 0 || (ret_result->outcome != RELEASE_TRANSPORT && ret_result->outcome != RELEASE_BUSY))
-            return r;
-        pause = pause_ms(tries, ret_result->retry_after_s);
-        if ((unsigned)clock_left_ms(deadline_ms) <= pause)
-            return r;
-        clock_sleep_ms(pause);
-    }
+    *ret_result = (struct release_result){ .outcome = RELEASE_DEVICE };
+    if (r == 0)
+        do
+            r = release_try(request, &pair, deadline_ms, ret_record, ret_key, ret_result, why);
+        while (r < 0 && try_again(ret_result, tries++, deadline_ms));
+    guest_key_free(&pair.key);
+    return r;
+}
+
+int release_confirm(const struct release_request *request, const struct release_session *session, uint64_t epoch,
+                    const uint64_t *found, uint64_t deadline_ms, struct release_result *ret_result, struct reason *why)
+{
+    unsigned tries = 0;
+    int r;
+
+    do
+        r = confirm_try(request, session, epoch, found, deadline_ms, ret_result, why);
+    while (r < 0 && try_again(ret_result, tries++, deadline_ms));
+    return r;
 }

@@ -26,10 +26,17 @@ enum release_outcome {
 
 #define RELEASE_REQUEST_ID_BYTES 40
 
+/* What a launch needs to speak about a release again, until the broker's session ends. */
+struct release_session {
+    char cookie[RELEASE_SESSION_TEXT_BYTES];
+    struct record_binding binding;
+};
+
 struct release_result {
     enum release_outcome outcome;
     char request_id[RELEASE_REQUEST_ID_BYTES]; /* the broker's, [0-9a-f-]; empty when it gave none */
     unsigned retry_after_s;                    /* with RELEASE_BUSY; 0: not said */
+    struct release_session session;            /* with RELEASE_GRANTED */
 };
 
 /* Gives a report whose REPORT_DATA is for PURPOSE_RELEASE over the canonical text. Errors: negative errno. */
@@ -56,9 +63,21 @@ int release_once(const struct release_request *request, uint64_t deadline_ms, st
                  struct secret *ret_key, struct release_result *ret_result, struct reason *why) MUST_CHECK;
 
 /*
- * The same again after transport errors and busy answers, with exponential back-off and jitter, until the deadline.
+ * The same again after transport errors and busy answers, with exponential back-off and jitter, until the deadline. All
+ * tries have the same session key: a broker that has released to this launch, and whose answer was lost, gives it again
+ * to the same key alone.
  */
 int release_until(const struct release_request *request, uint64_t deadline_ms, struct record *ret_record,
                   struct secret *ret_key, struct release_result *ret_result, struct reason *why) MUST_CHECK;
+
+/*
+ * Tells the broker that the volume is open at the record's epoch, and takes its acknowledgement: only then may it be
+ * mounted writable. `found`: the epoch that the disk carried; NULL when it carries none. Repeated as release_until()
+ * does. RELEASE_GRANTED: acknowledged. RELEASE_RECORD: the acknowledgement is not the broker's. RELEASE_DENIED: another
+ * launch was given the volume since, or the disk is of another epoch.
+ */
+int release_confirm(const struct release_request *request, const struct release_session *session, uint64_t epoch,
+                    const uint64_t *found, uint64_t deadline_ms, struct release_result *ret_result, struct reason *why)
+    MUST_CHECK;
 
 const char *release_outcome_name(enum release_outcome outcome);

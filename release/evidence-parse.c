@@ -3,24 +3,34 @@
 
 #include "attest/report.h"
 #include "release/evidence.h"
+#include "release/fold.h"
 
-static void read_bytes(struct json_reader *reader, const char *name, uint8_t *ret_data, size_t size)
+/* An array of numbers, folded (fold.h) or not: how many there were, or -1. */
+static ssize_t read_array(struct json_reader *reader, const char *name, uint8_t *ret_data, size_t max)
 {
     struct json_reader array;
+    const char *text = NULL;
     size_t count = 0;
 
-    if (!json_read_array(reader, name, JSON_REQUIRED, size, &array, &count))
-        return;
-    if (count != size) {
-        json_refuse(reader, name, "%zu numbers, expected %zu", count, size);
-        return;
-    }
-    for (size_t i = 0; i < size; i++) {
+    if (json_is_string(reader, name))
+        return json_read_string(reader, name, JSON_REQUIRED, 1 + 2 * max, &text) ? fold_read(text, ret_data, max) : -1;
+    if (!json_read_array(reader, name, JSON_REQUIRED, max, &array, &count))
+        return -1;
+    for (size_t i = 0; i < count; i++) {
         uint64_t value = 0;
 
         (void)json_element_u64(&array, i, UINT8_MAX, &value);
         ret_data[i] = (uint8_t)value;
     }
+    return (ssize_t)count;
+}
+
+static void read_bytes(struct json_reader *reader, const char *name, uint8_t *ret_data, size_t size)
+{
+    ssize_t count = read_array(reader, name, ret_data, size);
+
+    if (count != (ssize_t)size)
+        json_refuse(reader, name, "%zd numbers, expected %zu", count, size);
 }
 
 static uint32_t read_u32(struct json_reader *reader, const char *name)
@@ -176,20 +186,16 @@ static void read_certificate(struct json_reader *entry, struct evidence *evidenc
 {
     struct certificate_entry *to = &evidence->table.entries[evidence->table.count];
     uint8_t *place = evidence->storage + evidence->table.count * EVIDENCE_MAX_CERTIFICATE_BYTES;
-    struct json_reader data;
-    size_t count = 0;
+    ssize_t count;
 
     to->kind = read_kind(entry);
-    if (!json_read_array(entry, "data", JSON_REQUIRED, EVIDENCE_MAX_CERTIFICATE_BYTES, &data, &count))
+    count = read_array(entry, "data", place, EVIDENCE_MAX_CERTIFICATE_BYTES);
+    if (count < 0) {
+        json_refuse(entry, "data", "not an array of bytes");
         return;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t value = 0;
-
-        (void)json_element_u64(&data, i, UINT8_MAX, &value);
-        place[i] = (uint8_t)value;
     }
     to->data = place;
-    to->size = count;
+    to->size = (size_t)count;
     evidence->table.count++;
     json_read_done(entry);
 }

@@ -28,5 +28,8 @@ struct evidence {
 int evidence_write(const uint8_t report[REPORT_BYTES], const struct cert_table *table, struct buffer *to,
                    struct reason *why) MUST_CHECK;
 
-/* The members of the evidence object that `reader` is at. Problems go into the reader's status. */
+/*
+ * The members of the evidence object that `reader` is at; arrays of bytes may be folded (release/fold.h). Problems go
+ * into the reader's status.
+ */
 void evidence_read(struct json_reader *reader, struct evidence *ret_evidence);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "release/fold.h"
 
 /* The padded base64 of exactly RELEASE_NONCE_BYTES bytes. A nonce is hashed as text, so it has one spelling. */
 static void read_nonce(struct json_reader *reader, char ret_nonce[RELEASE_NONCE_TEXT_BYTES])
@@ -95,6 +96,54 @@ int message_parse_request(const void *text, size_t size, struct message_request 
     return 0;
 }
 
+int message_parse_confirmation(const void *text, size_t size, struct message_confirmation *ret_confirmation,
+                               struct reason *why)
+{
+    CLEANUP_JSON struct json_object *root = NULL;
+    struct json_status status = { 0, why };
+    struct json_reader reader;
+    struct message_confirmation confirmation;
+    int r = json_parse(text, size, RELEASE_MAX_MESSAGE_BYTES, &root, why);
+
+    if (r < 0)
+        return r;
+    memset(&confirmation, 0, sizeof(confirmation));
+    json_read_root(root, &status, &reader);
+    (void)json_read_u64(&reader, "epoch", JSON_REQUIRED, 1, INT64_MAX, &confirmation.epoch);
+    if (!status.error && !json_has(&reader, "found"))
+        json_refuse(&reader, "found", "missing");
+    else
+        confirmation.has_found = json_read_u64(&reader, "found", JSON_OPTIONAL, 0, INT64_MAX, &confirmation.found);
+    json_read_done(&reader);
+    if (status.error)
+        return status.error;
+    *ret_confirmation = confirmation;
+    return 0;
+}
+
+int message_parse_acknowledgement(const void *text, size_t size, struct message_acknowledgement *ret_acknowledgement,
+                                  struct reason *why)
+{
+    CLEANUP_JSON struct json_object *root = NULL;
+    struct json_status status = { 0, why };
+    struct json_reader reader;
+    struct message_acknowledgement acknowledgement;
+    int r = json_parse(text, size, RELEASE_MAX_MESSAGE_BYTES, &root, why);
+
+    if (r < 0)
+        return r;
+    memset(&acknowledgement, 0, sizeof(acknowledgement));
+    json_read_root(root, &status, &reader);
+    (void)json_read_u64(&reader, "epoch", JSON_REQUIRED, 1, INT64_MAX, &acknowledgement.epoch);
+    (void)json_read_base64(&reader, "signature", JSON_REQUIRED, BASE64_STANDARD, acknowledgement.signature,
+                           sizeof(acknowledgement.signature), &acknowledgement.signature_size);
+    json_read_done(&reader);
+    if (status.error)
+        return status.error;
+    *ret_acknowledgement = acknowledgement;
+    return 0;
+}
+
 static void read_runtime_data(struct json_reader *reader, struct message_attestation *to)
 {
     struct json_reader runtime, key;
@@ -123,8 +172,8 @@ static void read_tee_evidence(struct json_reader *reader, struct message_attesta
     json_read_done(&evidence);
 }
 
-int message_parse_attestation(const void *text, size_t size, struct message_attestation *ret_attestation,
-                              struct reason *why)
+static int parse_attestation(const void *text, size_t size, struct message_attestation *ret_attestation,
+                             struct reason *why)
 {
     CLEANUP_JSON struct json_object *root = NULL;
     struct json_status status = { 0, why };
@@ -141,4 +190,25 @@ int message_parse_attestation(const void *text, size_t size, struct message_atte
         json_refuse(&reader, "init-data", "init-data is not accepted here");
     json_read_done(&reader);
     return status.error;
+}
+
+/* Folded first, which is what senders write; everything that does not pass so is judged, and named, as it was sent. */
+int message_parse_attestation(const void *text, size_t size, struct message_attestation *ret_attestation,
+                              struct reason *why)
+{
+    CLEANUP_BUFFER struct buffer folded = BUFFER_EMPTY;
+
+    if (size <= RELEASE_MAX_MESSAGE_BYTES && fold_byte_arrays(text, size, &folded) &&
+        parse_attestation(folded.data, folded.size, ret_attestation, NULL) == 0)
+        return 0;
+    return message_parse_attestation_plain(text, size, ret_attestation, why);
+}
+
+int message_parse_attestation_plain(const void *text, size_t size, struct message_attestation *ret_attestation,
+                                    struct reason *why)
+{
+    /* What folding makes is nothing that a sender may write. */
+    if (fold_looks_folded(text, size))
+        return reason_set(why, -EBADMSG, "not acceptable as JSON: a control character");
+    return parse_attestation(text, size, ret_attestation, why);
 }

@@ -1,6 +1,8 @@
 /* Messages that we write. What goes in has been parsed before; nothing here is secret. */
 #include "release/message.h"
 
+#include "base/encode.h"
+
 #define ERROR_TYPE_PREFIX "https://github.com/confidential-containers/kbs/errors/"
 
 void message_write_request(struct buffer *to)
@@ -34,6 +36,23 @@ int message_write_attestation(const char *nonce, const struct guest_public_key *
         return r;
     buffer_add_text(to, ",\"additional_evidence\":\"\"}}");
     return buffer_error(to);
+}
+
+void message_write_confirmation(uint64_t epoch, const uint64_t *found, struct buffer *to)
+{
+    buffer_printf(to, "{\"epoch\":%llu,\"found\":", (unsigned long long)epoch);
+    if (found)
+        buffer_printf(to, "%llu}", (unsigned long long)*found);
+    else
+        buffer_add_text(to, "null}");
+}
+
+void message_write_acknowledgement(uint64_t epoch, const uint8_t *signature, size_t size, struct buffer *to)
+{
+    char text[BASE64_TEXT_BYTES(RECORD_MAX_SIGNATURE_BYTES)];
+
+    (void)base64_encode(BASE64_STANDARD, signature, size, text);
+    buffer_printf(to, "{\"epoch\":%llu,\"signature\":\"%s\"}", (unsigned long long)epoch, text);
 }
 
 void message_write_challenge(const char *nonce, struct buffer *to)

@@ -9,6 +9,7 @@
 #include "base/reason.h"
 #include "release/evidence.h"
 #include "release/guest-key.h"
+#include "release/record.h"
 #include "release/release.h"
 
 /* ---- guest to broker */
@@ -29,11 +30,27 @@ int message_write_attestation(const char *nonce, const struct guest_public_key *
  */
 void message_write_canonical(const char *nonce, const struct guest_public_key *key, struct buffer *to);
 
+/*
+ * POST /postern/confirm/RESOURCE: the volume is open (and formatted, where that was allowed) at `epoch`. `found`: the
+ * epoch that the disk carried before; NULL when it carries none.
+ */
+void message_write_confirmation(uint64_t epoch, const uint64_t *found, struct buffer *to);
+
 /* ---- broker to guest */
 
 /* A challenge: the nonce's text, exactly 32 bytes behind it. Errors: -EBADMSG, -EMSGSIZE. */
 int message_parse_challenge(const void *text, size_t size, char ret_nonce[RELEASE_NONCE_TEXT_BYTES],
                             struct reason *why) MUST_CHECK;
+
+struct message_acknowledgement {
+    uint64_t epoch;
+    uint8_t signature[RECORD_MAX_SIGNATURE_BYTES]; /* record_acknowledged() verifies it */
+    size_t signature_size;
+};
+
+/* Errors: -EBADMSG, -EMSGSIZE. */
+int message_parse_acknowledgement(const void *text, size_t size, struct message_acknowledgement *ret_acknowledgement,
+                                  struct reason *why) MUST_CHECK;
 
 /* An error body's type (the part behind the last '/') and detail; empty when it is not of that form. */
 void message_parse_error(const void *text, size_t size, char ret_type[64], char ret_detail[192]);
@@ -61,7 +78,23 @@ struct message_attestation {
 int message_parse_attestation(const void *text, size_t size, struct message_attestation *ret_attestation,
                               struct reason *why) MUST_CHECK;
 
+/* The same by the JSON library alone: slower, and the measure of the other (tests/fuzz/fuzz-message.c). */
+int message_parse_attestation_plain(const void *text, size_t size, struct message_attestation *ret_attestation,
+                                    struct reason *why) MUST_CHECK;
+
+struct message_confirmation {
+    uint64_t epoch;
+    bool has_found;
+    uint64_t found;
+};
+
+/* Errors: -EBADMSG with the member's path, -EMSGSIZE. */
+int message_parse_confirmation(const void *text, size_t size, struct message_confirmation *ret_confirmation,
+                               struct reason *why) MUST_CHECK;
+
 /* ---- written by brokers */
+
+void message_write_acknowledgement(uint64_t epoch, const uint8_t *signature, size_t size, struct buffer *to);
 
 void message_write_challenge(const char *nonce, struct buffer *to);
 

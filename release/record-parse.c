@@ -10,7 +10,7 @@
 #include "base/cursor.h"
 
 static const uint8_t record_magic[8] = { 'P', 'S', 'T', 'N', 'V', 'O', 'L', '1' };
-static const uint8_t release_magic[8] = { 'P', 'S', 'T', 'N', 'R', 'E', 'L', '1' };
+static const uint8_t release_magic[8] = { 'P', 'S', 'T', 'N', 'R', 'E', 'L', '2' };
 
 static bool read_magic(struct cursor *c, const uint8_t magic[8])
 {
@@ -100,6 +100,7 @@ int record_split_release(const void *bytes, size_t size, struct record_release_p
 
     cursor_copy(&c, parts.binding.nonce, sizeof(parts.binding.nonce));
     cursor_copy(&c, parts.binding.report_digest, sizeof(parts.binding.report_digest));
+    parts.epoch = cursor_u64le(&c);
     parts.registered_size = cursor_u16le(&c);
     parts.registered = cursor_bytes(&c, parts.registered_size);
     parts.signed_bytes = bytes;

@@ -9,7 +9,8 @@
 #include "base/cursor.h"
 
 #define MAGIC_BYTES 8
-#define MAX_SIGNATURE_BYTES 104 /* DER of two 48-byte numbers */
+#define ACKNOWLEDGEMENT_MAX_BYTES                                                                                      \
+    (MAGIC_BYTES + RELEASE_NONCE_BYTES + SHA384_BYTES + 8 + 2 + RELEASE_MAX_RESOURCE_BYTES)
 
 int record_report_digest(const uint8_t report[REPORT_BYTES], uint8_t ret_digest[SHA384_BYTES])
 {
@@ -109,12 +110,26 @@ static int sign(EVP_PKEY *key, const uint8_t *data, size_t size, uint8_t *ret_si
     return ok ? 0 : -ENOMEM;
 }
 
-int record_sign(const struct secret *registered, const struct record_binding *binding, EVP_PKEY *key,
+int record_restate(const struct secret *registered, uint64_t generation, enum record_state state,
+                   struct secret *ret_registered)
+{
+    CLEANUP_SECRET struct secret key = SECRET_NONE;
+    struct record record;
+    int r = record_parse(registered, &record, &key, NULL);
+
+    if (r < 0)
+        return r;
+    record.generation = generation;
+    record.state = state;
+    return record_encode(&record, &key, ret_registered);
+}
+
+int record_sign(const struct secret *registered, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
                 struct secret *ret_release)
 {
-    size_t before = MAGIC_BYTES + sizeof(binding->nonce) + sizeof(binding->report_digest) + 2 + registered->size;
+    size_t before = MAGIC_BYTES + sizeof(binding->nonce) + sizeof(binding->report_digest) + 8 + 2 + registered->size;
     CLEANUP_SECRET struct secret release = SECRET_NONE;
-    size_t signature_size = MAX_SIGNATURE_BYTES;
+    size_t signature_size = RECORD_MAX_SIGNATURE_BYTES;
     struct record record;
     const uint8_t *record_key;
     struct writer writer;
@@ -124,17 +139,19 @@ int record_sign(const struct secret *registered, const struct record_binding *bi
         return -EINVAL;
     r = record_parse_fields(registered->bytes, registered->size, &record, &record_key, &signature_size, NULL);
     if (r == 0)
-        r = secret_alloc(before + 2 + MAX_SIGNATURE_BYTES, &release);
+        r = secret_alloc(before + 2 + RECORD_MAX_SIGNATURE_BYTES, &release);
     if (r < 0)
         return r;
     writer.at = release.bytes;
-    put(&writer, "PSTNREL1", MAGIC_BYTES);
+    put(&writer, "PSTNREL2", MAGIC_BYTES);
     put(&writer, binding->nonce, sizeof(binding->nonce));
     put(&writer, binding->report_digest, sizeof(binding->report_digest));
+    put_u64le(writer.at, epoch);
+    writer.at += 8;
     put_u16le(writer.at, (uint16_t)registered->size);
     writer.at += 2;
     put(&writer, registered->bytes, registered->size);
-    signature_size = MAX_SIGNATURE_BYTES;
+    signature_size = RECORD_MAX_SIGNATURE_BYTES;
     r = sign(key, release.bytes, before, writer.at + 2, &signature_size);
     if (r < 0)
         return r;
@@ -145,12 +162,12 @@ int record_sign(const struct secret *registered, const struct record_binding *bi
     return 0;
 }
 
-static bool signature_holds(const struct record_release_parts *parts, EVP_PKEY *key)
+static bool signature_holds(const void *data, size_t size, const uint8_t *signature, size_t signature_size,
+                            EVP_PKEY *key)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool holds = context && EVP_DigestVerifyInit(context, NULL, EVP_sha384(), NULL, key) == 1 &&
-                 EVP_DigestVerify(context, parts->signature, parts->signature_size, parts->signed_bytes,
-                                  parts->signed_size) == 1;
+                 EVP_DigestVerify(context, signature, signature_size, data, size) == 1;
 
     EVP_MD_CTX_free(context);
     ERR_clear_error();
@@ -161,16 +178,60 @@ int record_verify(const struct secret *release, const struct record_binding *bin
                   struct record *ret_record, struct secret *ret_key, struct reason *why)
 {
     struct record_release_parts parts;
+    int r;
 
     if (record_split_release(release->bytes, release->size, &parts) < 0)
         return reason_set(why, -EBADMSG, "the broker's answer is not a signed volume record");
-    if (!key_is_p384(key) || !signature_holds(&parts, key))
+    if (!key_is_p384(key) || !signature_holds(parts.signed_bytes, parts.signed_size, parts.signature,
+                                              parts.signature_size, key))
         return reason_set(why, -EKEYREJECTED, "the volume record's signature is not by the pinned record key");
     if (memcmp(parts.binding.nonce, binding->nonce, sizeof(binding->nonce)) != 0)
         return reason_set(why, -EKEYREJECTED, "the volume record was signed for another session");
     if (memcmp(parts.binding.report_digest, binding->report_digest, sizeof(binding->report_digest)) != 0)
         return reason_set(why, -EKEYREJECTED, "the volume record was signed for another report");
-    return parse_registered(parts.registered, parts.registered_size, ret_record, ret_key, why);
+    r = parse_registered(parts.registered, parts.registered_size, ret_record, ret_key, why);
+    if (r == 0)
+        ret_record->epoch = parts.epoch;
+    return r;
+}
+
+/* What an acknowledgement signs; its size, or 0 when the resource is too long. */
+static size_t write_acknowledgement(const char *resource, const struct record_binding *binding, uint64_t epoch,
+                                    uint8_t ret_text[ACKNOWLEDGEMENT_MAX_BYTES])
+{
+    struct writer writer = { .at = ret_text };
+
+    if (strlen(resource) > RELEASE_MAX_RESOURCE_BYTES)
+        return 0;
+    put(&writer, "PSTNACK1", MAGIC_BYTES);
+    put(&writer, binding->nonce, sizeof(binding->nonce));
+    put(&writer, binding->report_digest, sizeof(binding->report_digest));
+    put_u64le(writer.at, epoch);
+    put_u16le(writer.at + 8, (uint16_t)strlen(resource));
+    writer.at += 10;
+    put(&writer, resource, strlen(resource));
+    return (size_t)(writer.at - ret_text);
+}
+
+int record_acknowledge(const char *resource, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
+                       uint8_t *ret_signature, size_t *ret_size)
+{
+    uint8_t text[ACKNOWLEDGEMENT_MAX_BYTES];
+    size_t size = write_acknowledgement(resource, binding, epoch, text);
+
+    if (!size || !key_is_p384(key))
+        return -EINVAL;
+    *ret_size = RECORD_MAX_SIGNATURE_BYTES;
+    return sign(key, text, size, ret_signature, ret_size);
+}
+
+int record_acknowledged(const char *resource, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
+                        const uint8_t *signature, size_t size)
+{
+    uint8_t text[ACKNOWLEDGEMENT_MAX_BYTES];
+    size_t text_size = write_acknowledgement(resource, binding, epoch, text);
+
+    return text_size && key_is_p384(key) && signature_holds(text, text_size, signature, size, key) ? 0 : -EKEYREJECTED;
 }
 
 int record_key_load(const void *der, size_t size, EVP_PKEY **ret_key)

@@ -19,6 +19,7 @@
 
 #define RECORD_ID_MAX_BYTES 63
 #define RECORD_KEY_MAX_BYTES 128
+#define RECORD_MAX_SIGNATURE_BYTES 104 /* DER of two 48-byte numbers */
 
 enum record_state {
     RECORD_UNINITIALISED = 1, /* may be formatted, once */
@@ -35,6 +36,7 @@ struct record {
     uint64_t length;                         /* bytes, a multiple of sector_size */
     uint64_t generation;
     enum record_state state;
+    uint64_t epoch; /* of a release; 0 in the registered form, which has none */
 };
 
 /* What a release binds a record to. */
@@ -54,10 +56,17 @@ int record_parse(const struct secret *bytes, struct record *ret_record, struct s
     MUST_CHECK;
 
 /*
- * A release: binding, record and signature (ECDSA P-384, SHA-384, DER) with the broker's record key.
+ * The registered form with another generation and state. Errors: -EBADMSG when `registered` does not parse, -EINVAL for
+ * another state, -ENOMEM.
+ */
+int record_restate(const struct secret *registered, uint64_t generation, enum record_state state,
+                   struct secret *ret_registered) MUST_CHECK;
+
+/*
+ * A release: binding, epoch, record and signature (ECDSA P-384, SHA-384, DER) with the broker's record key.
  * Errors: -EBADMSG when `registered` does not parse, -EINVAL for another kind of key, -ENOMEM.
  */
-int record_sign(const struct secret *registered, const struct record_binding *binding, EVP_PKEY *key,
+int record_sign(const struct secret *registered, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
                 struct secret *ret_release) MUST_CHECK;
 
 /*
@@ -67,12 +76,25 @@ int record_sign(const struct secret *registered, const struct record_binding *bi
 int record_verify(const struct secret *release, const struct record_binding *binding, EVP_PKEY *key,
                   struct record *ret_record, struct secret *ret_key, struct reason *why) MUST_CHECK;
 
+/*
+ * The broker's acknowledgement that a launch has opened a volume at an epoch: a signature (DER) alone, since both sides
+ * know what is signed: "PSTNACK1", binding, epoch, resource (length in 16 bits, characters). ret_signature has room for
+ * RECORD_MAX_SIGNATURE_BYTES. Errors: -EINVAL for another kind of key or a resource that is too long, -ENOMEM.
+ */
+int record_acknowledge(const char *resource, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
+                       uint8_t *ret_signature, size_t *ret_size) MUST_CHECK;
+
+/* Errors: -EKEYREJECTED when it is not that of the pinned key over just this. */
+int record_acknowledged(const char *resource, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
+                        const uint8_t *signature, size_t size) MUST_CHECK;
+
 /* A P-384 public key from its DER SubjectPublicKeyInfo. Errors: -EBADMSG. */
 int record_key_load(const void *der, size_t size, EVP_PKEY **ret_key) MUST_CHECK;
 
 /* For record-parse.c's fuzz target and record.c: the parts of a release, in place. Errors: -EBADMSG. */
 struct record_release_parts {
     struct record_binding binding;
+    uint64_t epoch;
     const uint8_t *signed_bytes;
     size_t signed_size;
     const uint8_t *registered;

@@ -157,10 +157,12 @@ class Broker:
         self.port = port or free_port()
         reader, writer = os.pipe()
         root = ["--trust-root", os.path.join(chain(), "ark.pem")] if trust else []
+        # All tests come from one address; those of the limits give rates of their own.
+        rates = [] if any("-rate" in word for word in more) else ["--source-rate", "0", "--total-rate", "0"]
         self.lines = []
         self.process = subprocess.Popen(
             [*under, BROKER, "serve", "--dir", self.directory, "--listen", f"127.0.0.1:{self.port}", "--ready-fd",
-             str(writer), *root, *more], stderr=subprocess.PIPE, pass_fds=[writer], text=True)
+             str(writer), *root, *rates, *more], stderr=subprocess.PIPE, pass_fds=[writer], text=True)
         os.close(writer)
         self.thread = threading.Thread(target=self._read, args=[self.process.stderr], daemon=True)
         self.thread.start()
@@ -189,7 +191,12 @@ class Broker:
 
     def row(self, request):
         """The same, out of the store."""
-        return json.loads(must("log", "show", "--dir", self.directory, "--request", request, "--json"))
+        for _ in range(50):  # what nobody waits for is written a moment after its answer
+            done = run("log", "show", "--dir", self.directory, request, "--json")
+            if done.returncode == 0:
+                return json.loads(done.stdout)
+            time.sleep(0.02)
+        raise AssertionError(f"no row for request {request}: {done.stderr}")
 
     def stop(self):
         """SIGTERM; the exit code."""
@@ -209,6 +216,29 @@ class Broker:
             self.process.wait()
             self.thread.join(10)
             self.process = None
+
+    def front(self):
+        """The process that faces the network."""
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as file:
+            return int(file.read())
+
+    def memory(self):
+        """KiB in memory, of both processes."""
+        def rss(pid):
+            with open(f"/proc/{pid}/status") as file:
+                return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+        return {"keeper": rss(self.process.pid), "front": rss(self.front())}
+
+    def hup(self):
+        """SIGHUP, and its line."""
+        before = sum('"event":"reload"' in line for line in self.lines)
+        self.process.send_signal(signal.SIGHUP)
+        for _ in range(500):
+            if sum('"event":"reload"' in line for line in self.lines) > before:
+                time.sleep(0.1)
+                return
+            time.sleep(0.01)
+        raise AssertionError("no line of a reload")
 
     def connect(self):
         return Connection(self.port)
@@ -305,6 +335,9 @@ class Guest:
     def open(self, broker, jwe):
         return json.loads(self._ask("open", broker.identity["record_key"], jwe.decode()))
 
+    def acknowledged(self, broker, resource, epoch, signature):
+        return self._ask("acknowledged", broker.identity["record_key"], resource, str(epoch), signature) == "good"
+
     def close(self):
         self.process.stdin.close()
         self.process.wait(10)
@@ -338,6 +371,23 @@ def denied(broker, answer, reason, status=401, error=None, outcome="denied", row
     if row:
         equal(broker.row(answer.request), entry, "row of the store")
     return entry
+
+
+def memory_count(pid, needle):
+    """How often some bytes lie in the memory of a process."""
+    found = 0
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            span, modes = line.split()[:2]
+            start, end = (int(part, 16) for part in span.split("-"))
+            if "r" not in modes or "vvar" in line or "vsyscall" in line or end - start > 1 << 32:
+                continue  # the last: shadow memory of sanitizers
+            try:
+                memory.seek(start)
+                found += memory.read(end - start).count(needle)
+            except (OSError, ValueError, OverflowError):
+                continue
+    return found
 
 
 def b64url(text):

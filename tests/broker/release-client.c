@@ -3,19 +3,23 @@
  *
  *     release-client chain DIR PRODUCT             makes a processor
  *     release-client record FILE ID KEY            writes a volume record with that key (128 hexadecimal digits)
- *     release-client release KEY=VALUE…            one release through release/client.h; prints how it ended
- *     release-client bench KEY=VALUE…              many, from several processes; prints rate and latencies
+ *     release-client release KEY=VALUE…            one release through release/client.h; prints how it ended;
+ *                                                  confirm=yes [found=N]: and a confirmation
+ *     release-client bench KEY=VALUE…              many, from several processes; prints rate and latencies;
+ *                                                  floor=yes: handshakes with one exchange instead
  *     release-client raw                           commands on standard input, one answer per line, for tests that
  *                                                  speak HTTP themselves:
  *         key                                      a new session key; prints its JWK
  *         attest NONCE [KEY=VALUE…]                prints the body of POST /attest
+ *         acknowledged RECORD_KEY RESOURCE EPOCH SIGNATURE   whether the acknowledgement is good
  *         open RECORD_KEY JWE                      decrypts, verifies, prints the volume key
  *
  * broker= pin= record-key= resource= deadline-ms= processes= seconds= for release and bench; chain= measurement=
- * policy= vmpl= tag= report-id= for reports, and what a hostile guest would do: bind-nonce= send-key=other
- * break=signature|chip|tcb certs=none|vek|junk.
+ * policy= vmpl= tag= report-id= (random otherwise) for reports, and what a hostile guest would do: bind-nonce=
+ * send-key=other break=signature|chip|tcb certs=none|vek|junk.
  */
 #include <errno.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +37,7 @@
 #include "tests/broker/chain.h"
 
 #define MAX_SETTINGS 24
-#define MAX_SAMPLES 200000
+#define MAX_SAMPLES 20000
 
 struct settings {
     const char *names[MAX_SETTINGS], *values[MAX_SETTINGS];
@@ -95,6 +99,8 @@ static void make_report(const struct settings *settings, const struct chain *cha
 
     chain_report(chain, &report);
     take_hex(settings, "measurement", report.measurement, sizeof(report.measurement));
+    if (RAND_bytes(report.report_id, sizeof(report.report_id)) != 1)
+        die("report-id");
     take_hex(settings, "report-id", report.report_id, sizeof(report.report_id));
     report.policy = number(settings, "policy", (unsigned long)report.policy);
     report.vmpl = (uint32_t)number(settings, "vmpl", report.vmpl);
@@ -190,6 +196,8 @@ static void print_key(const struct record *record, const struct secret *key)
     hex_encode(key->bytes, key->size, text);
     print_json("volume", record->volume_id, false);
     print_json("key", text, false);
+    printf(",\"epoch\":%llu,\"generation\":%llu,\"state\":%u", (unsigned long long)record->epoch,
+           (unsigned long long)record->generation, (unsigned)record->state);
 }
 
 static struct chain load_chain(const struct settings *settings)
@@ -200,6 +208,19 @@ static struct chain load_chain(const struct settings *settings)
     if (!directory || chain_load(directory, &chain) < 0)
         die("chain");
     return chain;
+}
+
+static void run_confirm(const struct settings *settings, const struct release_request *request,
+                        const struct release_session *session, uint64_t epoch)
+{
+    uint64_t found = number(settings, "found", 0);
+    struct release_result result;
+    struct reason why = { "" };
+    int r = release_confirm(request, session, epoch, setting(settings, "found") ? &found : NULL, clock_ms() + 10000,
+                            &result, &why);
+
+    print_json("confirmed", release_outcome_name(result.outcome), false);
+    print_json("confirm-why", r < 0 ? reason_text(&why, r) : "", false);
 }
 
 static int run_release(const struct settings *settings)
@@ -222,6 +243,8 @@ static int run_release(const struct settings *settings)
     print_json("why", r < 0 ? reason_text(&why, r) : "", false);
     if (r == 0)
         print_key(&record, &key);
+    if (r == 0 && setting_is(settings, "confirm", "yes"))
+        run_confirm(settings, &request, &result.session, record.epoch);
     printf("}\n");
     chain_free(&chain);
     EVP_PKEY_free(request.record_key);
@@ -235,11 +258,34 @@ struct samples {
     uint32_t us[MAX_SAMPLES];
 };
 
+/* What every broker's client does: a handshake, one exchange (tests/bench/kbs-floor.c). */
+static int floor_once(const struct release_request *request)
+{
+    CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
+    uint64_t deadline = clock_ms() + 30000;
+    struct tls_client *client = NULL;
+    struct http_parser *parser = malloc(sizeof(*parser));
+    int r;
+
+    if (!parser)
+        die("no memory");
+    buffer_add_text(&text, "GET / HTTP/1.1\r\nHost: floor\r\n\r\n");
+    http_parser_init(parser, HTTP_RESPONSE, 1024);
+    r = tls_client_connect(&request->broker, deadline, &client, NULL);
+    if (r == 0)
+        r = tls_client_exchange(client, &text, deadline, parser, NULL);
+    tls_client_free(&client);
+    http_parser_free(parser);
+    free(parser);
+    return r;
+}
+
 static void bench_child(const struct settings *settings, uint64_t end_ms, struct samples *samples)
 {
     struct chain chain = load_chain(settings);
     struct reporter reporter = { settings, &chain };
     struct release_request request;
+    bool floor = setting_is(settings, "floor", "yes");
 
     make_request(settings, &reporter, &request);
     while (clock_ms() < end_ms && samples->count < MAX_SAMPLES) {
@@ -248,7 +294,10 @@ static void bench_child(const struct settings *settings, uint64_t end_ms, struct
         struct release_result result;
         struct record record;
 
-        if (release_once(&request, clock_ms() + 10000, &record, &key, &result, NULL) < 0)
+        int r = floor ? floor_once(&request)
+                      : release_once(&request, clock_ms() + 30000, &record, &key, &result, NULL);
+
+        if (r < 0)
             samples->failed++;
         else
             samples->us[samples->count++] = (uint32_t)(clock_boot_us() - start);
@@ -355,6 +404,20 @@ static void raw_open(const struct raw *raw, const char *record_key, const char *
     EVP_PKEY_free(signer);
 }
 
+static void raw_acknowledged(const struct raw *raw, const char *record_key, char *rest)
+{
+    EVP_PKEY *signer = load_record_key(record_key);
+    const char *resource = strsep(&rest, " "), *epoch = strsep(&rest, " ");
+    uint8_t signature[RECORD_MAX_SIGNATURE_BYTES];
+    size_t size = 0;
+    bool good = epoch && rest &&
+                base64_decode(BASE64_STANDARD, rest, strlen(rest), signature, sizeof(signature), &size) == 0 &&
+                record_acknowledged(resource, &raw->binding, strtoul(epoch, NULL, 10), signer, signature, size) == 0;
+
+    printf("%s\n", good ? "good" : "bad");
+    EVP_PKEY_free(signer);
+}
+
 static int run_raw(void)
 {
     struct raw raw = { .key = NULL };
@@ -372,6 +435,8 @@ static int run_raw(void)
             raw_key(&raw);
         } else if (strcmp(command, "open") == 0) {
             raw_open(&raw, first, rest ? rest : "");
+        } else if (strcmp(command, "acknowledged") == 0) {
+            raw_acknowledged(&raw, first, rest);
         } else if (strcmp(command, "attest") == 0) {
             while (rest && *rest)
                 add_setting(&settings, strsep(&rest, " "));

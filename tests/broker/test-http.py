@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """What comes before the protocol: TLS, HTTP, slowness, crowds, endings."""
+import base64
+import os
 import select
 import socket
 import ssl
 import subprocess
 import time
+from http.client import HTTPConnection
 
-from harness import (BROKER, Broker, Guest, REQUEST, SANITIZED, denied, equal, free_port, main, raw_tls, refused,
-                     session, test, tls_context, true)
+from harness import (BROKER, Broker, Guest, REQUEST, SANITIZED, denied, equal, free_port, main, memory_count, raw_tls,
+                     refused, session, test, tls_context, true)
 
 broker = Broker().serve("--request-seconds", "3", "--idle-seconds", "4")
 guest = Guest()
@@ -235,8 +238,7 @@ def _():
     idle += [raw_tls(crowded.port) for _ in range(500)]
     start = time.monotonic()
     equal(crowded.client()["outcome"], "granted")
-    with open(f"/proc/{crowded.process.pid}/status") as file:
-        rss = next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+    rss = sum(crowded.memory().values())
     true(rss < 200_000 or SANITIZED, f"{rss} KiB")
     for stream in idle:
         stream.close()
@@ -264,8 +266,7 @@ def _():
     one = b"POST /kbs/v0/auth HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text)
 
     def rss():
-        with open(f"/proc/{flooded.process.pid}/status") as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+        return sum(flooded.memory().values())
 
     def flood(number):
         with raw_tls(flooded.port, 120) as stream:
@@ -282,7 +283,136 @@ def _():
     equal(flooded.stop(), 0)
 
 
+# ---- shares
+
+@test("a source that asks too much is told to wait, then not let in; others are served")
+def _():
+    limited = Broker().serve("--source-rate", "5")
+    connection = limited.connect()
+    seen = []
+    for _ in range(30):
+        answer = connection.ask("GET", "/healthz")
+        seen.append(answer.status)
+        if answer.status == 429:
+            break
+    equal(seen[-1], 429, f"statuses {seen}")
+    equal((answer.headers["retry-after"], answer.headers["connection"]), ("1", "close"))
+    equal(answer.json()["detail"], "rate-limited")
+    try:
+        for _ in range(3):
+            raw_tls(limited.port, 5).close()
+        raise AssertionError("still let in")
+    except (OSError, ssl.SSLError):
+        pass
+    other = socket.create_connection(("127.0.0.1", limited.port), timeout=10, source_address=("127.0.0.9", 0))
+    tls_context().wrap_socket(other).close()
+    time.sleep(1.5)
+    raw_tls(limited.port, 5).close()
+    equal(limited.stop(), 0)
+
+
+@test("all strangers together have a share; who has shown good evidence is none")
+def _():
+    limited = Broker().serve("--source-rate", "0", "--total-rate", "5")
+    equal(limited.client()["outcome"], "granted")
+    refusals = 0
+    for number in range(60):
+        try:
+            stream = socket.create_connection(("127.0.0.1", limited.port), timeout=5,
+                                              source_address=(f"127.0.1.{number + 1}", 0))
+            tls_context().wrap_socket(stream).close()
+        except (OSError, ssl.SSLError):
+            refusals += 1
+    true(refusals > 20, f"only {refusals} of 60 strangers were turned away")
+    for _ in range(10):
+        equal(limited.client()["outcome"], "granted", "a known source")
+    equal(limited.stop(), 0)
+
+
+# ---- numbers
+
+@test("metrics and health are served without TLS, where that is wanted, and nothing else is")
+def _():
+    place = free_port()
+    counted = Broker().serve("--metrics", f"127.0.0.1:{place}")
+    equal(counted.client()["outcome"], "granted")
+    equal(counted.client(measurement="b6" * 48)["outcome"], "denied")
+
+    def ask(target):
+        http = HTTPConnection("127.0.0.1", place, timeout=10)
+        http.request("GET", target)
+        answer = http.getresponse()
+        return answer.status, answer.getheader("content-type"), answer.read().decode()
+    status, kind, text = ask("/metrics")
+    equal((status, kind), (200, "text/plain; version=0.0.4"))
+    true('postern_broker_decisions_total{outcome="denied",reason="policy"} 1\n' in text, text)
+    true("\npostern_broker_store_healthy 1\n" in text and "\npostern_broker_connections 1\n" in text, text)
+    equal(len([line for line in text.splitlines() if line.startswith("# TYPE")]), 10)
+    equal(ask("/healthz"), (200, "application/json", '{"status":"ok"}'))
+    equal(ask("/kbs/v0/auth")[0], 404)
+    equal(counted.connect().ask("GET", "/metrics").status, 404, "over TLS")
+    equal(counted.stop(), 0)
+
+
 # ---- beginnings and endings
+
+@test("HUP: keys and root are read again; what cannot be read changes nothing")
+def _():
+    kept = Broker().serve()
+    equal(kept.client()["outcome"], "granted")
+    other = Broker(volume=False)
+    before = kept.identity
+    for name in ("tls.key", "tls.crt", "record.key"):
+        os.replace(os.path.join(other.directory, name), os.path.join(kept.directory, name))
+    kept.hup()
+    kept.identity = other.identity
+    result = kept.client()
+    equal(result["outcome"], "granted", result["why"])
+    equal(kept.client(pin=before["spki_sha256"])["outcome"], "broker key")
+    os.chmod(os.path.join(kept.directory, "kek"), 0o644)
+    kept.hup()
+    true("all is as it was" in kept.lines[-1] and "chmod 600" in kept.lines[-1], kept.lines[-1])
+    equal(kept.client()["outcome"], "granted")
+    equal(kept.stop(), 0)
+
+
+@test("a socket of systemd's is taken, and nothing else may be in its place")
+def _():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        given = Broker()
+        process = subprocess.Popen([BROKER, "serve", "--dir", given.directory, "--listen-fd", str(listener.fileno())],
+                                   pass_fds=[listener.fileno()], stderr=subprocess.DEVNULL)
+    with raw_tls(port) as stream:
+        stream.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        equal(status_of(read_all(stream)), 200)
+    process.terminate()
+    equal(process.wait(20), 0)
+    refused(1, ["--listen is missing"], "serve", "--dir", given.directory)
+    refused(1, ["--listen is missing"], "serve", "--dir", given.directory, "--listen", "127.0.0.1:1", "--listen-fd", "3")
+    refused(1, ["--listen-fd 99"], "serve", "--dir", given.directory, "--listen-fd", "99")
+
+
+@test("the process that faces the network is caged, has one key, and its death is the broker's")
+def _():
+    caged = Broker().serve()
+    equal(caged.client()["outcome"], "granted")
+    front = caged.front()
+    with open(f"/proc/{front}/status") as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    equal(status["NoNewPrivs"], "1")
+    if not SANITIZED:
+        equal(status["Seccomp"], "2")
+    names = [os.readlink(f"/proc/{front}/fd/{number}") for number in os.listdir(f"/proc/{front}/fd")]
+    equal([name for name in names if caged.directory in name], [], "files of the store that it has open")
+    with open(os.path.join(caged.directory, "kek"), "rb") as file:
+        equal(memory_count(front, file.read()), 0, "the key-encryption key in its memory")
+    with open(os.path.join(caged.directory, "record.key")) as file:
+        equal(memory_count(front, base64.b64decode("".join(file.read().split("\n")[1:-2]))[:48]), 0, "the record key")
+    os.kill(front, 9)
+    equal(caged.process.wait(10), 4)
+    caged.thread.join(5)
+    true("ended by itself" in caged.lines[-1], caged.lines[-1])
 
 @test("TERM: idle connections are closed, answers in flight are finished, the exit code is 0")
 def _():

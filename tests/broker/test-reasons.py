@@ -25,7 +25,7 @@ def _():
 
 @test("each code is triggered by a test that looks it up in the log")
 def _():
-    tests = "".join(read("tests", "broker", name) for name in ("test-release.py", "test-http.py", "test-store.py"))
+    tests = "".join(read("tests", "broker", name) for name in ("test-release.py", "test-http.py", "test-store.py", "test-launches.py"))
     for code in CODES:
         true(f'"{code}"' in tests, f"no test for {code}")
 
@@ -34,7 +34,7 @@ def _():
 def _():
     sources = (read("broker", name) for name in os.listdir(os.path.join(ROOT, "broker")) if name.startswith("verb-"))
     verbs = [verb for text in sources for verb in re.findall(r'^    \.name = "([a-z ]+)",$', text, re.M)]
-    equal(len(verbs), 9)
+    equal(len(verbs), 14)
     for verb in verbs:
         true(f".Cm {verb}\n" in PAGE and f".Ss postern-broker {verb}\n" in PAGE, f"verb {verb}")
         for option in re.findall(r"^  --([a-z-]+)", must(*verb.split(), "--help"), re.M):

@@ -5,13 +5,16 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
+import struct
 import subprocess
+import tempfile
 
 from harness import (BROKER, CLIENT, Broker, GOOD_MEASUREMENT, chain, equal, free_port, main, must, path, refused, run,
                      test, true)
 
 VERBS = (["init"], ["identity"], ["volume", "add"], ["volume", "list"], ["volume", "remove"], ["allow"],
-         ["policy", "show"], ["serve"], ["log", "show"])
+         ["policy", "show"], ["serve"], ["log", "show"], ["log", "verify"], ["log", "export"], ["backup"], ["restore"])
 FILES = {"tls.key", "tls.crt", "record.key", "token.key", "kek", "store.db"}
 
 broker = Broker()
@@ -52,7 +55,7 @@ def _():
         refused(1, ["--dir needs a value"], *verb, "--dir")
         refused(1, ["--dir", "found nothing"], *verb, "--dir=")
         refused(1, ["--dir", "given twice"], *verb, "--dir", "a", "--dir=b")
-        if verb != ["allow"]:
+        if verb not in (["allow"], ["log", "show"]):
             refused(1, ["unexpected word", "frob", name], *verb, "frob")
     refused(1, ["--json takes no value"], "identity", *at, "--json=yes")
     for name in ("session-seconds", "max-sessions", "max-connections", "request-seconds", "idle-seconds", "ready-fd"):
@@ -297,10 +300,142 @@ def _():
     refused(2, [both, "one self-signed certificate"], "serve", *at, "--listen", listen, "--trust-root", both)
 
 
+# ---- the log, evidence, backups
+
+def grown():
+    """A broker that has decided some things, stopped."""
+    place = tempfile.mkdtemp(dir=path())
+    other = Broker().serve("--evidence-dir", place)
+    equal(other.client()["outcome"], "granted")
+    equal(other.client(measurement="b6" * 48)["outcome"], "denied")
+    equal(other.stop(), 0)
+    return other, place
+
+
+def change(broker, text, *values):
+    db = sqlite3.connect(os.path.join(broker.directory, "store.db"))
+    db.execute(text, values)
+    db.commit()
+    db.close()
+
+
+@test("log verify follows the chain; every row that is changed, taken out or put in is told")
+def _():
+    other, _ = grown()
+    here = ("--dir", other.directory)
+    said = must("log", "verify", *here)
+    head = said.split()[-1]
+    true("6 rows, 1 releases" in said, said)
+    must("log", "verify", *here, "--head", head)
+    refused(5, ["not in the chain"], "log", "verify", *here, "--head", "00" * 32)
+    rows = [line.split(" ", 2) for line in must("log", "export", *here).splitlines()]
+    previous = bytes(32)
+    for number, (row, digest, line) in enumerate(rows, 1):
+        previous = hashlib.sha256(previous + struct.pack("<QI", number, len(line.encode())) + line.encode()).digest()
+        equal((row, digest), (str(number), previous.hex()))
+    equal(previous.hex(), head)
+    store = os.path.join(other.directory, "store.db")
+    shutil.copy(store, path("whole.db"))
+    for text, values, words in (
+            ("UPDATE log SET line = replace(line, 'granted', 'refused') WHERE id = 4", (), ["row 4", "changed"]),
+            ("UPDATE log SET line = replace(line, 'policy', 'pillow') WHERE id = 6", (), ["row 6", "changed"]),
+            ("DELETE FROM log WHERE id = 3", (), ["row 4 follows row 2"]),
+            ("DELETE FROM log WHERE id = 1", (), ["row 2 follows row 0"]),
+            ("UPDATE log SET hash = ? WHERE id = 2", (bytes(32),), ["row 2"]),
+            ("UPDATE log SET hash = x'' WHERE id = 6", (), ["row 6"]),
+            ("INSERT INTO log (time, request, line, hash) VALUES (0, 'x', '{}', ?)", (bytes(32),), ["row 7"]),
+            ("DELETE FROM release", (), ["was released, the table of releases does not"]),
+            ("UPDATE release SET request = 'ffffffffffffffff'", (), ["released"]),
+            ("INSERT INTO release SELECT version, x'01', key, 'feedfeedfeedfeed', time, state, generation, epoch, confirmed,"
+             " seen FROM release", (), ["feedfeedfeedfeed", "no row of it"])):
+        shutil.copy(path("whole.db"), store)
+        change(other, text, *values)
+        refused(5, words, "log", "verify", *here)
+    shutil.copy(path("whole.db"), store)
+    change(other, "DELETE FROM log WHERE id = 6")
+    must("log", "verify", *here)
+    refused(5, ["not in the chain"], "log", "verify", *here, "--head", head)
+
+
+@test("explain decides saved evidence again and prints each check")
+def _():
+    other, place = grown()
+    root = ("--trust-root", os.path.join(chain(), "ark.pem"))
+    here = ("--dir", other.directory, "--resource", other.resource, *root)
+    outcomes = {}
+    for name in os.listdir(place):
+        done = run("explain", os.path.join(place, name), *here)
+        outcomes[done.returncode] = done.stdout
+        saved = os.path.join(place, name)
+    equal(set(outcomes), {0, 5})
+    true("WRONG" not in outcomes[0] and "would be given" in outcomes[0], outcomes[0])
+    for step in ("layout", "certificates", "chain", "chip and TCB", "signature", "purpose", "report_data", "measurement"):
+        true("good    " + step in outcomes[0], f"{step}: {outcomes[0]}")
+    true("WRONG   measurement" in outcomes[5] and "wanted " + GOOD_MEASUREMENT in outcomes[5], outcomes[5])
+    done = run("explain", saved, *here[:4])
+    equal(done.returncode, 5)
+    true("WRONG   chain" in done.stdout, done.stdout)
+    with open(path("open-policy"), "w") as file:
+        json.dump({"measurements": ["b6" * 48, GOOD_MEASUREMENT]}, file)
+    must("explain", saved, "--policy", path("open-policy"), *root)
+    text = open(saved).read()
+    nonce = json.loads(text)["runtime-data"]["nonce"]
+    with open(path("replayed"), "w") as file:
+        file.write(text.replace(nonce, base64.b64encode(bytes(32)).decode()))
+    done = run("explain", path("replayed"), "--policy", path("open-policy"), *root)
+    true(done.returncode == 5 and "WRONG   report_data" in done.stdout, done.stdout)
+    refused(1, ["expected a file"], "explain", *here)
+    refused(1, ["expected a file"], "explain", saved, "--dir", other.directory)
+    refused(1, ["expected a file"], "explain", saved, *here, "--policy", path("open-policy"))
+    refused(1, ["no volume"], "explain", saved, "--dir", other.directory, "--resource", "a/b/c", *root)
+    refused(1, ["cannot be opened"], "explain", path("nothing"), "--policy", path("open-policy"), *root)
+    refused(1, [path("bad-policy"), "runtime-data"], "explain", path("bad-policy"), "--policy", path("open-policy"), *root)
+
+
+@test("backup and restore: while a server runs, and into a directory that has the keys")
+def _():
+    other = Broker().serve()
+    equal(other.client()["outcome"], "granted")
+    must("backup", "--dir", other.directory, "--file", path("backup"))
+    equal(os.stat(path("backup")).st_mode & 0o777, 0o600)
+    refused(1, [path("backup"), "is there already"], "backup", "--dir", other.directory, "--file", path("backup"))
+    refused(1, ["is there already"], "restore", "--dir", other.directory, "--file", path("backup"))
+    true(bytes.fromhex(other.key)[:16] not in open(path("backup"), "rb").read(), "the key is in the backup")
+    equal(other.client(confirm="yes")["confirmed"], "granted")
+    equal(other.stop(), 0)
+    for name in ("store.db", "store.db-wal", "store.db-shm"):
+        if os.path.exists(os.path.join(other.directory, name)):
+            os.unlink(os.path.join(other.directory, name))
+    refused(1, ["nothing", "cannot be read"], "restore", "--dir", other.directory, "--file", path("nothing"))
+    refused(2, ["not a broker's store"], "restore", "--dir", other.directory, "--file", path("bad-policy"))
+    true(not os.path.exists(os.path.join(other.directory, "store.db")), "half a restored store")
+    must("restore", "--dir", other.directory, "--file", path("backup"))
+    true(" 1 releases" in must("log", "verify", "--dir", other.directory), "the log")
+    other.serve()
+    result = other.client(confirm="yes", found=2)
+    equal((result["outcome"], result["confirmed"]), ("granted", "denied"), "a disk that is ahead of the restored broker")
+    equal(other.stop(), 0)
+
+
+@test("the key-encryption key comes from systemd's credentials where it put one")
+def _():
+    other = Broker()
+    credentials = tempfile.mkdtemp(dir=path())
+    os.rename(os.path.join(other.directory, "kek"), os.path.join(credentials, "postern-broker.kek"))
+    refused(2, ["kek", "cannot be opened"], "volume", "list", "--dir", other.directory)
+    for verb in (["volume", "list"], ["identity"], ["allow", "--resource", other.resource, "--measurement", "0d" * 48],
+                 ["backup", "--file", path("with-credentials")]):
+        must(*verb, "--dir", other.directory, "--credentials", credentials)
+    os.chmod(os.path.join(credentials, "postern-broker.kek"), 0o644)
+    for verb in (["volume", "list"], ["serve", "--listen", f"127.0.0.1:{free_port()}"]):
+        refused(2, ["postern-broker.kek", "chmod 600"], *verb, "--dir", other.directory, "--credentials", credentials)
+
+
 @test("log show refuses an id that is not there")
 def _():
     refused(1, ["0123456789abcdef", "no decision"], "log", "show", *at, "--request", "0123456789abcdef")
-    equal(must("log", "show", *at), "")
+    shown = must("log", "show", *at).splitlines()
+    true(" volume-add  (request " in shown[0] and "default/volume/data" in shown[1], f"what the operator did: {shown}")
 
 
 @test("output that cannot be written is an error")

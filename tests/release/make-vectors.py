@@ -99,7 +99,7 @@ def record():
     registered = (b"PSTNVOL1" + word("data-1") + word("aes-xts-plain64") + word("none") +
                   struct.pack("<IQQQBB", 4096, 1 << 20, 64 << 20, 7, 2, len(key)) + key)
     nonce, digest = derived("record nonce", 32), derived("record report digest", 48)
-    signed = b"PSTNREL1" + nonce + digest + struct.pack("<H", len(registered)) + registered
+    signed = b"PSTNREL2" + nonce + digest + struct.pack("<QH", 12, len(registered)) + registered
     signer = key_of("record signer", ec.SECP384R1(), 48)
     signature = signer.sign(signed, ec.ECDSA(hashes.SHA384(), deterministic_signing=True))
     spki = signer.public_key().public_bytes(serialization.Encoding.DER,

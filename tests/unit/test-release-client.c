@@ -133,7 +133,7 @@ static void make_record(const struct message_attestation *attestation, struct bu
     binding.report_digest[0] ^= script.lie == LIE_OTHER_REPORT;
     if (script.lie == LIE_OTHER_KEY && guest_key_generate(&stranger, &to_key) < 0)
         _exit(1);
-    if (record_sign(&registered, &binding, script.lie == LIE_OTHER_SIGNER ? other_signer : signer, &release) < 0 ||
+    if (record_sign(&registered, &binding, 1, script.lie == LIE_OTHER_SIGNER ? other_signer : signer, &release) < 0 ||
         jwe_encrypt(&to_key, script.lie == LIE_BARE_KEY ? &volume_key : &release, to) < 0)
         _exit(1);
     if (script.lie == LIE_TAMPERED)

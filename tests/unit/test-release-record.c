@@ -109,7 +109,52 @@ static void releases_of_others_verify(void **state UNUSED)
 
     assert_int_equal(record_verify(&release, &binding, signer, &record, &key, &why), 0);
     assert_same(&record, &good);
+    assert_int_equal(record.epoch, 12);
     assert_true(secret_equal(&key, &wanted));
+}
+
+static void a_record_is_restated(void **state UNUSED)
+{
+    CLEANUP_SECRET struct secret key = key_of(64), registered = SECRET_NONE, other = SECRET_NONE, again = SECRET_NONE;
+    struct record wanted = good, record;
+
+    assert_int_equal(record_encode(&good, &key, &registered), 0);
+    assert_int_equal(record_restate(&registered, 8, RECORD_UNINITIALISED, &other), 0);
+    assert_int_equal(record_parse(&other, &record, &again, NULL), 0);
+    wanted.generation = 8;
+    wanted.state = RECORD_UNINITIALISED;
+    assert_same(&record, &wanted);
+    assert_true(secret_equal(&key, &again));
+    secret_free(&other);
+    assert_int_equal(record_restate(&registered, 8, 3, &other), -EINVAL);
+    registered.bytes[0] ^= 1;
+    assert_int_equal(record_restate(&registered, 8, RECORD_READY, &other), -EBADMSG);
+    assert_null(other.bytes);
+}
+
+static void acknowledgements_are_for_one_launch_volume_and_epoch(void **state UNUSED)
+{
+    char longest[RELEASE_MAX_RESOURCE_BYTES + 2];
+    uint8_t signature[RECORD_MAX_SIGNATURE_BYTES];
+    struct record_binding binding;
+    size_t size = 0;
+
+    random_fill(&binding, sizeof(binding));
+    assert_int_equal(record_acknowledge("a/b/c", &binding, 3, own, signature, &size), 0);
+    assert_int_equal(record_acknowledged("a/b/c", &binding, 3, own, signature, size), 0);
+    assert_int_equal(record_acknowledged("a/b/c", &binding, 4, own, signature, size), -EKEYREJECTED);
+    assert_int_equal(record_acknowledged("a/b/d", &binding, 3, own, signature, size), -EKEYREJECTED);
+    assert_int_equal(record_acknowledged("a/b/c", &binding, 3, signer, signature, size), -EKEYREJECTED);
+    assert_int_equal(record_acknowledged("a/b/c", &binding, 3, own, signature, size - 1), -EKEYREJECTED);
+    binding.nonce[0] ^= 1;
+    assert_int_equal(record_acknowledged("a/b/c", &binding, 3, own, signature, size), -EKEYREJECTED);
+    binding.nonce[0] ^= 1;
+    binding.report_digest[47] ^= 1;
+    assert_int_equal(record_acknowledged("a/b/c", &binding, 3, own, signature, size), -EKEYREJECTED);
+    memset(longest, 'a', sizeof(longest));
+    longest[sizeof(longest) - 1] = '\0';
+    assert_int_equal(record_acknowledge(longest, &binding, 3, own, signature, &size), -EINVAL);
+    assert_int_equal(record_acknowledged(longest, &binding, 3, own, signature, size), -EKEYREJECTED);
 }
 
 static void our_releases_verify(void **state UNUSED)
@@ -124,9 +169,10 @@ static void our_releases_verify(void **state UNUSED)
         struct record record;
 
         assert_int_equal(record_encode(&good, &key, &registered), 0);
-        assert_int_equal(record_sign(&registered, &binding, own, &release), 0);
+        assert_int_equal(record_sign(&registered, &binding, 9, own, &release), 0);
         assert_int_equal(record_verify(&release, &binding, own, &record, &again, &why), 0);
         assert_same(&record, &good);
+        assert_int_equal(record.epoch, 9);
         assert_true(secret_equal(&key, &again));
     }
 }
@@ -209,7 +255,7 @@ static void a_signature_is_not_enough(void **state UNUSED)
     random_fill(&binding, sizeof(binding));
     assert_int_equal(record_encode(&good, &key, &registered), 0);
     registered.bytes[registered.size - 64 - 2] = 9; /* the state */
-    assert_int_equal(record_sign(&registered, &binding, own, &release), -EBADMSG);
+    assert_int_equal(record_sign(&registered, &binding, 9, own, &release), -EBADMSG);
     assert_null(release.bytes);
 }
 
@@ -329,8 +375,8 @@ static void signs_with_p384_alone(void **state UNUSED)
     EVP_PKEY *p256 = EVP_EC_gen("P-256"), *edwards = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
     struct record record;
 
-    assert_int_equal(record_sign(&registered, &binding, p256, &release), -EINVAL);
-    assert_int_equal(record_sign(&registered, &binding, edwards, &release), -EINVAL);
+    assert_int_equal(record_sign(&registered, &binding, 9, p256, &release), -EINVAL);
+    assert_int_equal(record_sign(&registered, &binding, 9, edwards, &release), -EINVAL);
     assert_int_equal(record_verify(&of_others, &binding, p256, &record, &key, NULL), -EKEYREJECTED);
     EVP_PKEY_free(p256);
     EVP_PKEY_free(edwards);
@@ -395,6 +441,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registered_form_is_that_of_others),
         cmocka_unit_test(releases_of_others_verify),
+        cmocka_unit_test(a_record_is_restated),
+        cmocka_unit_test(acknowledgements_are_for_one_launch_volume_and_epoch),
         cmocka_unit_test(our_releases_verify),
         cmocka_unit_test(every_byte_is_signed),
         cmocka_unit_test(a_release_is_bound),

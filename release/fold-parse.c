@@ -1,0 +1,116 @@
+/* Folding; whoever sends evidence controls every byte. Pure. */
+#include <string.h>
+
+#include "release/fold.h"
+
+#define MARK "\\u0001"
+
+/* One number from 0 to 255 at `at`, of the digits before `end`: its length, or 0. */
+static size_t read_number(const char *at, const char *end, unsigned *ret_value)
+{
+    unsigned value = 0;
+    size_t digits = 0;
+
+    while (at + digits < end && digits < 3 && at[digits] >= '0' && at[digits] <= '9')
+        value = 10 * value + (unsigned)(at[digits++] - '0');
+    if (!digits || value > UINT8_MAX || (digits > 1 && at[0] == '0'))
+        return 0;
+    *ret_value = value;
+    return digits;
+}
+
+/* The array that begins behind `at`'s bracket, appended as a string: its length with both brackets, or 0. */
+static size_t fold_one(const char *at, const char *end, struct buffer *to)
+{
+    static const char digits[] = "0123456789abcdef";
+    char text[512];
+    const char *start = at++;
+    size_t used = 0, before = to->size;
+
+    buffer_add_text(to, "\"" MARK);
+    for (;;) {
+        unsigned value = 0;
+        size_t size = read_number(at, end, &value);
+
+        at += size;
+        if (!size || at >= end || (*at != ',' && *at != ']'))
+            break;
+        text[used++] = digits[value >> 4];
+        text[used++] = digits[value & 15];
+        if (*at == ']' || used == sizeof(text)) {
+            buffer_add(to, text, used);
+            used = 0;
+        }
+        if (*at++ == ']') {
+            buffer_add_text(to, "\"");
+            return (size_t)(at - start);
+        }
+    }
+    to->size = before;
+    return 0;
+}
+
+/* The string that begins at `at`: its length with both quotes, or up to the end. */
+static size_t string_length(const char *at, const char *end)
+{
+    const char *start = at++;
+
+    while (at < end && *at != '"')
+        at += *at == '\\' && at + 1 < end ? 2 : 1;
+    return (size_t)((at < end ? at + 1 : end) - start);
+}
+
+bool fold_looks_folded(const void *text, size_t size)
+{
+    return memmem(text, size, MARK, strlen(MARK)) != NULL;
+}
+
+bool fold_byte_arrays(const void *text, size_t size, struct buffer *to)
+{
+    const char *at = text, *end = at + size;
+    bool any = false;
+
+    if (fold_looks_folded(text, size))
+        return false;
+    while (at < end) {
+        const char *start = at;
+        size_t folded;
+
+        while (at < end && *at != '"' && *at != '[')
+            at++;
+        if (at < end && *at == '"')
+            at += string_length(at, end);
+        buffer_add(to, start, (size_t)(at - start));
+        if (at >= end || *at != '[')
+            continue;
+        folded = fold_one(at, end, to);
+        any = any || folded;
+        if (!folded)
+            buffer_add_text(to, "[");
+        at += folded ? folded : 1;
+    }
+    return any && buffer_error(to) == 0;
+}
+
+static int nibble(char digit)
+{
+    if (digit >= '0' && digit <= '9')
+        return digit - '0';
+    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+ssize_t fold_read(const char *text, uint8_t *ret_data, size_t max)
+{
+    size_t size = strlen(text);
+
+    if (text[0] != 1 || size % 2 == 0 || size / 2 > max)
+        return -1;
+    for (size_t i = 0; i < size / 2; i++) {
+        int high = nibble(text[1 + 2 * i]), low = nibble(text[2 + 2 * i]);
+
+        if (high < 0 || low < 0)
+            return -1;
+        ret_data[i] = (uint8_t)(high << 4 | low);
+    }
+    return (ssize_t)(size / 2);
+}

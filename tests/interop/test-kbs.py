@@ -1,0 +1,278 @@
+#!/usr/bin/env python3
+"""Peers that are not ours on each side of the wire: a client and a server in Python, Debian's jose and python3-jwcrypto."""
+import base64
+import hashlib
+import http.server
+import json
+import os
+import secrets
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../broker"))
+from harness import REQUEST, Broker, chain, equal, main, path, test, true  # noqa: E402
+
+import kbs_peer as peer  # noqa: E402
+from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
+from jwcrypto import jwe as jwcrypto_jwe, jwk as jwcrypto_jwk  # noqa: E402
+
+NAME = "default/volume/data"
+MEASUREMENT = b"\xa5" * 48
+broker = Broker().serve()
+processor = peer.Processor(chain())
+record_key = serialization.load_der_public_key(base64.b64decode(broker.identity["record_key"]))
+
+
+# ---- a client that is not ours, our broker
+
+class Client:
+    def __init__(self):
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.connection = broker.connect()
+        answer = self.connection.ask("POST", "/kbs/v0/auth", REQUEST, Content_Type="application/json")
+        equal(answer.status, 200)
+        self.nonce, self.cookie = answer.json()["nonce"], answer.cookie()
+
+    def attest(self, more=lambda body: body):
+        jwk = peer.jwk_of(self.key.public_key())
+        evidence = processor.evidence(peer.runtime_digest(self.nonce, jwk) + bytes(16), MEASUREMENT, secrets.token_bytes(32))
+        self.digest = hashlib.sha384(processor.report[:0x2a0]).digest()
+        body = {"init-data": None, "runtime-data": {"nonce": self.nonce, "tee-pubkey": jwk},
+                "tee-evidence": {"primary_evidence": evidence, "additional_evidence": ""}}
+        return self.connection.attest(json.dumps(more(body), separators=(",", ":")), self.cookie)
+
+    def release(self):
+        answer = self.attest()
+        equal(answer.status, 200, f"attest {answer.body!r}")
+        answer = self.connection.resource(NAME, self.cookie)
+        equal(answer.status, 200, f"resource {answer.body!r}")
+        return answer.json()
+
+
+@test("a Python client, written from the protocol's description, gets its record from our broker and confirms")
+def _():
+    client = Client()
+    got = peer.open_release(record_key, peer.decrypt(client.key, client.release()))
+    equal(got["key"].hex(), broker.key)
+    equal((got["nonce"], got["digest"]), (base64.b64decode(client.nonce), client.digest))
+    answer = client.connection.ask("POST", f"/kbs/v0/postern/confirm/{NAME}",
+                                   json.dumps({"epoch": got["epoch"], "found": None}), Cookie=client.cookie)
+    equal(answer.status, 200)
+    record_key.verify(base64.b64decode(answer.json()["signature"]),
+                      peer.acknowledged_text(got["nonce"], got["digest"], got["epoch"], NAME), ec.ECDSA(hashes.SHA384()))
+
+
+@test("a message with white space, and one without init-data, as others may write them")
+def _():
+    for change in (lambda body: body, lambda body: {k: v for k, v in body.items() if k != "init-data"}):
+        client = Client()
+        jwk = peer.jwk_of(client.key.public_key())
+        evidence = processor.evidence(peer.runtime_digest(client.nonce, jwk) + bytes(16), MEASUREMENT, os.urandom(32))
+        body = change({"init-data": None, "runtime-data": {"nonce": client.nonce, "tee-pubkey": jwk},
+                       "tee-evidence": {"primary_evidence": evidence, "additional_evidence": ""}})
+        answer = client.connection.attest(json.dumps(body), client.cookie)
+        equal(answer.status, 200, f"{answer.body!r}")
+
+
+@test("Debian's jose decrypts our answer")
+def _():
+    client = Client()
+    jwe = client.release()
+    with open(path("guest.jwk"), "w") as file:
+        json.dump(peer.private_jwk(client.key), file)
+    done = subprocess.run(["jose", "jwe", "dec", "-i", json.dumps(jwe), "-k", path("guest.jwk")], stdout=subprocess.PIPE,
+                          check=True)
+    equal(peer.open_release(record_key, done.stdout)["key"].hex(), broker.key)
+
+
+@test("python3-jwcrypto decrypts our answer")
+def _():
+    client = Client()
+    jwe = client.release()
+    key = jwcrypto_jwk.JWK(**peer.private_jwk(client.key))
+    token = jwcrypto_jwe.JWE()
+    token.deserialize(json.dumps(jwe), key)
+    equal(peer.open_release(record_key, token.payload)["key"].hex(), broker.key)
+
+
+# ---- a server that is not ours, our client
+
+class Server:
+    """A broker in Python: whatever `seal` makes of a signed record is its answer."""
+
+    def __init__(self, seal):
+        self.seal, self.signer, self.key = seal, ec.generate_private_key(ec.SECP384R1()), os.urandom(64)
+        self.seen, self.confirmed = {}, None
+        server = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self, value, cookie=None, status=200):
+                data = json.dumps(value).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(data)))
+                if cookie:
+                    self.send_header("Set-Cookie", f"kbs-session-id={cookie}; Expires=Thu, 01 Jan 1970 00:00:00 GMT")
+                self.end_headers()
+                self.wfile.write(data)
+
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                try:
+                    self.answer(*server.post(self.path, body, self.headers))
+                except Exception as error:  # noqa: told to the client, which reports it
+                    self.answer({"type": "x/PythonError", "detail": repr(error)}, status=401)
+
+            def do_GET(self):
+                self.answer(server.get(self.path, self.headers))
+
+            def log_message(self, *_):
+                pass
+
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_cert_chain(os.path.join(broker.directory, "tls.crt"), os.path.join(broker.directory, "tls.key"))
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def post(self, target, body, headers):
+        if target == "/kbs/v0/auth":
+            equal((body["version"], body["tee"]), ("0.4.0", "snp"))
+            true("extra-params" in body, "extra-params")
+            self.nonce = os.urandom(32)
+            return {"nonce": base64.b64encode(self.nonce).decode(), "extra-params": ""}, "ab" * 16
+        equal(headers["Cookie"], "kbs-session-id=" + "ab" * 16, "cookie")
+        if target == "/kbs/v0/attest":
+            runtime, report = body["runtime-data"], body["tee-evidence"]["primary_evidence"]["attestation_report"]
+            equal(runtime["nonce"], base64.b64encode(self.nonce).decode())
+            equal(bytes(report["report_data"]), peer.runtime_digest(runtime["nonce"], runtime["tee-pubkey"]) + bytes(16))
+            equal(body["tee-evidence"]["additional_evidence"], "")
+            self.digest, self.guest = processor.verify(report), runtime["tee-pubkey"]
+            return {"token": "e30.e30.e30"}, "ab" * 16
+        equal(target, "/kbs/v0/postern/confirm/" + NAME)
+        self.confirmed = body
+        text = peer.acknowledged_text(self.nonce, self.digest, body["epoch"], NAME)
+        signature = self.signer.sign(text, ec.ECDSA(hashes.SHA384()))
+        return {"epoch": body["epoch"], "signature": base64.b64encode(signature).decode()}, None
+
+    def get(self, target, headers):
+        equal(target, "/kbs/v0/resource/" + NAME)
+        equal(headers["Cookie"], "kbs-session-id=" + "ab" * 16, "cookie")
+        return self.seal(self.guest, peer.release(self.signer, self.nonce, self.digest, 5, peer.record("data", self.key)))
+
+    def client(self, **settings):
+        spki = self.signer.public_key().public_bytes(serialization.Encoding.DER,
+                                                     serialization.PublicFormat.SubjectPublicKeyInfo)
+        result = broker.client(broker=f"127.0.0.1:{self.http.server_port}", record_key=base64.b64encode(spki).decode(),
+                               **settings)
+        self.http.shutdown()
+        return result
+
+
+def flattened(compact):
+    """The protocol wants the ephemeral key in the protected header, where these two put it for the compact form alone."""
+    return dict(zip(("protected", "encrypted_key", "iv", "ciphertext", "tag"), compact.strip().split(".")))
+
+
+def sealed_by_jose(guest, plain):
+    with tempfile.NamedTemporaryFile("w", suffix=".jwk", dir=path()) as key, \
+            tempfile.NamedTemporaryFile(dir=path()) as data:
+        json.dump(guest, key)
+        key.flush()
+        data.write(plain)
+        data.flush()
+        done = subprocess.run(["jose", "jwe", "enc", "-i", '{"protected":{"alg":"ECDH-ES+A256KW","enc":"A256GCM"}}', "-I",
+                               data.name, "-k", key.name, "-c"], stdout=subprocess.PIPE, check=True)
+    return flattened(done.stdout.decode())
+
+
+def sealed_by_jwcrypto(guest, plain):
+    token = jwcrypto_jwe.JWE(plain, json.dumps({"alg": "ECDH-ES+A256KW", "enc": "A256GCM"}))
+    token.add_recipient(jwcrypto_jwk.JWK(**guest))
+    return flattened(token.serialize(compact=True))
+
+
+@test("our client takes a record from a broker in Python, and confirms it there")
+def _():
+    server = Server(peer.encrypt)
+    result = server.client(confirm="yes", found=4)
+    equal((result["outcome"], result.get("confirmed")), ("granted", "granted"), result["why"])
+    equal((result["key"], result["epoch"]), (server.key.hex(), 5))
+    equal(server.confirmed, {"epoch": 5, "found": 4})
+
+
+@test("our client opens what python3-jwcrypto has sealed")
+def _():
+    server = Server(sealed_by_jwcrypto)
+    result = server.client()
+    equal(result["outcome"], "granted", result["why"])
+    equal(result["key"], server.key.hex())
+
+
+@test("our client opens what Debian's jose has sealed")
+def _():
+    server = Server(sealed_by_jose)
+    result = server.client()
+    equal(result["outcome"], "granted", result["why"])
+    equal(result["key"], server.key.hex())
+
+
+def changed(**members):
+    return lambda guest, plain: peer.encrypt(guest, plain, change=lambda jwe: {**jwe, **members})
+
+
+def without(name):
+    return lambda guest, plain: peer.encrypt(guest, plain,
+                                             change=lambda jwe: {n: v for n, v in jwe.items() if n != name})
+
+
+def header(**members):
+    return lambda guest, plain: peer.encrypt(guest, plain, header=members)
+
+
+def respelt(guest, plain):
+    """The same header in other words: not what was authenticated."""
+    def change(jwe):
+        head = json.loads(peer.unb64(jwe["protected"]))
+        return {**jwe, "protected": peer.b64(json.dumps(head, indent=1).encode())}
+    return peer.encrypt(guest, plain, change=change)
+
+
+OFF_CURVE = {"kty": "EC", "crv": "P-256", "x": peer.b64(b"\1" * 32), "y": peer.b64(b"\2" * 32)}
+
+
+@test("downgraded algorithms, forged keys, tampered parts: each refused with its own words")
+def _():
+    for seal, words in ((header(alg="RSA1_5"), 'alg "RSA1_5"'), (header(alg="dir"), 'alg "dir"'),
+                        (header(alg="ECDH-ES"), 'alg "ECDH-ES"'), (header(alg="none"), 'alg "none"'),
+                        (header(alg="ECDH-ES+A128KW"), 'alg "ECDH-ES+A128KW"'), (header(enc="A128GCM"), 'enc "A128GCM"'),
+                        (header(enc="A256CBC-HS512"), 'enc "A256CBC-HS512"'), (header(zip="DEF"), "zip"),
+                        (header(crit=["exp"]), "crit"), (header(epk=OFF_CURVE), "does not decrypt"),
+                        (header(epk={**OFF_CURVE, "crv": "P-521"}), "crv"), (header(epk=None), "epk"), (respelt, "does not decrypt"),
+                        (changed(tag=peer.b64(bytes(16))), "does not decrypt"), (changed(iv=peer.b64(bytes(12))), "does not decrypt"),
+                        (changed(encrypted_key=peer.b64(bytes(40))), "does not decrypt"), (changed(tag=peer.b64(bytes(12))), "tag"),
+                        (changed(iv=peer.b64(bytes(16))), "iv"), (changed(ciphertext=""), "ciphertext"),
+                        (changed(header={"alg": "dir"}), "header"), (changed(aad="eA"), "aad"), (changed(more=1), "more"),
+                        *((without(name), name) for name in ("protected", "encrypted_key", "iv", "ciphertext", "tag")),
+                        (lambda guest, plain: peer.encrypt(peer.jwk_of(ec.generate_private_key(
+                            ec.SECP256R1()).public_key()), plain), "does not decrypt"),
+                        (lambda guest, plain: peer.encrypt(guest, plain[:-1] + bytes([plain[-1] ^ 1])), "signature"),
+                        (lambda guest, plain: peer.encrypt(guest, b"a bare key of sixty-four bytes".ljust(64)),
+                         "not a signed volume record")):
+        result = Server(seal).client()
+        equal(result["outcome"], "record", f"{words}: {result}")
+        true(words in result["why"], f"{words!r} is not in {result['why']!r}")
+
+
+@test("the broker ends well")
+def _():
+    equal(broker.stop(), 0)
+
+
+main()
