@@ -1,13 +1,13 @@
 /*
  * measure/firmware-parse.c: no table in an image makes the parser read or write where it may not, overflow, or run on.
- * Each step is proved for the tail of an image of any size that there can be, and for any state that the steps before it
- * can leave; where a proof calls a step that another one proves, that one's promise stands in its place (the promise_
+ * Each step is proved for the tail of an image of any size that there can be, and for any state that the steps before
+ * it can leave; where a proof calls a step that another one proves, that one's promise stands in its place (the promise_
  * functions, put there by tests/prove/run).
  *
  * proof_entry is the step of the walk over the footer table: towards the start by at least an entry's tail, and never
  * beyond. So the walk ends, whatever the table's length. proof_section is the step of the metadata, for any sections
- * before it. The bounds on loops are those of the code itself, FIRMWARE_MAX_SECTIONS, but for proof_metadata, which looks
- * at the first four sections.
+ * before it. The bounds on loops are those of the code itself, FIRMWARE_MAX_SECTIONS, but for proof_metadata, which
+ * looks at the first four sections.
  */
 #include "prove.h"
 
