@@ -33,6 +33,12 @@ $(INSIDE): builder
 $(INSIDE_CHECKS): builder-check
 	$(inside) $@
 
+# Against implementations of others, which are fetched and built for it.
+.PHONY: interop
+interop: builder
+	@tests/interop/make-peer
+	$(inside) interop
+
 # Tests of what runs on the machine itself leave their TAP lines for the runner, which is inside.
 HOST_TAP := $(patsubst tests/host/%,build/tests/host/%.tap,$(sort $(wildcard tests/host/*)))
 check: builder-check
@@ -216,7 +222,7 @@ bench: build/bin/postern build/bin/postern-broker build/tests/release-client $(B
 interop: build/bin/postern build/bin/postern-psp build/bin/postern-broker build/tests/release-client
 	@tests/run $(sort $(wildcard tests/interop/test-*))
 prove:
-	@tests/prove/run
+	@tests/run tests/prove/run
 soak: build/bin/postern-broker build/tests/release-client
 	@KILLS=1000 tests/run tests/broker/test-kills.py
 

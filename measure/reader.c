@@ -229,7 +229,7 @@ static int first_failure(const struct work *works, size_t count, struct reason *
 
 int files_read(struct file_job *jobs, size_t count, struct reason *why)
 {
-    struct work works[FILE_JOBS_MAX];
+    struct work works[FILE_JOBS_MAX] = { { .fd = -1 } };
     struct pool pool = { .count = count };
     int r;
 
