@@ -32,6 +32,12 @@ $(INSIDE): builder
 $(INSIDE_CHECKS): builder-check
 	$(inside) $@
 
+# Against implementations of others, which are fetched and built for it.
+.PHONY: interop
+interop: builder
+	@tests/interop/make-peer
+	$(inside) interop
+
 # Tests of what runs on the machine itself leave their TAP lines for the runner, which is inside.
 HOST_TAP := $(patsubst tests/host/%,build/tests/host/%.tap,$(sort $(wildcard tests/host/*)))
 check: builder-check
@@ -198,7 +204,9 @@ build/bench/%: tests/bench/%.c $(call objects,base/static) $(LIBRARIES)
 bench: build/bin/postern build/bench/floor build/bench/cost
 	@set -e; for bench in $(sort $(wildcard tests/bench/bench-*.py)); do $$bench; done
 prove:
-	@tests/prove/run
+	@tests/run tests/prove/run
+interop: build/bin/postern
+	@tests/run tests/interop/run
 
 # ---- images
 
@@ -245,5 +253,5 @@ coverage:
 	@tests/coverage build/cov base measure attest
 
 .PHONY: all objects image demo check-built check-run check-unit check-programs check-broker check-image check-vm lint \
-    fuzz coverage bench prove
+    fuzz coverage bench prove interop
 endif

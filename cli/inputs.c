@@ -13,7 +13,7 @@
 #include "measure/firmware-metadata.h"
 #include "measure/reader.h"
 
-/* ---------------------------------------------------------------------------------------------------- words, numbers */
+/* --------------------------------------------------------------------------------------------------- words, numbers */
 
 static const struct {
     const char *name;
@@ -87,7 +87,7 @@ static int find_signature(const struct inputs *inputs, struct inputs_measured *m
     return 0;
 }
 
-/* --------------------------------------------------------------------------------------------------------- the files */
+/* -------------------------------------------------------------------------------------------------------- the files */
 
 static const char *or_none(const char *path)
 {
@@ -268,7 +268,7 @@ static int read_files(const struct inputs *inputs, struct inputs_measured *measu
     return r == 0 && inputs->firmware_digest ? replace_firmware(inputs, measured, why) : r;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- whole */
+/* ------------------------------------------------------------------------------------------------------------ whole */
 
 int inputs_digest(const struct inputs_measured *measured, uint32_t vcpus, uint32_t signature, uint64_t features,
                   uint8_t ret_digest[LAUNCH_DIGEST_BYTES], struct reason *why)

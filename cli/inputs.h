@@ -43,7 +43,7 @@ struct inputs_measured {
 
 #define INPUTS_MEASURED_NONE ((struct inputs_measured){ .has_hashes = false })
 
-/* Reads files and measures. The caller calls inputs_free(), whatever the result. Errors: negative errno with a sentence. */
+/* Reads files and measures. The caller calls inputs_free(), whatever the result. Errors: -errno with a sentence. */
 int inputs_measure(const struct inputs *inputs, struct inputs_measured *ret_measured, struct reason *why) MUST_CHECK;
 void inputs_free(struct inputs_measured *measured);
 

@@ -121,7 +121,7 @@ static int collect_boots(struct boots *boots, const struct inputs *inputs, const
     return r == 0 ? add_patched(boots, inputs, measured) : r;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- verdict */
+/* ---------------------------------------------------------------------------------------------------------- verdict */
 
 static void add_cause(struct buffer *to, const char *format, ...) PRINTF_LIKE(2, 3);
 

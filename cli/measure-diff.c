@@ -58,7 +58,7 @@ static void add_line(struct diff *diff, const struct contribution *c, const char
     diff->lines++;
 }
 
-/* ------------------------------------------------------------------------------------------- why two are not the same */
+/* ----------------------------------------------------------------------------------------- why two are not the same */
 
 static void compare_pages(const struct firmware_file *a, const struct firmware_file *b, struct buffer *to)
 {
@@ -137,7 +137,7 @@ static void compare(struct diff *diff, const struct contribution *a, const struc
         compare_hashes(x, y, &detail);
         break;
     case CONTRIBUTION_VMSA:
-        compare_vmsas(a, b, diff->sides, diff->sides[0].list[diff->sides[0].at - 1].kind != CONTRIBUTION_VMSA, &detail);
+        compare_vmsas(a, b, diff->sides, a[-1].kind != CONTRIBUTION_VMSA, &detail); /* firmware is before it */
         break;
     }
     /* Whatever the details missed: a hash never lies. */
@@ -146,7 +146,7 @@ static void compare(struct diff *diff, const struct contribution *a, const struc
     add_line(diff, a, detail.size ? buffer_text(&detail) : NULL);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ alignment */
+/* -------------------------------------------------------------------------------------------------------- alignment */
 
 static bool same_place(const struct contribution *a, const struct contribution *b)
 {

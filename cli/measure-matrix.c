@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "measure/cpu.h"
 
-/* ---------------------------------------------------------------------------------------------------------- the axes */
+/* --------------------------------------------------------------------------------------------------------- the axes */
 
 typedef int take_word(struct matrix_plan *plan, const char *word, struct reason *why);
 
@@ -128,7 +128,7 @@ int matrix_read_axes(const struct matrix_axes *axes, struct matrix_plan *ret_pla
     return r;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- the rows */
+/* --------------------------------------------------------------------------------------------------------- the rows */
 
 struct printing {
     size_t digest_size;

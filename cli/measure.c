@@ -78,7 +78,7 @@ static int read_options(const struct command *command, int argc, char **argv, st
     return command_options(command, rows, count, argc, argv, NULL, 0);
 }
 
-/* ------------------------------------------------------------------------------------------------------ plain digests */
+/* ---------------------------------------------------------------------------------------------------- plain digests */
 
 static bool wants_json(const struct options *o)
 {
@@ -145,7 +145,7 @@ static int write_files(const struct options *o, const struct inputs_measured *me
     return r;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- options */
+/* ---------------------------------------------------------------------------------------------------------- options */
 
 static int parse_number(const char *option, const char *text, uint64_t least, uint64_t most, uint64_t *ret_value)
 {
@@ -201,7 +201,7 @@ static void warn_features(uint64_t features, const struct inputs_measured *measu
         log_info("--guest-features 0x%llx lacks bit 0: no SNP guest starts with it", (unsigned long long)features);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- doing */
+/* ------------------------------------------------------------------------------------------------------------ doing */
 
 static int fail(int error, const struct reason *why)
 {
@@ -262,7 +262,8 @@ static int do_diff(const struct options *first, const struct options *second)
     struct reason why = { "" };
     int r;
 
-    if (second->explain || second->matrix || second->against || second->dump_vmsa || second->inputs.firmware_metadata) {
+    if (second->explain || second->matrix || second->against || second->dump_vmsa ||
+        second->inputs.firmware_metadata) {
         log_error("--diff compares two launches: expected no other way to print them");
         return COMMAND_MISUSE;
     }

@@ -27,8 +27,8 @@ struct against_match {
 
 /*
  * Tries 1 to 512 virtual CPUs, the signatures of all EPYC generations and of this processor, SEV_FEATURES with one or
- * two bits besides SNP, all VMMs, with each of the boots: the first of which is the one given. Of several matches the one
- * with the fewest changes is kept. Returns 1 with *ret_match, 0 when nothing matches.
+ * two bits besides SNP, all VMMs, with each of the boots: the first of which is the one given. Of several matches the
+ * one with the fewest changes is kept. Returns 1 with *ret_match, 0 when nothing matches.
  * Errors: those of launch_digest() for the inputs as given.
  */
 int against_search(const struct launch_inputs *given, const struct against_boot *boots, size_t boot_count,

@@ -102,7 +102,8 @@ static int walk_entry(struct walk *walk, size_t start, size_t *end)
     length = cursor_u16le(&c);
     cursor_copy(&c, guid.bytes, GUID_BYTES);
     if (cursor_end(&c) < 0 || length < ENTRY_TAIL_BYTES || length > left)
-        return reason_set(walk->why, -EBADMSG, "footer entry ending at offset 0x%llx says %zu bytes, expected %u to %zu",
+        return reason_set(walk->why, -EBADMSG,
+                          "footer entry ending at offset 0x%llx says %zu bytes, expected %u to %zu",
                           (unsigned long long)(walk->offset + *end), length, ENTRY_TAIL_BYTES, left);
     *end -= length;
     return take_entry(walk, &guid, *end, length - ENTRY_TAIL_BYTES);

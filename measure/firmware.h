@@ -32,7 +32,7 @@ struct firmware_section {
 struct firmware {
     uint64_t size;
     uint64_t gpa;            /* where the first byte lies in guest memory */
-    uint32_t reset_eip;      /* where application processors start; of an SVSM: where all processors start; 0: not told */
+    uint32_t reset_eip;      /* where application processors start; of an SVSM: where all do; 0: not told */
     uint64_t hash_table_gpa; /* 0: no room for kernel hashes */
     uint32_t hash_table_size;
     struct firmware_section sections[FIRMWARE_MAX_SECTIONS]; /* in the file's order, which is the launch's */

@@ -32,7 +32,7 @@ enum {
 #define ABOVE_4G 0x02
 #define REAL_ADDRESS 0x10000u
 #define CMDLINE_ADDRESS 0x20000u
-#define ACPI_DATA_BYTES 0x20000u
+#define ACPI_DATA_BYTES 0x30000u /* measured: QEMU 7.2 and 10.0, q35 */
 #define CHUNK_BYTES (128u * 1024)
 
 /* Right below what the kernel can reach and what the machine keeps for ACPI tables. */

@@ -1,6 +1,6 @@
 /*
- * The kernel as QEMU before 10 hands it to the firmware: with the fields of the setup header filled in that a boot loader
- * fills in (QEMU hw/i386/x86.c, x86_load_linux(); Linux Documentation/arch/x86/boot.rst).
+ * The kernel as QEMU before 10 hands it to the firmware: with the fields of the setup header filled in that a boot
+ * loader fills in (QEMU hw/i386/x86.c, x86_load_linux(); Linux Documentation/arch/x86/boot.rst).
  */
 #pragma once
 

@@ -49,7 +49,7 @@ static int tell_pages(struct launch_steps *steps, struct contribution *contribut
     return tell(steps, contribution);
 }
 
-/* ------------------------------------------------------------------------------------------------ firmware, sections */
+/* ----------------------------------------------------------------------------------------------- firmware, sections */
 
 static int add_firmware(struct launch_steps *steps, const struct firmware_file *file, enum contribution_kind kind)
 {
@@ -156,7 +156,7 @@ int launch_add_memory(struct launch_steps *steps)
     return r;
 }
 
-/* -------------------------------------------------------------------------------------------------------- save areas */
+/* ------------------------------------------------------------------------------------------------------- save areas */
 
 void launch_vmsa(const struct launch_inputs *inputs, bool first, uint8_t ret_page[PAGE_BYTES])
 {
@@ -216,7 +216,7 @@ static int add_vcpus(struct launch_steps *steps)
     return tell(steps, &told);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- whole */
+/* ------------------------------------------------------------------------------------------------------------ whole */
 
 /* A kernel needs a firmware that checks it. SEV and SEV-ES have no sections, the table's place is all. */
 static int check_hashes(const struct launch_inputs *inputs, struct reason *why)

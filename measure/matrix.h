@@ -41,7 +41,7 @@ typedef int matrix_take(void *context, const struct matrix_row *row);
 
 /*
  * Gives each row to `take`: VMMs outermost, then signatures, feature masks and vCPU counts, each in the plan's order,
- * counts ascending. Of `inputs` the vCPU count, signature, features and VMM do not matter. LAUNCH_SEV has no such table.
+ * counts ascending. Of `inputs` the vCPU count, signature, features and VMM do not matter. LAUNCH_SEV has no table.
  * Errors: -EINVAL as launch_digest(); -ENOMEM; what `take` returned.
  */
 int matrix_compute(const struct launch_inputs *inputs, const struct matrix_plan *plan, matrix_take *take, void *context,

@@ -271,7 +271,7 @@ def patched(kernel, initrd_size, memory):
     struct.pack_into("<H", data, 0x224, 0xFE00)
     struct.pack_into("<I", data, 0x228, 0x20000)
     if initrd_size:
-        struct.pack_into("<II", data, 0x218, (memory - 0x20000 - 1 - initrd_size) & ~0xFFF, initrd_size)
+        struct.pack_into("<II", data, 0x218, (memory - 0x30000 - 1 - initrd_size) & ~0xFFF, initrd_size)
     return bytes(data)
 
 

@@ -1,6 +1,6 @@
 /*
- * base/cursor.c: a cursor that is sound stays sound under every reader, whatever its arguments; so any sequence of reads
- * of any input is safe. Sound: `left` bytes are there behind `p`, unless it has failed.
+ * base/cursor.c: a cursor that is sound stays sound under every reader, whatever its arguments; so any sequence of
+ * reads of any input is safe. Sound: `left` bytes are there behind `p`, unless it has failed.
  *
  * Bound: inputs of up to INPUT_MAX bytes. What is asked of them may be any size.
  */

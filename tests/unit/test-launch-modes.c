@@ -82,7 +82,7 @@ static void digest_of(const struct launch_inputs *inputs, uint8_t digest[LAUNCH_
         fail_msg("%s", why.text);
 }
 
-/* ---------------------------------------------------------------------------------------------------- recorded digests */
+/* ------------------------------------------------------------------------------------------------- recorded digests */
 
 struct recorded {
     const char *mode, *vmm, *initrd, *append;
@@ -153,7 +153,7 @@ static void agrees_with_recorded_digests(void **state UNUSED)
     assert_int_equal(status.error, 0);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- tables */
+/* ----------------------------------------------------------------------------------------------------------- tables */
 
 struct collected {
     struct matrix_row rows[600];
@@ -255,7 +255,7 @@ static void refuses_tables_that_cannot_be(void **state UNUSED)
     assert_reason(&why, "an SVSM cannot be launched with a kernel");
 }
 
-/* -------------------------------------------------------------------------------------------------------- explanations */
+/* ----------------------------------------------------------------------------------------------------- explanations */
 
 struct story {
     struct contribution last;
@@ -345,7 +345,7 @@ static void order_of_sections_counts(void **state UNUSED)
     }
 }
 
-/* -------------------------------------------------------------------------------------- the firmware without its pages */
+/* ----------------------------------------------------------------------------------- the firmware without its pages */
 
 /* Tables through JSON and back, and the digest after the pages, stand for the whole file. */
 static void a_digest_and_tables_stand_for_the_firmware(void **state UNUSED)
@@ -399,7 +399,7 @@ static void metadata_is_held_to_the_rules(void **state UNUSED)
     refuse_metadata("8192", "8193", "size: 8193 bytes, expected a multiple of 4096");
     refuse_metadata("8192", "0", "size: 0 bytes, expected a multiple of 4096");
     refuse_metadata("\"reset_eip\": 8433668", "\"reset_eip\": 0", "reset_eip: ");
-    refuse_metadata("\"gpa\": 8457216", "\"gpa\": 8457217", "hash_table: hash table of 0x400 bytes at 0x810c01 crosses");
+    refuse_metadata("\"gpa\": 8457216", "\"gpa\": 8457217", "hash_table: hash table of 0x400 bytes at 0x810c01");
     refuse_metadata("SEC_MEM", "SEC_MAM", "sections[0].kind: \"SEC_MAM\" is no kind of section");
     refuse_metadata("36864", "36863", "sections[0]: metadata section SEC_MEM number 0 covers 0x8fff bytes");
     refuse_metadata("36864", "0", "sections[0]: metadata section SEC_MEM number 0 covers 0x0 bytes");
@@ -408,7 +408,7 @@ static void metadata_is_held_to_the_rules(void **state UNUSED)
     refuse_metadata("36864", "36864, \"more\": 1", "more: ");
 }
 
-/* ------------------------------------------------------------------------------------------------------------ VMSA, VMM */
+/* -------------------------------------------------------------------------------------------------------- VMSA, VMM */
 
 /* What an explanation shows of a save area leaves no byte out. */
 static void fields_cover_save_areas(void **state UNUSED)
