@@ -29,7 +29,7 @@ struct scene {
     time_t at;
     const struct list *lists; /* revocation lists that come along */
     size_t list_count;
-    bool pkcs1; /* the endorsement key's certificate is signed the old way */
+    bool pkcs1, ask_pkcs1; /* the endorsement key's, the intermediate's certificate is signed the old way */
     void (*edit)(uint8_t report[REPORT_BYTES]); /* before the signature */
     void (*spoil)(uint8_t report[REPORT_BYTES]); /* after it */
 };
@@ -159,6 +159,8 @@ static int play(const struct scene *s, const struct trust_roots *roots)
     enum verify_step step;
     int r;
 
+    if (s->ask_pkcs1)
+        assert_true(X509_sign(ask, s->ask_signer, EVP_sha384()) > 0);
     if (s->pkcs1)
         assert_true(X509_sign(vek, s->vek_signer, EVP_sha384()) > 0);
     report_encode(&s->report, report);
@@ -479,6 +481,9 @@ static void demands_amds_algorithms(void **state UNUSED)
 
     s.pkcs1 = true;
     assert_bad(&s, -EKEYREJECTED, "certificate \"SEV-VCEK\" is signed with rsaEncryption and SHA384, expected RSASSA-PSS");
+    s = usual();
+    s.ask_pkcs1 = true;
+    assert_bad(&s, -EKEYREJECTED, "certificate \"SEV-Milan\" is signed with rsaEncryption and SHA384, expected RSASSA");
 }
 
 static void demands_the_certified_tcb(void **state UNUSED)
