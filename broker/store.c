@@ -64,7 +64,9 @@ static const char *const texts[STORE_STATEMENTS] = {
     [STORE_RELEASE_INSERT] = ("INSERT INTO release (version, report_id, key, request, time, state, generation, epoch,"
                               " confirmed, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?5)"),
     [STORE_RELEASE_CONFIRM] = "UPDATE release SET confirmed = 1, seen = ?3 WHERE version = ?1 AND report_id = ?2",
-    [STORE_RELEASE_LIVE] = "SELECT count(*) FROM release WHERE version = ?1 AND seen > ?2 AND report_id <> ?3",
+    /* Bounded: a volume may have had thousands of launches within its lease, and each release asks. */
+    [STORE_RELEASE_LIVE] = ("SELECT count(*) FROM (SELECT 1 FROM release WHERE version = ?1 AND seen > ?2"
+                            " AND report_id <> ?3 LIMIT 100)"),
     [STORE_RELEASE_ORPHANS] = ("SELECT request FROM release WHERE request NOT IN (SELECT request FROM log) LIMIT 1"),
     [STORE_LOG_LAST] = "SELECT id, hash FROM log ORDER BY id DESC LIMIT 1",
     [STORE_LOG_INSERT] = "INSERT INTO log (id, time, request, line, hash) VALUES (?4, ?1, ?2, ?3, ?5)",

@@ -135,7 +135,7 @@ print(tried)
 
 
 def flood():
-    broker = Broker().serve("--source-rate", "100", "--total-rate", "50")
+    broker = Broker().serve("--source-rate", "100", "--total-rate", "20")
     for _ in range(2):
         broker.client()
     seconds, times, errors = 10, [], []
@@ -159,9 +159,9 @@ def flood():
     tried = sum(int(each.communicate()[0]) for each in floods)
     times.sort()
     p99 = times[len(times) * 99 // 100]
-    print(f"broker: {tried / seconds:.0f} connections a second from strangers, who have a share of 50; {len(times)} releases "
+    print(f"broker: {tried / seconds:.0f} connections a second from strangers, who have a share of 20; {len(times)} releases "
           f"to known guests, p50 {times[len(times) // 2]:.2f} s, p99 {p99:.2f} s", flush=True)
-    must(tried / seconds >= 500, "the flood is ten times what strangers may have")
+    must(tried / seconds >= 200, "the flood is ten times what strangers may have")
     must(not errors, f"every known guest got its key {errors[:1]}")
     must(p99 < 2, "p99 of known guests under 2 s")
     broker.stop()
