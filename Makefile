@@ -17,8 +17,8 @@ ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
 INSIDE := all demo image
-INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage interop bench \
-    prove soak
+INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage bench prove \
+    soak
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR
 inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)'

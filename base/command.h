@@ -65,8 +65,8 @@ struct option_row {
 
 /*
  * Reads --name VALUE, --name=VALUE and -l VALUE. Words without dashes are positional: at most `max_positional`, the
- * rest of ret_positional is NULL. Prints --help itself. Returns 0 to go on, 1 when help was printed (exit with COMMAND_OK),
- * -EINVAL after saying what is wrong (exit with COMMAND_MISUSE).
+ * rest of ret_positional is NULL. Prints --help itself. Returns 0 to go on, 1 when help was printed (exit with
+ * COMMAND_OK), -EINVAL after saying what is wrong (exit with COMMAND_MISUSE).
  */
 int command_options(const struct command *command, const struct option_row *rows, size_t row_count, int argc,
                     char **argv, const char **ret_positional, size_t max_positional) MUST_CHECK;

@@ -40,10 +40,11 @@ struct look {
     enum product product;
 };
 
-static void add(struct look *l, const char *name, enum host_outcome outcome, const char *advice, const char *format, ...)
-    PRINTF_LIKE(5, 6);
+static void add(struct look *l, const char *name, enum host_outcome outcome, const char *advice, const char *format,
+                ...) PRINTF_LIKE(5, 6);
 
-static void add(struct look *l, const char *name, enum host_outcome outcome, const char *advice, const char *format, ...)
+static void add(struct look *l, const char *name, enum host_outcome outcome, const char *advice, const char *format,
+                ...)
 {
     struct host_finding *finding = &l->report->findings[l->report->count];
     va_list args;
@@ -290,8 +291,8 @@ static void look_at_firmware(struct look *l)
     add(l, "rmp", initialized ? HOST_GOOD : HOST_LACKING, "boot a kernel with SNP for hosts, and see dmesg for \"RMP\"",
         "the RMP table is %s, SNP is in state %u", initialized ? "initialized" : "not initialized", state);
     add(l, "tcb", tcb_equal(&current, &reported) ? HOST_GOOD : HOST_WARNING,
-        "snphost config reset, where no guest depends on the older one", "bootloader %u, tee %u, snp %u, microcode %u%s", current.bootloader, current.tee,
-        current.snp, current.microcode, tcb_equal(&current, &reported) ? "" : "; an older one is reported");
+        "snphost config reset, where no guest depends on the older one", "bootloader %u, tee %u, snp %u, microcode %u%s",
+        current.bootloader, current.tee, current.snp, current.microcode, tcb_equal(&current, &reported) ? "" : "; an older one is reported");
 }
 
 static void look_at_memory(struct look *l)
