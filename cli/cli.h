@@ -9,5 +9,6 @@
 extern const struct command verb_measure;
 extern const struct command verb_manifest_create;
 extern const struct command verb_volume_create;
+extern const struct command verb_volume_inspect;
 extern const struct command verb_launch;
 extern const struct command verb_timeline;

@@ -5,7 +5,7 @@
 #include "base/log.h"
 
 static const struct command *const verbs[] = {
-    &verb_measure, &verb_manifest_create, &verb_volume_create, &verb_launch, &verb_timeline,
+    &verb_measure, &verb_manifest_create, &verb_volume_create, &verb_volume_inspect, &verb_launch, &verb_timeline,
 };
 
 int main(int argc, char **argv)

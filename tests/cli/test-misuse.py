@@ -13,7 +13,7 @@ import tap  # noqa: E402
 
 POSTERN = os.path.join(TOP, "build/bin/postern")
 FIRMWARE = "/builder/firmware/OVMF.amdsev.fd"
-VERBS = ["measure", "manifest create", "volume create", "launch", "timeline"]
+VERBS = ["measure", "manifest create", "volume create", "volume inspect", "launch", "timeline"]
 
 
 def run(*words, **more):
@@ -117,6 +117,14 @@ def test_volume(folder):
     tap.same(os.stat(os.path.join(work, "record")).st_mode & 0o777, 0o600, "its record is for its owner alone")
 
 
+def test_inspect(folder):
+    refused(["volume", "inspect"], "which disk?")
+    refused(["volume", "inspect", "/nonexistent"], "/nonexistent: cannot be read: No such file")
+    refused(["volume", "inspect", folder], "cannot be read: Is a directory")
+    refused(["volume", "inspect", "/dev/zero", "--offset", "512"], "--offset: 512 is no multiple of 4096")
+    refused(["volume", "inspect", "/dev/zero", "/dev/zero"], 'unexpected word "/dev/zero"')
+
+
 def test_no_space(folder):
     """On a full file system nothing is left but what was there."""
     full = os.path.join(folder, "full")
@@ -178,6 +186,7 @@ def main():
         test_help()
         test_measure(folder)
         test_volume(folder)
+        test_inspect(folder)
         test_no_space(folder)
         test_launch(folder)
         test_timeline(folder)
