@@ -12,13 +12,15 @@
 #include "base/reason.h"
 #include "init/config.h"
 #include "init/refusal.h"
+#include "luks/label.h"
 #include "release/record.h"
 
 /* A volume between its release and its mount. */
 struct open_volume {
     struct record record;
-    struct secret key; /* wiped once the volume is mapped */
-    char path[32];     /* "/dev/dm-N" */
+    struct secret key;  /* wiped once the volume is mapped */
+    struct label label; /* as it was read, or written at first use */
+    char path[32];      /* "/dev/dm-N" */
 };
 
 /* All that the stages hand on to each other. */

@@ -78,7 +78,7 @@ int stage_release(struct boot *boot)
     uint64_t deadline_ms = clock_ms() + boot->config.release_deadline_ms;
 
     for (size_t i = 0; i < boot->config.volume_count; i++) {
-        int r = release_volume(boot, i, deadline_ms);
+        int r = config_volume_is_released(&boot->config.volumes[i]) ? release_volume(boot, i, deadline_ms) : 0;
 
         if (r < 0)
             return r;

@@ -87,9 +87,11 @@ def test_volume(folder):
     verb = ["volume", "create"]
     right = [*verb, "--id", "data", "--output", "disk", "--record", "record"]
     refused(verb, "--id is missing", "postern volume create --help", cwd=work)
-    refused(right, "either --from or --content", cwd=work)
-    refused([*right, "--from", "from", "--content", "odd"], "either --from or --content", cwd=work)
+    refused(right, "one of --from, --content and --blank", cwd=work)
+    refused([*right, "--from", "from", "--content", "odd"], "one of --from, --content and --blank", cwd=work)
     refused([*right, "--from", "from", "--size", "15"], '--size "15": expected a number from 16 to', cwd=work)
+    refused([*right, "--from", "from", "--blank"], "one of --from, --content and --blank", cwd=work)
+    refused([*right, "--blank", "--integrity", "hmac(md5)"], '--integrity: "hmac(md5)", expected hmac(sha256)', cwd=work)
     refused([*right, "--content", "odd"], "odd: 5000 bytes, expected a file of whole 4096-byte sectors", cwd=work)
     refused([*right, "--content", "none"], "none: cannot be opened", cwd=work)
     refused([*right, "--from", "from", "--size", "16", "--recovery-key", "key"], "key: others can read it (mode 644)", cwd=work)

@@ -346,6 +346,23 @@ HEADER = {
     "cut": luks2()[:-1],
 }
 
+def volume(length=225728 * 512, label=b"", version=4, interleave=15, tag=32, sections=6, flags=8, block=3):
+    """The length, a label, a superblock of dm-integrity."""
+    superblock = b"integrt\0" + struct.pack("<BBHIQIBB", version, interleave, tag, sections, length // 512, flags, block, 12)
+    return struct.pack("<Q", length) + label.ljust(112, b"\0") + superblock
+
+
+VOLUME = {
+    "right": volume(),
+    "label": volume(label=b"PSTNLBL1" + bytes(8) + b"data"),
+    "two-areas": volume(length=33554432, sections=1),
+    "interleave": volume(interleave=14),
+    "dirty-bitmap": volume(flags=12),
+    "sections": volume(sections=7),
+    "length-odd": volume(length=4097),
+    "empty": b"",
+}
+
 if __name__ == "__main__":
     write("fuzz-encode", ENCODE)
     write("fuzz-json", JSON)
@@ -357,3 +374,4 @@ if __name__ == "__main__":
     write("fuzz-cert-table", CERT_TABLE)
     write("fuzz-vek", VEK)
     write("fuzz-header", HEADER)
+    write("fuzz-volume", VOLUME)
