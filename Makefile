@@ -184,6 +184,11 @@ build/tests/%: tests/vm/%.c $(call objects,base/static) $(LIBRARIES)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
 	    $(CRYPTO) -lz -lzstd
 
+build/tests/volume-probe: tests/vm/volume-probe.c $(call objects,base/static) $(call room,init) $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
+	    -ldevmapper -lm -lpthread $(COMMON)
+
 # A guest that tests of the broker can make lie, with a processor of its own.
 $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
 	$(call link,-pie,$(DYNAMIC))
@@ -221,10 +226,10 @@ lint: $(PROGRAMS)
 	@tests/run $(TESTS_LINT)
 check-image: image
 	@tests/run $(TESTS_IMAGE)
-check-vm: image build/tests/device-probe
+check-vm: image build/tests/device-probe build/tests/volume-probe
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.
-check-built: image $(UNIT) $(FUZZ) $(DIFFERENTIAL) build/tests/device-probe $(TESTED)/tests/release-client
+check-built: image $(UNIT) $(FUZZ) $(DIFFERENTIAL) build/tests/device-probe build/tests/volume-probe $(TESTED)/tests/release-client
 check-run:
 	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 

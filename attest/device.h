@@ -11,6 +11,7 @@
 #include "attest/cert-table.h"
 #include "attest/purpose.h"
 #include "base/reason.h"
+#include "base/secret.h"
 
 struct device_report {
     uint8_t report[REPORT_BYTES];
@@ -26,3 +27,27 @@ struct device_report {
  */
 int device_get_report(enum purpose purpose, const char *label, const void *data, size_t size, uint64_t deadline_ms,
                       struct device_report *ret_report, struct reason *why) MUST_CHECK;
+
+#define DEVICE_KEY_BYTES 32u
+
+/* What a derived key is made of (ABI specification, MSG_KEY_REQ). */
+#define DEVICE_KEY_POLICY (UINT64_C(1) << 0)
+#define DEVICE_KEY_MEASUREMENT (UINT64_C(1) << 3)
+#define DEVICE_KEY_TCB_VERSION (UINT64_C(1) << 5)
+
+struct device_key_request {
+    bool vmrk;       /* from the migration root key instead of the chip's endorsement key */
+    uint64_t fields; /* DEVICE_KEY_… */
+    uint32_t vmpl;
+    uint32_t guest_svn;
+    uint64_t tcb_version;
+};
+
+struct device_paths;
+
+/*
+ * A key of DEVICE_KEY_BYTES that this guest alone can derive. `paths` is NULL. The caller frees the key. Errors:
+ * -ENODEV, -EIO, -EBUSY, -errno.
+ */
+int device_derive_key(const struct device_key_request *request, const struct device_paths *paths, uint64_t deadline_ms,
+                      struct secret *ret_key, struct reason *why) MUST_CHECK;

@@ -69,6 +69,17 @@ static void read_length(struct json_reader *reader, struct config_volume *to)
         json_refuse(reader, "length", "%llu is no multiple of 4096", (unsigned long long)to->length);
 }
 
+/* Another TCB version is another key: moving to it is a new volume, by the builder's hand. */
+static void read_sealed(struct json_reader *reader, struct config_volume *to)
+{
+    uint8_t bytes[8];
+
+    (void)json_read_bool(reader, "initialise", JSON_OPTIONAL, &to->initialise);
+    to->has_tcb_version = json_read_hex(reader, "tcb_version", JSON_OPTIONAL, bytes, sizeof(bytes));
+    for (size_t i = 0; to->has_tcb_version && i < sizeof(bytes); i++)
+        to->tcb_version = to->tcb_version << 8 | bytes[i];
+}
+
 static void read_filesystem(struct json_reader *reader, struct config_volume *to)
 {
     const char *expected = to->mode == VOLUME_VERITY ? "erofs" : "ext4", *text = NULL;
@@ -92,7 +103,7 @@ static void read_volume(struct json_reader *reader, struct config_volume *to)
     if (to->mode == VOLUME_SCRATCH || to->mode == VOLUME_SEALED)
         read_length(reader, to);
     if (to->mode == VOLUME_SEALED)
-        (void)json_read_bool(reader, "initialise", JSON_OPTIONAL, &to->initialise);
+        read_sealed(reader, to);
     config_read_path(reader, "mount", to->mount, sizeof(to->mount));
     read_filesystem(reader, to);
     to->read_only = to->mode == VOLUME_VERITY;

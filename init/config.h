@@ -64,6 +64,8 @@ struct config_volume {
     const char *filesystem;  /* "ext4", "erofs" */
     uint64_t length;         /* bytes; scratch and sealed */
     bool initialise;         /* sealed: a blank disk may be formatted */
+    bool has_tcb_version;    /* sealed: whether the key depends on one */
+    uint64_t tcb_version;
     struct verity_tree tree; /* verity; without a name */
 };
 

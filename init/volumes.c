@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,12 +14,15 @@
 #include "init/init.h"
 #include "init/volume.h"
 #include "luks/aead.h"
+#include "luks/derive.h"
 #include "luks/format.h"
 #include "luks/header.h"
 #include "luks/xts.h"
 
 #define WAIT_MS 10000u
+#define DERIVE_MS 30000u
 #define SECTOR_SIZE 4096u
+#define SEALED_INFO "postern sealed volume:"
 
 /* The record has to be the one for this volume, and of the kind that the image's builder asked for. */
 static int check_record(const struct config_volume *wanted, const struct record *record, struct reason *why)
@@ -75,6 +79,26 @@ static size_t key_bytes(const struct config_volume *wanted)
     return strcmp(wanted->integrity, "none") == 0 ? XTS_KEY_BYTES : AEAD_KEY_BYTES;
 }
 
+/*
+ * Mode sealed: a key that the processor derives for this measurement and policy, and from it the volume's own. A debug
+ * launch, whose memory the host reads, has another policy and so another key. The migration root key is never asked.
+ */
+static int derive_sealed(const struct boot *boot, const struct config_volume *wanted, struct secret *ret_key,
+                         struct reason *why)
+{
+    const struct device_key_request request = {
+        .fields = DEVICE_KEY_POLICY | DEVICE_KEY_MEASUREMENT | (wanted->has_tcb_version ? DEVICE_KEY_TCB_VERSION : 0),
+        .vmpl = boot->report.vmpl,
+        .tcb_version = wanted->tcb_version,
+    };
+    CLEANUP_SECRET struct secret root = SECRET_NONE;
+    char info[sizeof(SEALED_INFO) + RECORD_ID_MAX_BYTES];
+    int r = device_derive_key(&request, NULL, clock_ms() + DERIVE_MS, &root, why);
+
+    (void)snprintf(info, sizeof(info), SEALED_INFO "%s", wanted->id);
+    return r < 0 ? r : derive_key(&root, info, key_bytes(wanted), ret_key);
+}
+
 /* The label is what tells this volume under this key from any other. Disks that others made have none: see `needed`. */
 static int check_label(const struct crypt_volume *volume, const char *path, const struct secret *key, bool needed,
                        struct label *ret_label, struct reason *why)
@@ -122,21 +146,29 @@ static bool is_unfinished(int error)
 }
 
 /*
- * Formatting needs somebody's word: the broker's record, or that the contents live for one boot. A volume that already
- * carries its label was formatted before, by a launch that did not get to confirm it: it is used as it is.
+ * Formatting needs somebody's word: the broker's record, or that the contents live for one boot; in mode sealed the
+ * measured configuration's, and then the disk has to be blank. A volume that already carries its label was formatted
+ * before, by a launch that did not get to confirm it: it is used as it is.
  */
+static int may_format(const struct config_volume *wanted, const struct crypt_volume *mapping, int disk,
+                      const struct record *record, bool *ret_may)
+{
+    *ret_may = wanted->mode == VOLUME_SEALED ? wanted->initialise : record->state == RECORD_UNINITIALISED;
+    return *ret_may && wanted->mode == VOLUME_SEALED ? format_is_blank(mapping, disk, ret_may) : 0;
+}
+
 static int open_or_format(struct boot *boot, const struct config_volume *wanted, const struct crypt_volume *mapping,
                           int disk, struct open_volume *volume)
 {
-    bool scratch = wanted->mode == VOLUME_SCRATCH, may_format = volume->record.state == RECORD_UNINITIALISED;
     enum refusal refusal = REFUSAL_VOLUME_OPEN;
     int r = -ENOMEDIUM;
+    bool may = false;
 
-    if (!scratch)
+    if (wanted->mode != VOLUME_SCRATCH)
         r = open_existing(boot, mapping, disk, volume, wanted->mode != VOLUME_HEADER, &refusal);
     if (r == 0)
         return 0;
-    if (!may_format || !is_unfinished(r))
+    if (!is_unfinished(r) || may_format(wanted, mapping, disk, &volume->record, &may) < 0 || !may)
         return boot_refuse(boot, refusal, r);
     volume->label = (struct label){ .epoch = 0 };
     memcpy(volume->label.volume_id, wanted->id, strlen(wanted->id) + 1);
@@ -178,8 +210,9 @@ static int prepare(struct boot *boot, const struct config_volume *wanted, struct
         return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_RECORD, r) : 0;
     }
     describe_unrecorded(wanted, &volume->record);
-    if (wanted->mode == VOLUME_SCRATCH)
-        r = secret_random(key_bytes(wanted), &volume->key);
+    r = wanted->mode == VOLUME_SCRATCH  ? secret_random(key_bytes(wanted), &volume->key)
+        : wanted->mode == VOLUME_SEALED ? derive_sealed(boot, wanted, &volume->key, &boot->why)
+                                        : 0;
     return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_OPEN, r) : 0;
 }
 

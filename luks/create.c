@@ -191,7 +191,8 @@ static int write_contents(struct writer *w, uint64_t size, struct reason *why)
         if (r < 0)
             return reason_set(why, r, "%s: cannot be read: %s", volume->content, strerror(-r));
         if (!done && !all_zero(w->chunk, LABEL_ROOM_BYTES))
-            return reason_set(why, -EINVAL, "%s: its first 1024 bytes are not zero; they are the label's", volume->content);
+            return reason_set(why, -EINVAL, "%s: its first 1024 bytes are not zero; they are the label's",
+                              volume->content);
         if (!done)
             r = put_label(volume, w->chunk);
         if (r == 0)

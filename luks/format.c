@@ -47,7 +47,6 @@ static int allocate(size_t size, uint8_t **ret_data)
 
 int format_prepare(const struct crypt_volume *volume, int disk, struct reason *why)
 {
-    uint8_t superblock[INTEGRITY_SUPERBLOCK_BYTES];
     CLEANUP_FREE uint8_t *section = NULL;
     struct integrity_layout layout;
     char device[32];
@@ -68,9 +67,9 @@ int format_prepare(const struct crypt_volume *volume, int disk, struct reason *w
         r = write_at(disk, volume->offset + INTEGRITY_SUPERBLOCK_BYTES + (uint64_t)i * INTEGRITY_SECTION_BYTES,
                      section, INTEGRITY_SECTION_BYTES);
     }
-    if (r == 0) {
-        integrity_make_superblock(&layout, superblock);
-        r = write_at(disk, volume->offset, superblock, sizeof(superblock));
+    if (r == 0) { /* aligned like the sections: the descriptor may be one for O_DIRECT */
+        integrity_make_superblock(&layout, section);
+        r = write_at(disk, volume->offset, section, INTEGRITY_SUPERBLOCK_BYTES);
     }
     if (r == 0 && fsync(disk) < 0)
         r = -errno;
