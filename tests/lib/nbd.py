@@ -6,6 +6,8 @@
 
 Hooks: `read(offset, data, times)` gives what a read returns, or None for an error; `stall` is an Event that holds every
 answer back while it is set; `size` is what the client is told. All writes are recorded, in their order, with flushes.
+`on_write(offset, data)` sees each write before it counts; where it gives True the write goes nowhere. `image`, a bytearray,
+takes the file's place.
 """
 import contextlib
 import os
@@ -31,7 +33,8 @@ class Server:
         self.read = lambda offset, data, times: data
         self.stall = threading.Event()
         self.writes, self.times, self.reads = [], {}, 0
-        self.keep = True  # whether writes reach the file
+        self.on_write = lambda offset, data: False
+        self.image = None
         self.folder = tempfile.mkdtemp(prefix="postern-nbd.")
         self.path = os.path.join(self.folder, "socket")
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -98,8 +101,12 @@ class Server:
 
     def _answer(self, offset, size):
         """What a read gives: block by block, each with how often it was read before."""
-        self.file.seek(offset)
-        data = self.file.read(size).ljust(size, b"\0")
+        if self.image is not None:
+            data = bytes(self.image[offset:offset + size])
+        else:
+            self.file.seek(offset)
+            data = self.file.read(size)
+        data = data.ljust(size, b"\0")
         result = b""
         for at in range(0, size, BLOCK):
             place = offset + at
@@ -125,9 +132,11 @@ class Server:
                 self.reads += 1
                 data = self._answer(offset, size)
                 data, error = (b"", EIO) if data is None else (data, 0)
-            elif kind == WRITE:
+            elif kind == WRITE and not self.on_write(offset, payload):
                 self.writes.append((offset, payload))
-                if self.keep:
+                if self.image is not None:
+                    self.image[offset:offset + size] = payload
+                else:
                     self.file.seek(offset)
                     self.file.write(payload)
             elif kind == FLUSH:

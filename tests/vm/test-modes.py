@@ -13,6 +13,7 @@ import tap  # noqa: E402
 import vm  # noqa: E402
 
 MIB = 1 << 20
+SECONDS = 600  # two volumes are formatted on the way, under emulation
 WRITABLE = ["first", "scratch", "sealed"]
 SCRIPT = "cd /data/www && for d in " + " ".join(WRITABLE) + "; do echo boot >>$d/boots; done; " \
          "df -k >scratch/df; cat /proc/mounts >scratch/mounts; exec httpd -f -p 8080 -h /data/www"
@@ -30,6 +31,8 @@ def make_tree(world):
     os.makedirs(folder)
     with open(os.path.join(folder, "page"), "w", encoding="ascii") as file:
         file.write("tree " + world.secret)
+    with open(os.path.join(folder, "more"), "wb") as file:  # a tree of one block would have no hashes
+        file.write(os.urandom(65536))
     vm.run("mkfs.erofs", "-T", "0", "--all-root", "-b", "4096", disk, folder)
     blocks = os.path.getsize(disk) // 4096
     vm.run("veritysetup", "format", "--no-superblock", "--hash", "sha256", "--salt", "ab" * 32, "--data-block-size", "4096",
@@ -68,6 +71,7 @@ def make_foreign(world):
     words = b"".join(bytes([len(word)]) + word for word in (b"foreign", b"aes-xts-plain64", b"none"))
     with open(record, "wb") as file:
         file.write(b"PSTNVOL1" + words + struct.pack("<IQQQBB", 4096, 17 * MIB, 32 * MIB, 0, 2, len(secret)) + secret)
+    os.chmod(record, 0o600)
     return disk, record
 
 
@@ -87,8 +91,8 @@ def make_config(world, broker, tree):
 def boot(world, initrd, disks, *words):
     port = vm.free_port()
     named = [word for name, path in disks.items() for word in ("--disk", f"{name}={path}")]
-    launch = world.launch(initrd, "--forward", f"{port}:8080", *named, *words)
-    pages = {name: launch.page(port, name) for name in
+    launch = world.launch(initrd, "--forward", f"{port}:8080", "--boot-timeout", str(SECONDS), *named, *words)
+    pages = {name: launch.page(port, name, SECONDS) for name in
              ["index.html", "tree/page", "foreign/page", "scratch/df", "scratch/mounts", *[f"{d}/boots" for d in WRITABLE]]}
     launch.stop()
     return launch, pages

@@ -80,6 +80,10 @@ class Probe:
         tap.same(self.results.get(name), ["opened", f"{right} 0 {failed}"],
                  f"{name}: {right} blocks as they were made, {failed} not readable")
 
+    def opened_somehow(self, name):
+        found = self.results.get(name, ["nothing", ""])
+        tap.ok(found[0] == "opened", f"{name}: opened", found)
+
     def none_accepted(self, names, what):
         """Each was refused, or gave nothing but what was made."""
         wrong = {name: self.results.get(name) for name in names
@@ -218,6 +222,12 @@ def check_untouched(world, disk, other):
     again.opened("after-all", BLOCKS, 0)
 
 
+def copy_of(disk):
+    """What the kernel was told it writes back: each liar lies about a copy of its own."""
+    vm.shutil.copy(disk, disk + ".copy")
+    return disk + ".copy"
+
+
 def check_liar(world, disk, record):
     """A host that answers one read of a block differently from the others: a random bit in a random read, each round."""
     rounds = 200
@@ -237,7 +247,7 @@ def check_liar(world, disk, record):
         return bytes(data)
 
     names = [f"lie-{i}" for i in range(rounds)]
-    with nbd.Server(disk) as server:
+    with nbd.Server(copy_of(disk)) as server:
         server.read = answer
         probe = Probe(world, record, [line(name, "record") for name in names], server)
         probe.none_accepted(names, f"{state['flips']} reads that differ from the others")
@@ -252,7 +262,7 @@ def check_liar(world, disk, record):
         second[offset] = times
         return data if offset != START or not times else data[:9] + b"\x0e" + data[10:]
 
-    with nbd.Server(disk) as server:
+    with nbd.Server(copy_of(disk)) as server:
         server.read = differ
         probe = Probe(world, record, [line("second-read", "record")], server)
         found = probe.results.get("second-read", ["", ""])
@@ -263,20 +273,72 @@ def check_liar(world, disk, record):
 
 def check_errors(world, disk, record):
     """Read errors, and a disk that is shorter than its record."""
-    with nbd.Server(disk) as server:
+    with nbd.Server(copy_of(disk)) as server:
         server.read = lambda offset, data, times: None if DATA + 50 * 4096 <= offset < DATA + 60 * 4096 else data
         probe = Probe(world, record, [line("errors", "record")], server)
         probe.opened("errors", BLOCKS - 10, 10)
-    with nbd.Server(disk, size=START + (1 << 20)) as server:
+    with nbd.Server(copy_of(disk), size=START + (1 << 20)) as server:
         probe = Probe(world, record, [line("shrunk", "record")], server)
         probe.refused("shrunk", "E-VOLUME-OPEN", "its disk has 17825792 bytes")
 
 
+CONTROL = 8 << 20  # in the keyslots' area of a disk without keyslots: a round says there which state it wants
+
+
+def check_power_cuts(world):
+    """First use, recorded; then the disk as it was after each of 200 of its writes. Only the last one makes a volume."""
+    disk, record = world.create("cut", "data", "--blank", "--size", "16")
+    with open(record, "rb") as file:
+        registered = bytearray(file.read())
+    registered[-98] = 2  # state ready: nothing may be formatted
+    ready = world.path("cut-ready.record")
+    with open(ready, "wb") as file:
+        file.write(registered)
+    with open(disk, "rb") as file:
+        before = file.read()
+    blank = Probe(world, ready, [line("blank", "record")], disk)
+    blank.refused("blank", "E-VOLUME-OPEN", "there is no integrity superblock")
+    tap.ok(open(disk, "rb").read() == before, "a blank disk of a volume that is ready is not written")
+    with nbd.Server(disk) as server:
+        Probe(world, record, [line("format", "record")], server).opened_somehow("format")
+        writes = [(offset, data) for offset, data in server.writes if offset is not None]
+    tap.note(f"{len(writes)} writes of first use")
+    cuts = sorted({0, 1, len(writes)} | set(CHOICE.sample(range(len(writes)), min(198, len(writes) - 1))))
+    names = [f"cut-{n}" for n in cuts]
+
+    def state(offset, data):
+        if offset != CONTROL or data[0] == 0:
+            return offset == CONTROL
+        server.image = bytearray(before)
+        for place, written in writes[:cuts[int.from_bytes(data[:4], "little") - 1]]:
+            server.image[place:place + len(written)] = written
+        return True
+
+    with nbd.Server(disk) as server:
+        server.image = bytearray(before)
+        server.on_write = state
+        plan = [line(name, "record", (CONTROL, (i + 1).to_bytes(4, "little") * 1024)) for i, name in enumerate(names)]
+        probe = Probe(world, ready, plan, server)
+    opened = [n for n, name in zip(cuts, names) if probe.results.get(name, [""])[0] == "opened"]
+    refused = [name for name in names if probe.results.get(name, [""])[0] == "refused"
+               and probe.results[name][1].startswith(("E-VOLUME-OPEN ", "E-VOLUME-LABEL "))]
+    tap.ok(len(opened) + len(refused) == len(cuts), f"{len(cuts)} cuts: each refused in order, or a volume",
+           {name: probe.results.get(name) for name in names if name not in refused})
+    tap.ok(opened and opened[-1] == len(writes) and opened == cuts[-len(opened):], "a volume only once its label is written",
+           (opened, len(writes)))
+    last = [n for n in range(len(writes)) if writes[n][0] >= START]
+    tap.note(f"a volume from write {opened[0] if opened else '-'} of {last[-1] if last else 0} on")
+
+
 def main():
     with vm.World() as world:
+        if sys.argv[1:] == ["cuts"]:
+            check_power_cuts(world)
+            tap.done()
         disk, record = check_tags(world)
         check_liar(world, disk, record)
         check_errors(world, disk, record)
+        check_power_cuts(world)
     tap.done()
 
 
