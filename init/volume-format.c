@@ -41,22 +41,44 @@ static int grow(const char *path, uint64_t length, struct reason *why)
     return r;
 }
 
-static int fill(const struct crypt_volume *volume, int mapping, const char *path, struct reason *why)
+/* The kernel mounts nothing that is open for writing (bdev_allow_write_mounted=0), so nothing is while it is mounted. */
+static int open_mapping(const char *path, int *ret_fd, struct reason *why)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+
+    if (fd < 0)
+        return reason_set(why, -errno, "%s: %s", path, strerror(errno));
+    *ret_fd = fd;
+    return 0;
+}
+
+static int fill(const struct crypt_volume *volume, const char *path, struct reason *why)
 {
     CLEANUP_FREE uint8_t *template = NULL;
+    CLEANUP_FD int mapping = -1;
     size_t size = 0;
     int r = file_read(FORMAT_TEMPLATE_PATH, FORMAT_TEMPLATE_MAX_BYTES, &template, &size, why);
 
     if (r == 0)
-        r = format_fill(volume, mapping, template, size, why);
-    return r < 0 ? r : grow(path, volume->length, why);
+        r = open_mapping(path, &mapping, why);
+    return r < 0 ? r : format_fill(volume, mapping, template, size, why);
+}
+
+static int put_label(const char *path, const struct secret *key, const struct label *label, struct reason *why)
+{
+    CLEANUP_FD int mapping = -1;
+    int r = open_mapping(path, &mapping, why);
+
+    if (r < 0)
+        return r;
+    r = label_write(mapping, key, label);
+    return r < 0 ? reason_set(why, r, "its label cannot be written: %s", strerror(-r)) : 0;
 }
 
 int volume_format(const struct crypt_volume *volume, int disk, const struct secret *key, const struct label *label,
                   char ret_path[32], struct reason *why)
 {
     CLEANUP_SECRET struct secret label_key = SECRET_NONE;
-    CLEANUP_FD int mapping = -1;
     int r = label_derive_key(key, &label_key);
 
     if (r == 0)
@@ -65,13 +87,11 @@ int volume_format(const struct crypt_volume *volume, int disk, const struct secr
         r = crypt_open(volume, disk, key, ret_path, why);
     if (r < 0)
         return r;
-    mapping = open(ret_path, O_RDWR | O_CLOEXEC);
-    r = mapping < 0 ? reason_set(why, -errno, "%s: %s", ret_path, strerror(errno)) : 0;
+    r = fill(volume, ret_path, why);
     if (r == 0)
-        r = fill(volume, mapping, ret_path, why);
+        r = grow(ret_path, volume->length, why);
     if (r == 0)
-        r = label_write(mapping, &label_key, label);
-    fd_close(&mapping);
+        r = put_label(ret_path, &label_key, label, why);
     if (r < 0 && crypt_close(volume->name) < 0)
         reason_prefix(why, "mapping left behind");
     return r;

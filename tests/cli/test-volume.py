@@ -89,14 +89,22 @@ def check_repart():
 def check_created():
     """Stock cryptsetup opens what `volume create` makes, with the recovery key and with no other."""
     os.makedirs("files", exist_ok=True)
-    done = run(POSTERN, "volume", "create", "--id", "data", "--from", "files", "--size", "16", "--output", "made",
-               "--record", "record", "--recovery-key", "key")
-    tap.ok(done.returncode == 0, "control: postern volume create", done.stderr)
-    accepted("made", "postern volume create")
-    opened = run("cryptsetup", "luksOpen", "--test-passphrase", "--key-file", "key", "made")
-    tap.same(opened.returncode, 0, "cryptsetup opens it with the recovery key") or tap.note(opened.stderr)
-    other = run("cryptsetup", "luksOpen", "--test-passphrase", "--key-file", "other", "made")
-    tap.same(other.returncode, 2, "and with no other")
+    for name, words in (("blank", ["--blank", "--size", "16"]),
+                        ("without tags", ["--from", "files", "--size", "16", "--integrity", "none"]),
+                        ("with tags", ["--from", "files", "--size", "16"])):
+        for path in "made", "record":
+            if os.path.exists(path):
+                os.unlink(path)
+        done = run(POSTERN, "volume", "create", "--id", "data", *words, "--output", "made", "--record", "record",
+                   "--recovery-key", "key")
+        tap.ok(done.returncode == 0, f"control: postern volume create, {name}", done.stderr)
+        accepted("made", f"postern volume create, {name}")
+        opened = run("cryptsetup", "luksOpen", "--test-passphrase", "--key-file", "key", "made")
+        tap.same(opened.returncode, 0, f"{name}: cryptsetup opens it with the recovery key") or tap.note(opened.stderr)
+        other = run("cryptsetup", "luksOpen", "--test-passphrase", "--key-file", "other", "made")
+        tap.same(other.returncode, 2, f"{name}: and with no other")
+        dump = run("cryptsetup", "luksDump", "made").stdout
+        tap.same("integrity: hmac(sha256)" in dump, name != "without tags", f"{name}: luksDump shows its tags")
 
 
 def check_inspect():

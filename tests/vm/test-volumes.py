@@ -54,7 +54,7 @@ class Probe:
         command = ["qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-M", "q35", "-accel",
                    "tcg,thread=multi", "-cpu", "max", "-m", "512M", "-serial", "stdio", "-blockdev", blockdev, "-device",
                    "virtio-blk-pci,drive=disk0,serial=data,disable-legacy=on", "-kernel",
-                   os.path.join(vm.IMAGE, "kernel"), "-initrd", initrd, "-append", "console=ttyS0 panic=-1 quiet"]
+                   os.path.join(vm.IMAGE, "kernel"), "-initrd", initrd, "-append", world.cmdline() + " no_timer_check"]
         began = time.monotonic()
         qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         timer = threading.Timer(LIMIT_SECONDS, qemu.kill)
