@@ -41,7 +41,7 @@ static int grow(const char *path, uint64_t length, struct reason *why)
     return r;
 }
 
-/* The kernel mounts nothing that is open for writing (bdev_allow_write_mounted=0), so nothing is while it is mounted. */
+/* The kernel mounts nothing that is open for writing (bdev_allow_write_mounted=0): it is open between mounts alone. */
 static int open_mapping(const char *path, int *ret_fd, struct reason *why)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
