@@ -201,6 +201,10 @@ build/tests/postern-psp-tsm.ko: psp/tsm-module/postern-psp-tsm.c
 	    $(MAKE) --no-print-directory -s -C $(HEADERS) M=$(CURDIR)/build/tests/tsm-module \
 	        CONFIG_DEBUG_INFO_BTF_MODULES= modules && \
 	    strip --strip-debug -o $@ build/tests/tsm-module/postern-psp-tsm.ko
+build/tests/volume-probe: tests/vm/volume-probe.c $(call objects,base/static) $(call room,init) $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
+	    -ldevmapper -lm -lpthread $(COMMON)
 
 # A guest that tests of the broker can make lie, with a processor of its own.
 $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
@@ -258,10 +262,12 @@ lint: $(PROGRAMS)
 	@tests/run $(TESTS_LINT)
 check-image: image
 	@tests/run $(TESTS_IMAGE)
-check-vm: image build/tests/device-probe build/tests/postern-psp-tsm.ko
+# What guests of tests have besides the image.
+GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/postern-psp-tsm.ko
+check-vm: image $(GUEST_TESTS)
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.
-check-built: image $(UNIT) $(FUZZ) $(DIFFERENTIAL) build/tests/device-probe build/tests/postern-psp-tsm.ko $(TESTED)/tests/release-client
+check-built: image $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(GUEST_TESTS) $(TESTED)/tests/release-client
 check-run:
 	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 

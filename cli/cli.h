@@ -20,6 +20,7 @@ extern const struct command verb_manifest_show;
 extern const struct command verb_manifest_lookup;
 extern const struct command verb_audit;
 extern const struct command verb_volume_create;
+extern const struct command verb_volume_inspect;
 extern const struct command verb_launch;
 extern const struct command verb_timeline;
 extern const struct command verb_host;

@@ -35,6 +35,7 @@ static const struct command *const verbs[] = {
     &verb_display_firmware,
     &verb_generate_measurement,
     &verb_generate_ovmf_hash,
+    &verb_volume_inspect,
 };
 
 int main(int argc, char **argv)

@@ -23,8 +23,9 @@
 #define RECOVERY_MAX_BYTES 4096
 
 struct request {
-    const char *id, *content, *from, *output, *record, *recovery_file;
+    const char *id, *content, *from, *output, *record, *recovery_file, *integrity;
     uint64_t size_mib;
+    bool blank;
 };
 
 /* mke2fs, quietly; its own words on failure go to standard error. */
@@ -63,14 +64,14 @@ static int make_volume(const struct request *request, const char *content, const
 {
     CLEANUP_SECRET struct secret key = SECRET_NONE, bytes = SECRET_NONE;
     struct create_volume volume = {
-        .path = disk, .content = content, .key = &key, .recovery = recovery, .progress = show_progress
+        .path = disk, .id = request->id, .content = content, .length = request->size_mib * MIB,
+        .integrity = request->integrity, .key = &key, .recovery = recovery, .progress = show_progress
     };
     struct record record = { .cipher = "aes-xts-plain64",
-                             .integrity = "none",
                              .sector_size = CREATE_SECTOR_BYTES,
                              .offset = CREATE_DATA_OFFSET_BYTES,
-                             .state = RECORD_READY };
-    int r = secret_random(CREATE_KEY_BYTES, &key);
+                             .state = request->blank ? RECORD_UNINITIALISED : RECORD_READY };
+    int r = secret_random(create_key_bytes(request->integrity), &key);
 
     if (r == 0)
         r = create_volume(&volume, &record.length, why);
@@ -78,6 +79,7 @@ static int make_volume(const struct request *request, const char *content, const
     if (r < 0)
         return r;
     memcpy(record.volume_id, request->id, strlen(request->id) + 1);
+    memcpy(record.integrity, request->integrity, strlen(request->integrity) + 1);
     r = record_encode(&record, &key, &bytes);
     if (r == 0)
         r = file_write(request->record, 0600, bytes.bytes, bytes.size, why);
@@ -134,8 +136,10 @@ static int create(const struct request *request, struct reason *why)
 
 static int check(const struct request *request)
 {
-    if (!request->from == !request->content)
-        log_error("either --from or --content says what the volume holds");
+    if (!!request->from + !!request->content + request->blank != 1)
+        log_error("one of --from, --content and --blank says what the volume holds");
+    else if (!create_key_bytes(request->integrity))
+        log_error("--integrity: \"%s\", expected hmac(sha256) or none", request->integrity);
     else if (strlen(request->id) > RECORD_ID_MAX_BYTES ||
              request->id[strspn(request->id, "abcdefghijklmnopqrstuvwxyz0123456789-")])
         log_error("--id: \"%s\" is no volume id, expected 1 to %u of a-z, 0-9 and -", request->id, RECORD_ID_MAX_BYTES);
@@ -150,15 +154,17 @@ static int check(const struct request *request)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-    struct request request = { .size_mib = 64 };
+    struct request request = { .size_mib = 64, .integrity = "hmac(sha256)" };
     struct reason why = { "" };
     const struct option_row rows[] = {
         OPTION("id", "ID", "the volume's name in configuration and broker", OPTION_TEXT, &request.id,
           .required = true),
         OPTION("from", "DIR", "directory whose files the volume will hold (ext4)", OPTION_TEXT, &request.from),
-        OPTION("size", "MIB", "size of that file system (default 64)", OPTION_U64, &request.size_mib,
+        OPTION("size", "MIB", "size of that file system, or of the blank (default 64)", OPTION_U64, &request.size_mib,
           .min = SIZE_LEAST_MIB, .max = SIZE_MOST_MIB),
         OPTION("content", "FILE", "a ready file system image instead", OPTION_TEXT, &request.content),
+        OPTION("blank", NULL, "nothing: the first guest that gets the key formats it", OPTION_FLAG, &request.blank),
+        OPTION("integrity", "NAME", "hmac(sha256) (default), or none", OPTION_TEXT, &request.integrity),
         OPTION("output", "FILE", "disk image to make", OPTION_TEXT, &request.output, .required = true),
         OPTION("record", "FILE", "record to make: holds the key, goes to the broker", OPTION_TEXT, &request.record,
           .required = true),

@@ -8,13 +8,14 @@
 
 #include "base/encode.h"
 #include "base/json.h"
+#include "init/config-read.h"
 
 #define SPKI_MAX_BYTES 256
 #define RELEASE_DEADLINE_DEFAULT_S 120u
 #define RELEASE_DEADLINE_MOST_S 3600u
 
-/* A string of at least one character out of `characters`. */
-static void read_word(struct json_reader *reader, const char *name, const char *characters, char *ret_text, size_t room)
+void config_read_word(struct json_reader *reader, const char *name, const char *characters, char *ret_text,
+                      size_t room)
 {
     const char *text = NULL;
 
@@ -26,10 +27,6 @@ static void read_word(struct json_reader *reader, const char *name, const char *
         memcpy(ret_text, text, strlen(text) + 1);
 }
 
-#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
-#define PATH_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./"
-
-/* Absolute, without "." and ".." and empty parts. */
 static bool path_is_plain(const char *path)
 {
     if (*path != '/')
@@ -44,9 +41,9 @@ static bool path_is_plain(const char *path)
     return true;
 }
 
-static void read_path(struct json_reader *reader, const char *name, char *ret_path, size_t room)
+void config_read_path(struct json_reader *reader, const char *name, char *ret_path, size_t room)
 {
-    read_word(reader, name, PATH_CHARACTERS, ret_path, room);
+    config_read_word(reader, name, PATH_CHARACTERS, ret_path, room);
     if (!reader->status->error && !path_is_plain(ret_path))
         json_refuse(reader, name, "\"%s\" is not an absolute path in its plain form", ret_path);
 }
@@ -131,7 +128,7 @@ static void read_network(struct json_reader *parent, struct config_network *to)
     if (!json_read_object(parent, "network", JSON_OPTIONAL, &reader))
         return;
     to->enabled = true;
-    read_word(&reader, "interface", NAME_CHARACTERS, to->interface, sizeof(to->interface));
+    config_read_word(&reader, "interface", NAME_CHARACTERS, to->interface, sizeof(to->interface));
     if (json_read_string(&reader, "address", JSON_REQUIRED, 64, &text) && !parse_prefix(text, to))
         json_refuse(&reader, "address", "\"%s\" is not of the form ADDRESS/PREFIX-LENGTH", text);
     if (json_read_string(&reader, "gateway", JSON_OPTIONAL, 64, &text)) {
@@ -174,6 +171,15 @@ static void read_salt(struct json_reader *reader, struct verity_tree *tree)
         json_refuse(reader, "salt", "expected up to %u bytes in hexadecimal", VERITY_MAX_SALT_BYTES);
 }
 
+void config_read_tree(struct json_reader *reader, struct verity_tree *tree)
+{
+    read_verity_constants(reader);
+    (void)json_read_u64(reader, "data_blocks", JSON_REQUIRED, 1, UINT32_MAX, &tree->data_blocks);
+    (void)json_read_u64(reader, "hash_start_block", JSON_REQUIRED, 1, UINT32_MAX, &tree->hash_start_block);
+    read_salt(reader, tree);
+    (void)json_read_hex(reader, "root_hash", JSON_REQUIRED, tree->root_hash, sizeof(tree->root_hash));
+}
+
 static void read_root(struct json_reader *parent, struct config_root *to)
 {
     struct json_reader reader;
@@ -181,73 +187,9 @@ static void read_root(struct json_reader *parent, struct config_root *to)
     if (!json_read_object(parent, "root", JSON_REQUIRED, &reader))
         return;
     to->tree.name = "root";
-    read_word(&reader, "device", NAME_CHARACTERS, to->device, sizeof(to->device));
-    read_verity_constants(&reader);
-    (void)json_read_u64(&reader, "data_blocks", JSON_REQUIRED, 1, UINT32_MAX, &to->tree.data_blocks);
-    (void)json_read_u64(&reader, "hash_start_block", JSON_REQUIRED, 1, UINT32_MAX, &to->tree.hash_start_block);
-    read_salt(&reader, &to->tree);
-    (void)json_read_hex(&reader, "root_hash", JSON_REQUIRED, to->tree.root_hash, sizeof(to->tree.root_hash));
+    config_read_word(&reader, "device", NAME_CHARACTERS, to->device, sizeof(to->device));
+    config_read_tree(&reader, &to->tree);
     json_read_done(&reader);
-}
-
-/* Three parts, none empty or starting with a dot or a dash: what the protocol allows in a resource's path. */
-static bool resource_is_plain(const char *resource)
-{
-    for (size_t parts = 1;; parts++) {
-        size_t size = strcspn(resource, "/");
-
-        if (!size || resource[0] == '.' || resource[0] == '-')
-            return false;
-        resource += size;
-        if (!*resource)
-            return parts == 3;
-        resource++;
-    }
-}
-
-static void read_volume(struct json_reader *reader, struct config_volume *to)
-{
-    const char *filesystem = NULL;
-
-    read_word(reader, "id", NAME_CHARACTERS, to->id, sizeof(to->id));
-    read_word(reader, "device", NAME_CHARACTERS, to->device, sizeof(to->device));
-    read_word(reader, "resource", PATH_CHARACTERS, to->resource, sizeof(to->resource));
-    if (!reader->status->error && !resource_is_plain(to->resource))
-        json_refuse(reader, "resource", "\"%s\" is not of the form REPOSITORY/TYPE/TAG", to->resource);
-    read_word(reader, "integrity", NAME_CHARACTERS "()", to->integrity, sizeof(to->integrity));
-    read_path(reader, "mount", to->mount, sizeof(to->mount));
-    if (json_read_string(reader, "filesystem", JSON_REQUIRED, 16, &filesystem) && strcmp(filesystem, "ext4") != 0)
-        json_refuse(reader, "filesystem", "expected \"ext4\", found \"%s\"", filesystem);
-    (void)json_read_bool(reader, "read_only", JSON_OPTIONAL, &to->read_only);
-    json_read_done(reader);
-}
-
-/* Ids name mappings, and "root" is the root file system's. */
-static bool id_is_taken(const struct config *config, size_t index)
-{
-    const char *id = config->volumes[index].id;
-
-    for (size_t i = 0; i < index; i++)
-        if (strcmp(config->volumes[i].id, id) == 0)
-            return true;
-    return strcmp(id, "root") == 0;
-}
-
-static void read_volumes(struct json_reader *reader, struct config *config)
-{
-    struct json_reader array, volume;
-
-    if (!json_read_array(reader, "volumes", JSON_OPTIONAL, CONFIG_MAX_VOLUMES, &array, &config->volume_count))
-        return;
-    for (size_t i = 0; i < config->volume_count; i++) {
-        if (!json_element_object(&array, i, &volume))
-            continue;
-        read_volume(&volume, &config->volumes[i]);
-        if (id_is_taken(config, i))
-            json_refuse(&volume, "id", "\"%s\" is taken", config->volumes[i].id);
-    }
-    if (config->volume_count && !config->broker_count)
-        json_refuse(reader, "brokers", "missing: volumes need a broker");
 }
 
 static int read_words(struct json_reader *reader, const char *name, enum json_need need, char *ret_words[])
@@ -287,7 +229,7 @@ static int read_process(struct json_reader *parent, struct config_workload *to)
         json_refuse(&reader, "args", "the first word has to be an absolute path");
     memcpy(to->cwd, "/", 2);
     if (json_has(&reader, "cwd"))
-        read_path(&reader, "cwd", to->cwd, sizeof(to->cwd));
+        config_read_path(&reader, "cwd", to->cwd, sizeof(to->cwd));
     if (json_read_object(&reader, "user", JSON_OPTIONAL, &user)) {
         (void)json_read_u64(&user, "uid", JSON_REQUIRED, 0, UINT32_MAX - 1, &uid);
         (void)json_read_u64(&user, "gid", JSON_REQUIRED, 0, UINT32_MAX - 1, &gid);
@@ -330,7 +272,7 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
     read_network(&reader, &config.network);
     read_expect(&reader, &config.expect);
     read_root(&reader, &config.root);
-    read_volumes(&reader, &config);
+    config_read_volumes(&reader, &config);
     r = read_workload(&reader, &config.workload);
     if (r < 0)
         return r;

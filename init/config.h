@@ -41,13 +41,32 @@ struct config_root {
     struct verity_tree tree;
 };
 
+/* What decides how a volume is opened. */
+enum volume_mode {
+    VOLUME_RECORD,  /* the broker's record alone */
+    VOLUME_HEADER,  /* the record, and a LUKS2 header that says the same */
+    VOLUME_VERITY,  /* measured root hash; read-only */
+    VOLUME_SCRATCH, /* a random key for each boot */
+    VOLUME_SEALED,  /* a key that the processor derives for this guest */
+};
+
+/* Less does not hold the file system that guests make. */
+#define CONFIG_LEAST_VOLUME_BYTES (16u * 1024 * 1024)
+
 struct config_volume {
+    enum volume_mode mode;
     char id[RECORD_ID_MAX_BYTES + 1];
     char device[CONFIG_MAX_SERIAL_BYTES + 1];
     char resource[RELEASE_MAX_RESOURCE_BYTES + 1];
     char integrity[RECORD_ID_MAX_BYTES + 1];
     char mount[CONFIG_MAX_PATH_BYTES + 1]; /* in the new root */
     bool read_only;
+    const char *filesystem;  /* "ext4", "erofs" */
+    uint64_t length;         /* bytes; scratch and sealed */
+    bool initialise;         /* sealed: a blank disk may be formatted */
+    bool has_tcb_version;    /* sealed: whether the key depends on one */
+    uint64_t tcb_version;
+    struct verity_tree tree; /* verity; without a name */
 };
 
 struct config_workload {
@@ -71,5 +90,8 @@ struct config {
 
 /* The caller frees with config_free(). Errors: those of json_parse(), -EBADMSG with the path, -ENOMEM. */
 int config_parse(const void *text, size_t size, struct config *ret_config, struct reason *why) MUST_CHECK;
+
+/* Whether a broker has to release the volume. */
+bool config_volume_is_released(const struct config_volume *volume);
 
 void config_free(struct config *config);

@@ -12,13 +12,16 @@
 #include "base/reason.h"
 #include "init/config.h"
 #include "init/refusal.h"
+#include "luks/label.h"
 #include "release/client.h"
+#include "release/record.h"
 
 /* A volume between its release and its mount. */
 struct open_volume {
     struct record record;
-    struct secret key; /* wiped once the volume is mapped */
-    size_t broker;     /* which of the configured ones released it */
+    struct secret key;  /* wiped once the volume is mapped */
+    struct label label; /* as it was read, or written at first use */
+    size_t broker;      /* which of the configured ones released it */
     struct release_session session;
     char path[32]; /* "/dev/dm-N" */
 };
@@ -50,8 +53,11 @@ int stage_expect(struct boot *boot) MUST_CHECK;
 int stage_release(struct boot *boot) MUST_CHECK;
 int stage_volumes(struct boot *boot) MUST_CHECK;
 
-/* For stage_volumes(): tells the broker that the volume is open. It may be mounted writable once this has succeeded. */
-int release_confirm_open(struct boot *boot, size_t index) MUST_CHECK;
+/*
+ * For stage_volumes(): tells the broker that the volume is open, and which epoch its disk carried (NULL: none can be
+ * told). It may be mounted writable once this has succeeded.
+ */
+int release_confirm_open(struct boot *boot, size_t index, const uint64_t *found) MUST_CHECK;
 
 int stage_root(struct boot *boot) MUST_CHECK;
 int stage_handoff(struct boot *boot) MUST_CHECK;

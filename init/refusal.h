@@ -25,6 +25,9 @@
     X(RELEASE_RECORD, "E-RELEASE-RECORD", "the broker's answer is not a volume record signed for this launch")         \
     X(VOLUME_RECORD, "E-VOLUME-RECORD", "the volume record is not for this volume, or cannot be used")                 \
     X(VOLUME_OPEN, "E-VOLUME-OPEN", "the encrypted disk could not be opened as its record says")                       \
+    X(VOLUME_HEADER, "E-VOLUME-HEADER", "the disk's LUKS2 header is refused, or does not say what the record says")    \
+    X(VOLUME_LABEL, "E-VOLUME-LABEL", "what was opened is not this volume under this key")                             \
+    X(VOLUME_FORMAT, "E-VOLUME-FORMAT", "the volume could not be formatted")                                           \
     X(VOLUME_MOUNT, "E-VOLUME-MOUNT", "the opened volume does not hold the expected file system")                      \
     X(ROOT, "E-ROOT", "the root file system could not be opened or entered")                                           \
     X(WORKLOAD, "E-WORKLOAD", "the workload could not be started")

@@ -77,7 +77,7 @@ static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
     return boot_refuse(boot, refusal_for(result.outcome), r);
 }
 
-int release_confirm_open(struct boot *boot, size_t index)
+int release_confirm_open(struct boot *boot, size_t index, const uint64_t *found)
 {
     const struct config *config = &boot->config;
     const struct open_volume *volume = &boot->volumes[index];
@@ -85,7 +85,7 @@ int release_confirm_open(struct boot *boot, size_t index)
                                              .record_key = config->brokers[volume->broker].record_key,
                                              .resource = config->volumes[index].resource };
     struct release_result result;
-    int r = release_confirm(&request, &volume->session, volume->record.epoch, NULL,
+    int r = release_confirm(&request, &volume->session, volume->record.epoch, found,
                             clock_ms() + config->release_deadline_ms, &result, &boot->why);
 
     if (r == 0)
@@ -99,7 +99,7 @@ int stage_release(struct boot *boot)
     uint64_t deadline_ms = clock_ms() + boot->config.release_deadline_ms;
 
     for (size_t i = 0; i < boot->config.volume_count; i++) {
-        int r = release_volume(boot, i, deadline_ms);
+        int r = config_volume_is_released(&boot->config.volumes[i]) ? release_volume(boot, i, deadline_ms) : 0;
 
         if (r < 0)
             return r;

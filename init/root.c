@@ -43,9 +43,10 @@ static int mount_volume(const struct config_volume *volume, const char *device, 
 {
     unsigned long flags = MS_NODEV | MS_NOSUID | MS_NOEXEC | (volume->read_only ? MS_RDONLY : 0);
     char target[sizeof(NEW_ROOT) + CONFIG_MAX_PATH_BYTES];
+    bool ext4 = strcmp(volume->filesystem, "ext4") == 0;
 
     (void)snprintf(target, sizeof(target), NEW_ROOT "%s", volume->mount);
-    if (mount(device, target, "ext4", flags, "errors=panic") < 0)
+    if (mount(device, target, volume->filesystem, flags, ext4 ? "errors=panic" : NULL) < 0)
         return reason_set(why, -errno, "volume %s cannot be mounted on %s: %s", volume->id, volume->mount,
                           strerror(errno));
     return 0;

@@ -19,7 +19,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "init/button.h"
-#include "luks/dm.h"
+#include "luks/crypt.h"
 
 #define GRACE_MS 10000u
 #define REST_GRACE_MS 2000u
@@ -199,6 +199,6 @@ void supervise_release_volumes(const struct config *config)
     for (size_t i = config->volume_count; i-- > 0;)
         unmount(config->volumes[i].mount);
     for (size_t i = config->volume_count; i-- > 0;)
-        if (dm_remove(config->volumes[i].id) < 0)
+        if (crypt_close(config->volumes[i].id) < 0)
             continue; /* the machine goes off next, and its memory with it */
 }

@@ -1,17 +1,28 @@
 /*
- * Stage volumes: maps each released volume. Everything that decides comes from the signed record and the measured
- * configuration, which have to agree; nothing is read from the disk.
+ * Stage volumes: maps each volume and makes sure that it is the one. What decides comes from the signed record and the
+ * measured configuration, which have to agree; what is read from the disk is compared with them and decides nothing.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "init/devices.h"
 #include "init/init.h"
-#include "luks/crypt.h"
+#include "init/volume.h"
+#include "luks/aead.h"
+#include "luks/derive.h"
+#include "luks/format.h"
+#include "luks/header.h"
+#include "luks/xts.h"
 
 #define WAIT_MS 10000u
+#define DERIVE_MS 30000u
+#define SECTOR_SIZE 4096u
+#define SEALED_INFO "postern sealed volume:"
 
 /* The record has to be the one for this volume, and of the kind that the image's builder asked for. */
 static int check_record(const struct config_volume *wanted, const struct record *record, struct reason *why)
@@ -22,32 +33,245 @@ static int check_record(const struct config_volume *wanted, const struct record 
     if (strcmp(record->integrity, wanted->integrity) != 0)
         return reason_set(why, -EBADMSG, "volume %s: integrity is %s in the record, %s in the configuration",
                           wanted->id, record->integrity, wanted->integrity);
-    if (record->state != RECORD_READY)
+    if (record->state != RECORD_READY && (wanted->read_only || wanted->mode == VOLUME_HEADER))
         return reason_set(why, -EBADMSG, "volume %s: the broker says that it was never initialised", wanted->id);
     return 0;
+}
+
+/*
+ * Mode header: the LUKS2 header before the data, read once, on the allow-list, of this key, and saying what the record
+ * says. The table is made from the record all the same.
+ */
+static int check_header(const struct crypt_volume *volume, int disk, const struct secret *key, struct reason *why)
+{
+    static uint8_t bytes[HEADER_BYTES];
+    struct header header;
+    int r;
+
+    if (volume->offset < HEADER_DATA_OFFSET_BYTES)
+        return reason_set(why, -EBADMSG, "volume %s: there is no room for a header before its data", volume->name);
+    r = header_read(disk, volume->offset - HEADER_DATA_OFFSET_BYTES, bytes);
+    if (r < 0)
+        return reason_set(why, r, "volume %s: its header cannot be read: %s", volume->name, strerror(-r));
+    r = header_parse(bytes, sizeof(bytes), NULL, &header, NULL, why);
+    if (r < 0)
+        return r;
+    if (strcmp(header.cipher, volume->cipher) != 0 || strcmp(header.integrity, volume->integrity) != 0 ||
+        header.sector_size != volume->sector_size || (header.length && header.length != volume->length))
+        return reason_set(why, -EBADMSG, "volume %s: header and record say different things", volume->name);
+    r = header_check_key(&header, key);
+    return r < 0 ? reason_set(why, r, "volume %s: its header is that of another key", volume->name) : 0;
+}
+
+/* Cipher and place of volumes that no record describes. */
+static void describe_unrecorded(const struct config_volume *wanted, struct record *record)
+{
+    memcpy(record->cipher, "aes-xts-plain64", sizeof("aes-xts-plain64"));
+    memcpy(record->integrity, wanted->integrity, strlen(wanted->integrity) + 1);
+    record->sector_size = SECTOR_SIZE;
+    record->offset = 0;
+    record->length = wanted->length;
+    record->state = RECORD_UNINITIALISED;
+}
+
+static size_t key_bytes(const struct config_volume *wanted)
+{
+    return strcmp(wanted->integrity, "none") == 0 ? XTS_KEY_BYTES : AEAD_KEY_BYTES;
+}
+
+/*
+ * Mode sealed: a key that the processor derives for this measurement and policy, and from it the volume's own. A debug
+ * launch, whose memory the host reads, has another policy and so another key. The migration root key is never asked.
+ */
+static int derive_sealed(const struct boot *boot, const struct config_volume *wanted, struct secret *ret_key,
+                         struct reason *why)
+{
+    const struct device_key_request request = {
+        .fields = DEVICE_KEY_POLICY | DEVICE_KEY_MEASUREMENT | (wanted->has_tcb_version ? DEVICE_KEY_TCB_VERSION : 0),
+        .vmpl = boot->report.vmpl,
+        .tcb_version = wanted->tcb_version,
+    };
+    CLEANUP_SECRET struct secret root = SECRET_NONE;
+    char info[sizeof(SEALED_INFO) + RECORD_ID_MAX_BYTES];
+    int r = device_derive_key(&request, NULL, clock_ms() + DERIVE_MS, &root, why);
+
+    (void)snprintf(info, sizeof(info), SEALED_INFO "%s", wanted->id);
+    return r < 0 ? r : derive_key(&root, info, key_bytes(wanted), ret_key);
+}
+
+/* The label is what tells this volume under this key from any other. Disks that others made have none: see `needed`. */
+static int check_label(const struct crypt_volume *volume, const char *path, const struct secret *key, bool needed,
+                       struct label *ret_label, struct reason *why)
+{
+    CLEANUP_SECRET struct secret label_key = SECRET_NONE;
+    CLEANUP_FD int mapping = open(path, O_RDONLY | O_CLOEXEC);
+    struct label label = { .epoch = 0 };
+    int r = mapping < 0 ? -errno : label_derive_key(key, &label_key);
+
+    if (r == 0)
+        r = label_read(mapping, &label_key, &label);
+    if (r == -ENODATA && !needed)
+        return 0;
+    if (r == -EILSEQ || r == -EIO)
+        return reason_set(why, r, "volume %s: its first block does not have the tag of this key", volume->name);
+    if (r < 0)
+        return reason_set(why, r, "volume %s: it does not carry a label that was made with this key", volume->name);
+    if (strcmp(label.volume_id, volume->name) != 0)
+        return reason_set(why, -EKEYREJECTED, "volume %s: it is labelled \"%s\"", volume->name, label.volume_id);
+    *ret_label = label;
+    return 0;
+}
+
+/* Maps the volume and checks that it is the one; whatever was mapped is removed again after a refusal. */
+static int open_existing(struct boot *boot, const struct crypt_volume *mapping, int disk, struct open_volume *volume,
+                         bool label_needed, enum refusal *ret_refusal)
+{
+    int r = crypt_open(mapping, disk, &volume->key, volume->path, &boot->why);
+
+    *ret_refusal = REFUSAL_VOLUME_OPEN;
+    if (r < 0)
+        return r;
+    r = check_label(mapping, volume->path, &volume->key, label_needed, &volume->label, &boot->why);
+    *ret_refusal = REFUSAL_VOLUME_LABEL;
+    if (r < 0 && crypt_close(mapping->name) < 0)
+        reason_prefix(&boot->why, "mapping left behind");
+    return r;
+}
+
+/* What opening says when there is no finished volume; anything else is a reason to stop, also at first use. */
+static bool is_unfinished(int error)
+{
+    return error == -ENOMEDIUM || error == -EBADMSG || error == -ENODATA || error == -EKEYREJECTED ||
+           error == -EILSEQ || error == -EIO;
+}
+
+/*
+ * Formatting needs somebody's word: the broker's record, or that the contents live for one boot; in mode sealed the
+ * measured configuration's, and then the disk has to be blank. A volume that already carries its label was formatted
+ * before, by a launch that did not get to confirm it: it is used as it is.
+ */
+static int may_format(const struct config_volume *wanted, const struct crypt_volume *mapping, int disk,
+                      const struct record *record, bool *ret_may)
+{
+    *ret_may = wanted->mode == VOLUME_SEALED ? wanted->initialise : record->state == RECORD_UNINITIALISED;
+    return *ret_may && wanted->mode == VOLUME_SEALED ? format_is_blank(mapping, disk, ret_may) : 0;
+}
+
+static int open_or_format(struct boot *boot, const struct config_volume *wanted, const struct crypt_volume *mapping,
+                          int disk, struct open_volume *volume)
+{
+    enum refusal refusal = REFUSAL_VOLUME_OPEN;
+    int r = -ENOMEDIUM;
+    bool may = false;
+
+    if (wanted->mode != VOLUME_SCRATCH)
+        r = open_existing(boot, mapping, disk, volume, wanted->mode != VOLUME_HEADER, &refusal);
+    if (r == 0)
+        return 0;
+    if (!is_unfinished(r) || may_format(wanted, mapping, disk, &volume->record, &may) < 0 || !may)
+        return boot_refuse(boot, refusal, r);
+    volume->label = (struct label){ .epoch = 0 };
+    memcpy(volume->label.volume_id, wanted->id, strlen(wanted->id) + 1);
+    r = volume_format(mapping, disk, &volume->key, &volume->label, volume->path, &boot->why);
+    return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_FORMAT, r) : 0;
+}
+
+static int open_encrypted(struct boot *boot, const struct config_volume *wanted, int disk, struct open_volume *volume)
+{
+    const struct crypt_volume mapping = { .name = wanted->id,
+                                          .cipher = volume->record.cipher,
+                                          .integrity = volume->record.integrity,
+                                          .sector_size = volume->record.sector_size,
+                                          .offset = volume->record.offset,
+                                          .length = volume->record.length,
+                                          .read_only = wanted->read_only && strcmp(wanted->integrity, "none") == 0 };
+    int r = wanted->mode == VOLUME_HEADER ? check_header(&mapping, disk, &volume->key, &boot->why) : 0;
+
+    return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_HEADER, r) : open_or_format(boot, wanted, &mapping, disk, volume);
+}
+
+static int open_tree(struct boot *boot, const struct config_volume *wanted, int disk, struct open_volume *volume)
+{
+    struct verity_tree tree = wanted->tree;
+    int r;
+
+    tree.name = wanted->id;
+    r = verity_open(&tree, disk, volume->path, &boot->why);
+    return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_OPEN, r) : 0;
+}
+
+/* What there is before the disk is touched: a record that was checked, or a new key. */
+static int prepare(struct boot *boot, const struct config_volume *wanted, struct open_volume *volume)
+{
+    int r = 0;
+
+    if (config_volume_is_released(wanted)) {
+        r = check_record(wanted, &volume->record, &boot->why);
+        return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_RECORD, r) : 0;
+    }
+    describe_unrecorded(wanted, &volume->record);
+    r = wanted->mode == VOLUME_SCRATCH  ? secret_random(key_bytes(wanted), &volume->key)
+        : wanted->mode == VOLUME_SEALED ? derive_sealed(boot, wanted, &volume->key, &boot->why)
+                                        : 0;
+    return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_OPEN, r) : 0;
+}
+
+static int write_epoch(struct open_volume *volume, struct reason *why)
+{
+    const struct label label = volume->label;
+    struct label next = label;
+    CLEANUP_SECRET struct secret label_key = SECRET_NONE;
+    CLEANUP_FD int mapping = open(volume->path, O_RDWR | O_CLOEXEC);
+    int r = mapping < 0 ? -errno : label_derive_key(&volume->key, &label_key);
+
+    next.epoch = volume->record.epoch;
+    if (r == 0)
+        r = label_write(mapping, &label_key, &next);
+    return r < 0 ? reason_set(why, r, "volume %s: its label cannot be written: %s", label.volume_id, strerror(-r)) : 0;
+}
+
+/*
+ * Tells the broker that the volume is open, before it is mounted writable. The label gets the release's epoch first: a
+ * launch that is cut in between leaves the pending epoch, which the broker still takes; the other way round it would
+ * leave one that is too old. A disk whose epoch the release cannot follow keeps it, so that it is refused every time.
+ */
+static int confirm(struct boot *boot, const struct config_volume *wanted, size_t index)
+{
+    struct open_volume *volume = &boot->volumes[index];
+    uint64_t found = volume->label.epoch, epoch = volume->record.epoch;
+    bool labelled = wanted->mode != VOLUME_HEADER, follows = found == epoch || found + 1 == epoch;
+    int r = labelled && follows ? write_epoch(volume, &boot->why) : 0;
+
+    if (r < 0)
+        return boot_refuse(boot, REFUSAL_VOLUME_LABEL, r);
+    r = release_confirm_open(boot, index, labelled ? &found : NULL);
+    if (r == 0 && labelled && !follows)
+        return boot_refuse(boot, REFUSAL_VOLUME_LABEL,
+                           reason_set(&boot->why, -EKEYREJECTED, "volume %s: the disk is at epoch %llu, the release at %llu",
+                                      wanted->id, (unsigned long long)found, (unsigned long long)epoch));
+    return r;
 }
 
 static int open_volume(struct boot *boot, size_t index)
 {
     const struct config_volume *wanted = &boot->config.volumes[index];
     struct open_volume *volume = &boot->volumes[index];
-    const struct crypt_volume mapping = { .name = wanted->id,
-                                          .cipher = volume->record.cipher,
-                                          .sector_size = volume->record.sector_size,
-                                          .offset = volume->record.offset,
-                                          .length = volume->record.length };
+    /* Tags have a journal, which is replayed also where the file system is only read. */
+    bool read_only = wanted->read_only && (wanted->mode == VOLUME_VERITY || strcmp(wanted->integrity, "none") == 0);
     CLEANUP_FD int disk = -1;
-    int r = check_record(wanted, &volume->record, &boot->why);
+    int r = prepare(boot, wanted, volume);
 
     if (r < 0)
-        return boot_refuse(boot, REFUSAL_VOLUME_RECORD, r);
-    r = devices_open_disk(wanted->device, wanted->read_only, clock_ms() + WAIT_MS, &disk, &boot->why);
-    if (r == 0)
-        r = crypt_open(&mapping, disk, &volume->key, volume->path, &boot->why);
-    secret_free(&volume->key);
+        return r;
+    r = devices_open_disk(wanted->device, read_only, clock_ms() + WAIT_MS, &disk, &boot->why);
     if (r < 0)
         return boot_refuse(boot, REFUSAL_VOLUME_OPEN, r);
-    return wanted->read_only ? 0 : release_confirm_open(boot, index);
+    r = wanted->mode == VOLUME_VERITY ? open_tree(boot, wanted, disk, volume)
+                                      : open_encrypted(boot, wanted, disk, volume);
+    if (r == 0 && config_volume_is_released(wanted) && !wanted->read_only)
+        r = confirm(boot, wanted, index);
+    secret_free(&volume->key);
+    return r;
 }
 
 int stage_volumes(struct boot *boot)

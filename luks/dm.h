@@ -10,7 +10,7 @@
 #define DM_MAX_PARAMETERS_BYTES 1024
 
 struct dm_table {
-    char name[DM_MAX_NAME_BYTES];
+    char name[DM_MAX_NAME_BYTES + 8]; /* room for a suffix */
     const char *target; /* "crypt", "verity" */
     uint64_t sectors;   /* of 512 bytes */
     bool read_only;
@@ -23,6 +23,9 @@ struct dm_table {
  * is not the expected one; with a sentence.
  */
 int dm_create(const struct dm_table *table, char ret_path[32], struct reason *why) MUST_CHECK;
+
+/* The status line of a one-target device, at most 127 bytes. Errors: -EMSGSIZE, -errno. */
+int dm_read_status(const char *name, char ret_status[128]) MUST_CHECK;
 
 /* Removes a device. Errors: -EBUSY while it is in use, -errno. */
 int dm_remove(const char *name) MUST_CHECK;

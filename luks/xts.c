@@ -9,7 +9,6 @@
 #include "luks/luks.h"
 
 #define ENCRYPTION_SECTOR_BYTES 4096u
-#define XTS_KEY_BYTES 64u
 #define IV_BYTES 16
 
 struct xts {

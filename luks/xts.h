@@ -4,9 +4,11 @@
 #include "base/base.h"
 #include "base/secret.h"
 
+#define XTS_KEY_BYTES 64u
+
 struct xts;
 
-/* `key` has 64 bytes: both AES-256 keys. Errors: -EINVAL, -ENOMEM. */
+/* `key` has XTS_KEY_BYTES: both AES-256 keys. Errors: -EINVAL, -ENOMEM. */
 int xts_new(const struct secret *key, struct xts **ret_xts) MUST_CHECK;
 
 /* Encrypts in place. `offset` is where the data lies in the volume, in bytes; both are multiples of 4096. */

@@ -35,7 +35,11 @@ static bool read_word(struct cursor *c, char ret_text[RECORD_ID_MAX_BYTES + 1])
 /* Ciphers, MACs and key sizes that a guest can open: an allow-list. */
 static bool combination_known(const struct record *record, size_t key_size)
 {
-    return strcmp(record->cipher, "aes-xts-plain64") == 0 && strcmp(record->integrity, "none") == 0 && key_size == 64;
+    if (strcmp(record->cipher, "aes-xts-plain64") != 0)
+        return false;
+    if (strcmp(record->integrity, "hmac(sha256)") == 0)
+        return key_size == 96 && record->sector_size == 4096;
+    return strcmp(record->integrity, "none") == 0 && key_size == 64;
 }
 
 static int check_fields(const struct record *record, size_t key_size, struct reason *why)

@@ -30,7 +30,7 @@ enum record_state {
 struct record {
     char volume_id[RECORD_ID_MAX_BYTES + 1]; /* [a-z0-9-], not empty */
     char cipher[RECORD_ID_MAX_BYTES + 1];    /* dm-crypt's name, "aes-xts-plain64" */
-    char integrity[RECORD_ID_MAX_BYTES + 1]; /* "none" */
+    char integrity[RECORD_ID_MAX_BYTES + 1]; /* "none", "hmac(sha256)" */
     uint32_t sector_size;                    /* of encryption: 512 or 4096 bytes */
     uint64_t offset;                         /* bytes from the start of the disk to the first encrypted one */
     uint64_t length;                         /* bytes, a multiple of sector_size */

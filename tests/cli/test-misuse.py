@@ -43,6 +43,7 @@ VERBS = [
     "fetch crl",
     "key",
     "ok",
+    "volume inspect",
 ]
 
 
@@ -86,9 +87,11 @@ def test_volume(folder):
     verb = ["volume", "create"]
     right = [*verb, "--id", "data", "--output", "disk", "--record", "record"]
     refused(verb, "--id is missing", "postern volume create --help", cwd=work)
-    refused(right, "either --from or --content", cwd=work)
-    refused([*right, "--from", "from", "--content", "odd"], "either --from or --content", cwd=work)
+    refused(right, "one of --from, --content and --blank", cwd=work)
+    refused([*right, "--from", "from", "--content", "odd"], "one of --from, --content and --blank", cwd=work)
     refused([*right, "--from", "from", "--size", "15"], '--size "15": expected a number from 16 to', cwd=work)
+    refused([*right, "--from", "from", "--blank"], "one of --from, --content and --blank", cwd=work)
+    refused([*right, "--blank", "--integrity", "hmac(md5)"], '--integrity: "hmac(md5)", expected hmac(sha256)', cwd=work)
     refused([*right, "--content", "odd"], "odd: 5000 bytes, expected a file of whole 4096-byte sectors", cwd=work)
     refused([*right, "--content", "none"], "none: cannot be opened", cwd=work)
     refused([*right, "--from", "from", "--size", "16", "--recovery-key", "key"], "key: holds a key, but its mode is 0644: others may read or change it", cwd=work)
@@ -114,6 +117,14 @@ def test_volume(folder):
     done = run(*right, "--from", "from", "--size", "16", cwd=work)
     tap.same((done.returncode, done.stderr), (0, ""), "control: a volume is made")
     tap.same(os.stat(os.path.join(work, "record")).st_mode & 0o777, 0o600, "its record is for its owner alone")
+
+
+def test_inspect(folder):
+    refused(["volume", "inspect"], "which disk?")
+    refused(["volume", "inspect", "/nonexistent"], "/nonexistent: cannot be read: No such file")
+    refused(["volume", "inspect", folder], "cannot be read: Is a directory")
+    refused(["volume", "inspect", "/dev/zero", "--offset", "512"], "--offset: 512 is no multiple of 4096")
+    refused(["volume", "inspect", "/dev/zero", "/dev/zero"], 'unexpected word "/dev/zero"')
 
 
 def test_no_space(folder):
@@ -177,6 +188,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="postern-cli.") as folder:
         test_help()
         test_volume(folder)
+        test_inspect(folder)
         test_no_space(folder)
         test_launch(folder)
         test_timeline(folder)

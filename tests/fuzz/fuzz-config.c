@@ -1,11 +1,15 @@
-/* init/config-parse.c. What is accepted is complete: absolute paths, plain names, keys that are there. */
+/*
+ * init/config-parse.c and init/config-volume-parse.c. What is accepted is complete: absolute paths, plain names, keys
+ * that are there.
+ */
 #include "fuzz.h"
 #include "init/config.h"
 
 static void check(const struct config *c)
 {
     REQUIRE(c->broker_count <= CONFIG_MAX_BROKERS && c->volume_count <= CONFIG_MAX_VOLUMES);
-    REQUIRE(!c->volume_count || c->broker_count);
+    for (size_t i = 0; i < c->volume_count; i++)
+        REQUIRE(c->broker_count || !config_volume_is_released(&c->volumes[i]));
     for (size_t i = 0; i < c->broker_count; i++) {
         REQUIRE(c->brokers[i].record_key && c->brokers[i].peer.pin_count);
         REQUIRE(c->brokers[i].peer.endpoint.address_size);

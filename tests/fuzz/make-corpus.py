@@ -446,6 +446,61 @@ ID_BLOCK = {
     "byte-behind": id_block() + b"\0",
 }
 
+# ------------------------------------------------------------------------------------------------------ LUKS2 headers
+
+
+def luks2(change=lambda tree: None, keyslot=True, **members):
+    """The first 512 bytes of a copy, without its checksum, and its JSON; `change` alters that."""
+    slots = {"0": {"type": "luks2", "key_size": 64, "af": {"type": "luks1", "stripes": 4000, "hash": "sha256"},
+                   "area": {"type": "raw", "offset": "32768", "size": "258048", "encryption": "aes-xts-plain64",
+                            "key_size": 64},
+                   "kdf": {"type": "argon2id", "time": 4, "memory": 394206, "cpus": 2, "salt": "A" * 43 + "="}}}
+    tree = {"keyslots": slots if keyslot else {}, "tokens": {},
+            "segments": {"0": {"type": "crypt", "offset": "16777216", "size": "dynamic", "iv_tweak": "0",
+                               "encryption": "aes-xts-plain64", "sector_size": 4096}},
+            "digests": {"0": {"type": "pbkdf2", "keyslots": ["0"] if keyslot else [], "segments": ["0"],
+                              "hash": "sha256", "iterations": 1000, "salt": "A" * 43 + "=", "digest": "B" * 42 + "A="}},
+            "config": {"json_size": "12288", "keyslots_size": "16744448"}}
+    change(tree)
+    binary = b"LUKS\xba\xbe" + struct.pack(">HQQ", 2, 16384, 3) + b"label".ljust(48, b"\0") + b"sha256".ljust(32, b"\0")
+    binary += bytes(64) + b"8f8f281e-0e8f-45a1-aa22-d93b716e9bee".ljust(40, b"\0")
+    return binary.ljust(512, b"\0") + json.dumps(tree | members, separators=(",", ":")).encode()
+
+
+TAGS = {"type": "hmac(sha256)", "journal_encryption": "none", "journal_integrity": "none"}
+HEADER = {
+    "plain": luks2(),
+    "without-keyslot": luks2(keyslot=False),
+    "with-tags": luks2(lambda t: t["segments"]["0"].update(integrity=TAGS), keyslot=False),
+    "pbkdf2": luks2(lambda t: t["keyslots"]["0"].update(
+        kdf={"type": "pbkdf2", "hash": "sha256", "iterations": 1000, "salt": "A" * 43 + "="})),
+    "null-cipher": luks2(lambda t: t["segments"]["0"].update(encryption="cipher_null-ecb")),
+    "two-segments": luks2(lambda t: t["segments"].update({"1": t["segments"]["0"]})),
+    "token": luks2(lambda t: t["tokens"].update({"0": {"type": "x", "keyslots": []}})),
+    "requirement": luks2(lambda t: t["config"].update(requirements={"mandatory": ["online-reencrypt-v2"]})),
+    "flags": luks2(lambda t: t["config"].update(flags=["allow-discards"])),
+    "fixed-size": luks2(lambda t: t["segments"]["0"].update(size="8192", sector_size=512)),
+    "unknown-member": luks2(more=1),
+    "cut": luks2()[:-1],
+}
+
+def volume(length=225728 * 512, label=b"", version=4, interleave=15, tag=32, sections=6, flags=8, block=3):
+    """The length, a label, a superblock of dm-integrity."""
+    superblock = b"integrt\0" + struct.pack("<BBHIQIBB", version, interleave, tag, sections, length // 512, flags, block, 12)
+    return struct.pack("<Q", length) + label.ljust(112, b"\0") + superblock
+
+
+VOLUME = {
+    "right": volume(),
+    "label": volume(label=b"PSTNLBL1" + bytes(8) + b"data"),
+    "two-areas": volume(length=33554432, sections=1),
+    "interleave": volume(interleave=14),
+    "dirty-bitmap": volume(flags=12),
+    "sections": volume(sections=7),
+    "length-odd": volume(length=4097),
+    "empty": b"",
+}
+
 if __name__ == "__main__":
     write("fuzz-encode", ENCODE)
     write("fuzz-json", JSON)
@@ -460,3 +515,5 @@ if __name__ == "__main__":
     write("fuzz-dsse", DSSE)
     write("fuzz-manifest", MANIFEST)
     write("fuzz-id-block", ID_BLOCK)
+    write("fuzz-header", HEADER)
+    write("fuzz-volume", VOLUME)

@@ -139,12 +139,12 @@ class Launch:
             self.process.terminate()
         return self.wait()
 
-    def page(self, port, seconds=BOOT_SECONDS):
+    def page(self, port, path="", seconds=BOOT_SECONDS):
         """The page that the guest serves, or None when it ends without; waits for it."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError):
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1) as answer:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
                     return answer.read().decode()
             time.sleep(0.1)
         return None
@@ -185,15 +185,20 @@ class World:
     def path(self, name):
         return os.path.join(self.directory, name)
 
-    def volume(self, name, identity="data"):
-        """A disk with the secret page on it, and its record."""
+    def volume(self, name, identity="data", *words, directories=()):
+        """A disk with the secret page on it, and its record. More directories are mount points."""
         www = self.path(name + ".content/www")
         os.makedirs(www)
+        for directory in directories:
+            os.makedirs(os.path.join(www, directory))
         with open(os.path.join(www, "index.html"), "w", encoding="utf-8") as page:
             page.write(self.secret)
+        return self.create(name, identity, "--from", os.path.dirname(www), "--size", "16", *words)
+
+    def create(self, name, identity, *words):
+        """`postern volume create` into NAME.img and NAME.record."""
         disk, record = self.path(name + ".img"), self.path(name + ".record")
-        run(program("postern"), "volume", "create", "--id", identity, "--from", os.path.dirname(www), "--size", "16",
-            "--output", disk, "--record", record)
+        run(program("postern"), "volume", "create", "--id", identity, "--output", disk, "--record", record, *words)
         return disk, record
 
     def config(self, *sites, **changes):

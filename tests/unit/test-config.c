@@ -73,6 +73,44 @@ static void assert_refused(const struct parts *parts, const char *words)
     assert_int_equal(config.broker_count, 77);
 }
 
+static void volumes_have_modes(void **state UNUSED)
+{
+    struct parts parts = right();
+    struct reason why = { "" };
+    struct config c;
+
+    parts.brokers = NULL; /* none of these needs one */
+    parts.volumes = "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"verity\",\"block_size\":4096,\"hash\":\"sha256\","
+                    "\"data_blocks\":7,\"hash_start_block\":7,\"salt\":\"\",\"root_hash\":\"" DIGEST "\","
+                    "\"mount\":\"/a\",\"filesystem\":\"erofs\"},"
+                    "{\"id\":\"b\",\"device\":\"e\",\"mode\":\"scratch\",\"length\":33554432,\"integrity\":\"none\","
+                    "\"mount\":\"/b\",\"filesystem\":\"ext4\"},"
+                    "{\"id\":\"c\",\"device\":\"f\",\"mode\":\"sealed\",\"length\":16777216,\"initialise\":true,"
+                    "\"mount\":\"/c\",\"filesystem\":\"ext4\"}]";
+    if (parse(&parts, &c, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_int_equal(c.volumes[0].mode, VOLUME_VERITY);
+    assert_true(c.volumes[0].read_only);
+    assert_int_equal(c.volumes[0].tree.data_blocks, 7);
+    assert_int_equal(c.volumes[1].mode, VOLUME_SCRATCH);
+    assert_int_equal(c.volumes[1].length, 33554432);
+    assert_string_equal(c.volumes[1].integrity, "none");
+    assert_int_equal(c.volumes[2].mode, VOLUME_SEALED);
+    assert_string_equal(c.volumes[2].integrity, "hmac(sha256)");
+    assert_true(c.volumes[2].initialise);
+    for (size_t i = 0; i < 3; i++)
+        assert_false(config_volume_is_released(&c.volumes[i]));
+    config_free(&c);
+    parts.volumes = "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"header\",\"resource\":\"a/b/c\",\"mount\":\"/a\","
+                    "\"filesystem\":\"ext4\"}]";
+    assert_refused(&parts, "brokers: missing: volumes need a broker");
+    parts.brokers = right().brokers;
+    assert_int_equal(parse(&parts, &c, &why), 0);
+    assert_true(config_volume_is_released(&c.volumes[0]));
+    assert_string_equal(c.volumes[0].integrity, "hmac(sha256)");
+    config_free(&c);
+}
+
 static void everything_is_read(void **state UNUSED)
 {
     struct parts parts = right();
@@ -192,7 +230,62 @@ static void each_wrong_part_is_named(void **state UNUSED)
         { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c/d\"}]", "volumes[0].resource" },
         { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/../c\"}]", "volumes[0].resource" },
         { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a//c\"}]", "volumes[0].resource" },
-        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c\"}]", "volumes[0].integrity: missing" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c\"}]", "volumes[0].mount: missing" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"raw\",\"resource\":\"a/b/c\",\"mount\":\"/a\","
+          "\"filesystem\":\"ext4\"}]",
+          "volumes[0].mode: expected record, header, verity, scratch or sealed, found \"raw\"" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"record\",\"resource\":\"a/b/c\","
+          "\"integrity\":\"hmac(sha1)\",\"mount\":\"/a\",\"filesystem\":\"ext4\"}]",
+          "volumes[0].integrity: expected hmac(sha256) or none" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"record\",\"resource\":\"a/b/c\","
+          "\"length\":16777216,\"mount\":\"/a\",\"filesystem\":\"ext4\"}]",
+          "volumes[0].length: unknown member" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"record\",\"resource\":\"a/b/c\","
+          "\"root_hash\":\"00\",\"mount\":\"/a\",\"filesystem\":\"ext4\"}]",
+          "volumes[0].root_hash: unknown member" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"header\",\"mount\":\"/a\","
+          "\"filesystem\":\"ext4\"}]",
+          "volumes[0].resource: missing" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"verity\",\"block_size\":4096,\"hash\":\"sha256\","
+          "\"data_blocks\":500,\"hash_start_block\":500,\"salt\":\"abcd\",\"root_hash\":\"" DIGEST "\","
+          "\"mount\":\"/a\",\"filesystem\":\"ext4\"}]",
+          "volumes[0].filesystem: expected \"erofs\"" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"verity\",\"mount\":\"/a\","
+          "\"filesystem\":\"erofs\"}]",
+          "volumes[0].block_size: missing" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"verity\",\"block_size\":4096,\"hash\":\"sha256\","
+          "\"data_blocks\":500,\"hash_start_block\":500,\"salt\":\"abcd\",\"root_hash\":\"" DIGEST "\","
+          "\"resource\":\"a/b/c\",\"mount\":\"/a\",\"filesystem\":\"erofs\"}]",
+          "volumes[0].resource: unknown member" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"verity\",\"block_size\":4096,\"hash\":\"sha256\","
+          "\"data_blocks\":500,\"hash_start_block\":500,\"salt\":\"abcd\",\"root_hash\":\"" DIGEST "\","
+          "\"integrity\":\"none\",\"mount\":\"/a\",\"filesystem\":\"erofs\"}]",
+          "volumes[0].integrity: unknown member" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"verity\",\"block_size\":4096,\"hash\":\"sha256\","
+          "\"data_blocks\":500,\"hash_start_block\":500,\"salt\":\"abcd\",\"root_hash\":\"" DIGEST "\","
+          "\"mount\":\"/a\",\"filesystem\":\"erofs\",\"read_only\":false}]",
+          "volumes[0].read_only: unknown member" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"scratch\",\"mount\":\"/a\","
+          "\"filesystem\":\"ext4\"}]",
+          "volumes[0].length: missing" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"scratch\",\"length\":16773120,\"mount\":\"/a\","
+          "\"filesystem\":\"ext4\"}]",
+          "volumes[0].length: expected a number from 16777216" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"scratch\",\"length\":16777217,\"mount\":\"/a\","
+          "\"filesystem\":\"ext4\"}]",
+          "volumes[0].length: 16777217 is no multiple of 4096" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"scratch\",\"resource\":\"a/b/c\","
+          "\"length\":16777216,\"mount\":\"/a\",\"filesystem\":\"ext4\"}]",
+          "volumes[0].resource: unknown member" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"scratch\",\"length\":16777216,\"initialise\":true,"
+          "\"mount\":\"/a\",\"filesystem\":\"ext4\"}]",
+          "volumes[0].initialise: unknown member" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"scratch\",\"length\":16777216,\"mount\":\"/a\","
+          "\"filesystem\":\"ext4\",\"read_only\":true}]",
+          "volumes[0].read_only: unknown member" },
+        { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"sealed\",\"length\":16777216,\"initialise\":1,"
+          "\"mount\":\"/a\",\"filesystem\":\"ext4\"}]",
+          "volumes[0].initialise: expected true or false" },
         { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c\",\"integrity\":\"none\",\"mount\":\"data\"}]",
           "volumes[0].mount: \"data\" is not an absolute path" },
         { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c\",\"integrity\":\"none\",\"mount\":\"/a/../b\"}]",
@@ -239,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_read),
+        cmocka_unit_test(volumes_have_modes),
         cmocka_unit_test(optional_parts_have_their_defaults),
         cmocka_unit_test(ipv6_works_too),
         cmocka_unit_test(each_wrong_part_is_named),

@@ -284,10 +284,11 @@ static void fields_that_we_would_not_read_are_not_written(void **state UNUSED)
         WITH("no cipher", 64, r.cipher[0] = '\0'),
         WITH("another MAC", 64, memcpy(r.integrity, "crc32", 6)),
         WITH("no MAC's name", 64, r.integrity[0] = '\0'),
+        WITH("a MAC without its key", 64, memcpy(r.integrity, "hmac(sha256)", 13)),
+        WITH("a MAC of small sectors", 96, (memcpy(r.integrity, "hmac(sha256)", 13), r.sector_size = 512)),
         WITH("a short key", 32, ),
         WITH("a long key", 65, ),
         WITH("a MAC's key without a MAC", 96, ),
-        WITH("a MAC that no guest opens", 96, memcpy(r.integrity, "hmac(sha256)", 13)),
         WITH("odd sectors", 64, r.sector_size = 1024),
         WITH("no sectors", 64, r.sector_size = 0),
         WITH("no length", 64, r.length = 0),
@@ -310,6 +311,10 @@ static void fields_that_we_would_not_read_are_not_written(void **state UNUSED)
     fine.offset = 0;
     fine.generation = UINT64_MAX;
     fine.state = RECORD_UNINITIALISED;
+    memcpy(fine.integrity, "hmac(sha256)", 13);
+    fine.sector_size = fine.length = 4096;
+    assert_int_equal(encodes(&fine, 96), 0);
+    memcpy(fine.integrity, "none", 5);
     memset(fine.volume_id, 'a', RECORD_ID_MAX_BYTES);
     fine.volume_id[RECORD_ID_MAX_BYTES] = '\0';
     assert_int_equal(encodes(&fine, 64), 0);

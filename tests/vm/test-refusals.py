@@ -15,6 +15,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import luks2  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
@@ -120,6 +121,20 @@ def launch_cases(cases):
               cases.world.config(cases.site | {"record_key": other_p384_key()}))
 
 
+def add_volume(cases, name, code, detail, words, changes, *, files=None, spoil=None, disk_of=None):
+    """A volume of its own, opened with these members changed; `spoil` replaces bytes of its header, sealed anew."""
+    resource = "default/volume/" + name
+    disk, record = cases.world.create(name, "data", *words)
+    cases.broker.add(record, resource)
+    if disk_of:
+        disk, _ = cases.world.create(disk_of, "data", *words)
+    if spoil:
+        luks2.edit(disk, lambda copy: copy.replace(*spoil))
+    config = cases.world.config(cases.site)
+    cases.add(code, detail, config | {"volumes": [config["volumes"][0] | {"resource": resource} | changes]},
+              disk=disk, files=files, resource=resource)
+
+
 def volume_cases(cases):
     config = cases.world.config(cases.site)
     volume = config["volumes"][0]
@@ -130,9 +145,21 @@ def volume_cases(cases):
               resource="default/volume/other-id")
     _, other_key = cases.world.volume("other-key")
     cases.broker.add(other_key, "default/volume/other-key")
-    cases.add("E-VOLUME-MOUNT", "cannot be mounted",
+    cases.add("E-VOLUME-LABEL", "its first block does not have the tag of this key",
               config | {"volumes": [volume | {"resource": "default/volume/other-key"}]},
               resource="default/volume/other-key")
+    add_volume(cases, "plain-key", "E-VOLUME-LABEL", "does not carry a label that was made with this key",
+               ["--from", cases.world.path("data.content"), "--size", "16", "--integrity", "none"], {"integrity": "none"},
+               disk_of="plain-other")
+    empty = cases.world.path("empty-content")
+    with open(empty, "wb") as file:
+        file.truncate(16 << 20)
+    add_volume(cases, "no-ext4", "E-VOLUME-MOUNT", "cannot be mounted", ["--content", empty], {})
+    add_volume(cases, "no-template", "E-VOLUME-FORMAT", "the template of its file system does not fit",
+               ["--blank", "--size", "16"], {}, files={"usr/lib/postern/ext4.template": "x"})
+    add_volume(cases, "header", "E-VOLUME-HEADER", "H-SEGMENT-CIPHER",
+               ["--from", cases.world.path("data.content"), "--size", "16"], {"mode": "header"},
+               spoil=(b"aes-xts-plain64", b"cipher_null-ecb"))
     short = cases.world.path("short.img")
     shutil.copy(cases.world.data, short)
     os.truncate(short, 20 * 1024 * 1024)

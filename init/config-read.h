@@ -1,0 +1,21 @@
+/* Between the files that read parts of postern.json: words, paths, and what two parts have in common. */
+#pragma once
+
+#include "base/json.h"
+#include "init/config.h"
+
+#define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
+#define PATH_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./"
+
+/* A string of at least one character out of `characters`. */
+void config_read_word(struct json_reader *reader, const char *name, const char *characters, char *ret_text,
+                      size_t room);
+
+/* Absolute, without "." and ".." and empty parts. */
+void config_read_path(struct json_reader *reader, const char *name, char *ret_path, size_t room);
+
+/* The members of a dm-verity tree but its name: of the root, and of volumes in mode verity. */
+void config_read_tree(struct json_reader *reader, struct verity_tree *tree);
+
+/* The array `volumes`. */
+void config_read_volumes(struct json_reader *reader, struct config *config);

@@ -1,0 +1,143 @@
+/* The volumes of postern.json: what each one is opened by, and which members that asks for. */
+#include <errno.h>
+#include <string.h>
+
+#include "init/config-read.h"
+
+static const char *const modes[] = {
+    [VOLUME_RECORD] = "record",   [VOLUME_HEADER] = "header", [VOLUME_VERITY] = "verity",
+    [VOLUME_SCRATCH] = "scratch", [VOLUME_SEALED] = "sealed",
+};
+
+/* Three parts, none empty or starting with a dot or a dash: what the protocol allows in a resource's path. */
+static bool resource_is_plain(const char *resource)
+{
+    for (size_t parts = 1;; parts++) {
+        size_t size = strcspn(resource, "/");
+
+        if (!size || resource[0] == '.' || resource[0] == '-')
+            return false;
+        resource += size;
+        if (!*resource)
+            return parts == 3;
+        resource++;
+    }
+}
+
+bool config_volume_is_released(const struct config_volume *volume)
+{
+    return volume->mode == VOLUME_RECORD || volume->mode == VOLUME_HEADER;
+}
+
+static void read_mode(struct json_reader *reader, struct config_volume *to)
+{
+    const char *text = modes[VOLUME_RECORD];
+
+    (void)json_read_string(reader, "mode", JSON_OPTIONAL, 16, &text);
+    for (size_t i = 0; i < ARRAY_SIZE(modes); i++)
+        if (strcmp(text, modes[i]) == 0) {
+            to->mode = (enum volume_mode)i;
+            return;
+        }
+    json_refuse(reader, "mode", "expected record, header, verity, scratch or sealed, found \"%s\"", text);
+}
+
+/* Tags are the default: that a volume goes without has to be written. */
+static void read_integrity(struct json_reader *reader, struct config_volume *to)
+{
+    const char *text = "hmac(sha256)";
+
+    (void)json_read_string(reader, "integrity", JSON_OPTIONAL, 16, &text);
+    if (strcmp(text, "hmac(sha256)") != 0 && strcmp(text, "none") != 0)
+        json_refuse(reader, "integrity", "expected hmac(sha256) or none, found \"%s\"", text);
+    else
+        memcpy(to->integrity, text, strlen(text) + 1);
+}
+
+static void read_resource(struct json_reader *reader, struct config_volume *to)
+{
+    config_read_word(reader, "resource", PATH_CHARACTERS, to->resource, sizeof(to->resource));
+    if (!reader->status->error && !resource_is_plain(to->resource))
+        json_refuse(reader, "resource", "\"%s\" is not of the form REPOSITORY/TYPE/TAG", to->resource);
+}
+
+/* Without a record the length is measured data: the size that a disk has is the host's word. */
+static void read_length(struct json_reader *reader, struct config_volume *to)
+{
+    (void)json_read_u64(reader, "length", JSON_REQUIRED, CONFIG_LEAST_VOLUME_BYTES, INT64_MAX / 2, &to->length);
+    if (!reader->status->error && to->length % 4096)
+        json_refuse(reader, "length", "%llu is no multiple of 4096", (unsigned long long)to->length);
+}
+
+/* Another TCB version is another key: moving to it is a new volume, by the builder's hand. */
+static void read_sealed(struct json_reader *reader, struct config_volume *to)
+{
+    uint8_t bytes[8];
+
+    (void)json_read_bool(reader, "initialise", JSON_OPTIONAL, &to->initialise);
+    to->has_tcb_version = json_read_hex(reader, "tcb_version", JSON_OPTIONAL, bytes, sizeof(bytes));
+    for (size_t i = 0; to->has_tcb_version && i < sizeof(bytes); i++)
+        to->tcb_version = to->tcb_version << 8 | bytes[i];
+}
+
+static void read_filesystem(struct json_reader *reader, struct config_volume *to)
+{
+    const char *expected = to->mode == VOLUME_VERITY ? "erofs" : "ext4", *text = NULL;
+
+    if (json_read_string(reader, "filesystem", JSON_REQUIRED, 16, &text) && strcmp(text, expected) != 0)
+        json_refuse(reader, "filesystem", "expected \"%s\", found \"%s\"", expected, text);
+    to->filesystem = expected;
+}
+
+static void read_volume(struct json_reader *reader, struct config_volume *to)
+{
+    config_read_word(reader, "id", NAME_CHARACTERS, to->id, sizeof(to->id));
+    config_read_word(reader, "device", NAME_CHARACTERS, to->device, sizeof(to->device));
+    read_mode(reader, to);
+    if (to->mode == VOLUME_VERITY)
+        config_read_tree(reader, &to->tree);
+    else
+        read_integrity(reader, to);
+    if (config_volume_is_released(to))
+        read_resource(reader, to);
+    if (to->mode == VOLUME_SCRATCH || to->mode == VOLUME_SEALED)
+        read_length(reader, to);
+    if (to->mode == VOLUME_SEALED)
+        read_sealed(reader, to);
+    config_read_path(reader, "mount", to->mount, sizeof(to->mount));
+    read_filesystem(reader, to);
+    to->read_only = to->mode == VOLUME_VERITY;
+    if (to->mode == VOLUME_RECORD || to->mode == VOLUME_HEADER)
+        (void)json_read_bool(reader, "read_only", JSON_OPTIONAL, &to->read_only);
+    json_read_done(reader);
+}
+
+/* Ids name mappings, and "root" is the root file system's. */
+static bool id_is_taken(const struct config *config, size_t index)
+{
+    const char *id = config->volumes[index].id;
+
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(config->volumes[i].id, id) == 0)
+            return true;
+    return strcmp(id, "root") == 0;
+}
+
+void config_read_volumes(struct json_reader *reader, struct config *config)
+{
+    struct json_reader array, volume;
+    bool released = false;
+
+    if (!json_read_array(reader, "volumes", JSON_OPTIONAL, CONFIG_MAX_VOLUMES, &array, &config->volume_count))
+        return;
+    for (size_t i = 0; i < config->volume_count; i++) {
+        if (!json_element_object(&array, i, &volume))
+            continue;
+        read_volume(&volume, &config->volumes[i]);
+        if (id_is_taken(config, i))
+            json_refuse(&volume, "id", "\"%s\" is taken", config->volumes[i].id);
+        released = released || config_volume_is_released(&config->volumes[i]);
+    }
+    if (released && !config->broker_count)
+        json_refuse(reader, "brokers", "missing: volumes need a broker");
+}

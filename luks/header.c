@@ -1,0 +1,70 @@
+/* LUKS2 headers: reading them once, their codes, and what their digest says about a key. The disk is the host's. */
+#include "luks/header.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+
+#define DIRECT_ALIGNMENT 4096u
+
+static const struct {
+    const char *code, *meaning;
+} codes[] = {
+#define X(name, code, meaning) [HEADER_##name] = { code, meaning },
+    HEADER_CODES(X)
+#undef X
+};
+
+const char *header_code_text(enum header_code code)
+{
+    return codes[code].code;
+}
+
+const char *header_code_meaning(enum header_code code)
+{
+    return codes[code].meaning;
+}
+
+int header_read(int disk, uint64_t offset, uint8_t ret_bytes[HEADER_BYTES])
+{
+    int flags = fcntl(disk, F_GETFL);
+    CLEANUP_FREE void *aligned = NULL;
+    bool direct;
+    int r;
+
+    if (flags < 0)
+        return -errno;
+    if (posix_memalign(&aligned, DIRECT_ALIGNMENT, HEADER_BYTES) != 0)
+        return -ENOMEM;
+    direct = fcntl(disk, F_SETFL, flags | O_DIRECT) == 0;
+    r = fd_read_at(disk, offset, aligned, HEADER_BYTES);
+    if (direct && fcntl(disk, F_SETFL, flags) < 0)
+        return -errno;
+    if (r == 0)
+        memcpy(ret_bytes, aligned, HEADER_BYTES);
+    return r;
+}
+
+int header_digest_key(const struct header *header, const struct secret *key, uint8_t ret_digest[HEADER_DIGEST_BYTES])
+{
+    if (PKCS5_PBKDF2_HMAC((const char *)key->bytes, (int)key->size, header->digest_salt,
+                          (int)header->digest_salt_size, (int)header->digest_iterations, EVP_sha256(),
+                          HEADER_DIGEST_BYTES, ret_digest) != 1)
+        return -ENOMEM;
+    return 0;
+}
+
+int header_check_key(const struct header *header, const struct secret *key)
+{
+    uint8_t digest[HEADER_DIGEST_BYTES];
+    int r = header_digest_key(header, key, digest);
+
+    if (r < 0)
+        return r;
+    return CRYPTO_memcmp(digest, header->digest, sizeof(digest)) == 0 ? 0 : -EKEYREJECTED;
+}

@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""All kinds of volumes in one guest, over two boots: what stays, what goes, what is formatted once. Prints TAP.
+
+The workload appends a line to a file on each writable volume and serves all of them. The disk in mode header is made by
+systemd-repart, in a partition.
+"""
+import os
+import struct
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+MIB = 1 << 20
+SECONDS = 600  # two volumes are formatted on the way, under emulation
+WRITABLE = ["first", "scratch", "sealed"]
+SCRIPT = "cd /data/www && for d in " + " ".join(WRITABLE) + "; do echo boot >>$d/boots; done; " \
+         "df -k >scratch/df; cat /proc/mounts >scratch/mounts; exec httpd -f -p 8080 -h /data/www"
+
+
+def blank(path, size):
+    with open(path, "wb") as file:
+        file.truncate(size)
+    return path
+
+
+def make_tree(world):
+    """A verity tree with one file; (disk, members of its volume)."""
+    folder, disk, root_hash = world.path("tree"), world.path("tree.img"), world.path("tree.hash")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "page"), "w", encoding="ascii") as file:
+        file.write("tree " + world.secret)
+    with open(os.path.join(folder, "more"), "wb") as file:  # a tree of one block would have no hashes
+        file.write(os.urandom(65536))
+    vm.run("mkfs.erofs", "-T", "0", "--all-root", "-b", "4096", disk, folder)
+    blocks = os.path.getsize(disk) // 4096
+    vm.run("veritysetup", "format", "--no-superblock", "--hash", "sha256", "--salt", "ab" * 32, "--data-block-size", "4096",
+           "--hash-block-size", "4096", "--data-blocks", str(blocks), "--hash-offset", str(blocks * 4096),
+           "--root-hash-file", root_hash, disk, disk)
+    with open(root_hash, encoding="ascii") as file:
+        found = file.read().strip()
+    return disk, {"block_size": 4096, "hash": "sha256", "data_blocks": blocks, "hash_start_block": blocks,
+                  "salt": "ab" * 32, "root_hash": found}
+
+
+def make_foreign(world):
+    """A disk that systemd-repart encrypted, and the record that a builder would write of it."""
+    folder, key, disk = world.path("repart"), world.path("repart.key"), world.path("repart.img")
+    os.makedirs(folder + ".d")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "page"), "w", encoding="ascii") as file:
+        file.write("repart " + world.secret)
+    with open(key, "wb") as file:
+        file.write(os.urandom(32))
+    os.chmod(key, 0o600)
+    with open(folder + ".d/10.conf", "w", encoding="ascii") as file:
+        file.write(f"[Partition]\nType=linux-generic\nFormat=ext4\nCopyFiles={folder}:/\nEncrypt=key-file\n"
+                   "SizeMinBytes=48M\nSizeMaxBytes=48M\n")
+    vm.run("systemd-repart", "--dry-run=no", "--empty=create", "--size=96M", "--offline=yes", f"--definitions={folder}.d",
+           f"--key-file={key}", disk)
+    part, volume_key = world.path("part"), world.path("volume.key")
+    with open(disk, "rb") as file, open(part, "wb") as copy:
+        file.seek(MIB)
+        copy.write(file.read(17 * MIB))
+    vm.run("cryptsetup", "luksDump", "--batch-mode", "--key-file", key, "--dump-volume-key", "--volume-key-file",
+           volume_key, part)
+    with open(volume_key, "rb") as file:
+        secret = file.read()
+    record = world.path("foreign.record")
+    words = b"".join(bytes([len(word)]) + word for word in (b"foreign", b"aes-xts-plain64", b"none"))
+    with open(record, "wb") as file:
+        file.write(b"PSTNVOL1" + words + struct.pack("<IQQQBB", 4096, 17 * MIB, 32 * MIB, 0, 2, len(secret)) + secret)
+    os.chmod(record, 0o600)
+    return disk, record
+
+
+def make_config(world, broker, tree):
+    def volume(name, mode, filesystem="ext4", **members):
+        return {"id": name, "device": name, "mode": mode, "filesystem": filesystem, "mount": f"/data/www/{name}", **members}
+
+    data = {"id": "data", "device": "data", "resource": vm.RESOURCE, "filesystem": "ext4", "mount": "/data"}
+    volumes = [data, volume("tree", "verity", "erofs", **tree), volume("scratch", "scratch", length=24 * MIB),
+               volume("sealed", "sealed", length=16 * MIB, initialise=True),
+               volume("first", "record", resource="default/volume/first"),
+               volume("foreign", "header", resource="default/volume/foreign", integrity="none", read_only=True)]
+    return world.config(broker.site(), volumes=volumes,
+                        workload={"process": {"args": ["/usr/bin/busybox", "sh", "-c", SCRIPT]}})
+
+
+def boot(world, initrd, append, disks):
+    port = vm.free_port()
+    named = [word for name, path in disks.items() for word in ("--disk", f"{name}={path}")]
+    launch = world.launch(initrd, "--forward", f"{port}:8080", "--boot-timeout", str(SECONDS), "--append", append, *named)
+    pages = {name: launch.page(port, name, SECONDS) for name in
+             ["index.html", "tree/page", "foreign/page", "scratch/df", "scratch/mounts", *[f"{d}/boots" for d in WRITABLE]]}
+    launch.stop()
+    return launch, pages
+
+
+def check_mounts(pages):
+    mounts = {words[1]: words for words in map(str.split, (pages["scratch/mounts"] or "").splitlines()) if len(words) > 3}
+    for name in "tree", "foreign":
+        tap.ok("ro" in mounts.get(f"/data/www/{name}", ["", "", "", ""])[3].split(","), f"{name} is read-only", mounts)
+    for name in "scratch", "sealed", "first":
+        found = mounts.get(f"/data/www/{name}", ["", "", "", ""])[3].split(",")
+        tap.ok({"rw", "nosuid", "nodev", "noexec"} <= set(found), f"{name}: rw, nosuid, nodev, noexec", found)
+    sizes = {words[-1]: int(words[1]) for words in map(str.split, (pages["scratch/df"] or "").splitlines()[1:])}
+    tap.ok(sizes.get("/data/www/scratch", 0) > sizes.get("/data/www/sealed", 0) + 7000,
+           "the file system grew to its volume", sizes)
+
+
+def main():
+    with vm.World() as world, vm.Broker(world.path("broker")) as broker:
+        world.data, world.record = world.volume("all", "data", directories=["tree", "foreign", *WRITABLE])
+        broker.add(world.record)
+        tree_disk, tree = make_tree(world)
+        foreign, foreign_record = make_foreign(world)
+        first, first_record = world.create("first", "first", "--blank", "--size", "20")
+        broker.add(first_record, "default/volume/first")
+        broker.add(foreign_record, "default/volume/foreign")
+        disks = {"tree": tree_disk + ",ro", "foreign": foreign + ",ro", "first": first,
+                 "scratch": blank(world.path("scratch.img"), 32 * MIB), "sealed": blank(world.path("sealed.img"), 32 * MIB)}
+        initrd = world.initrd(make_config(world, broker, tree))
+        # On a busy machine the emulated timer is late for the kernel's test of it.
+        append = world.cmdline() + " no_timer_check"
+        for resource in vm.RESOURCE, "default/volume/first", "default/volume/foreign":
+            broker.allow(world.digest(initrd, append), resource)
+            broker.allow(world.digest(initrd, append + " loglevel=4"), resource)
+        before = open(foreign, "rb").read()
+        for number in 1, 2:
+            launch, pages = boot(world, initrd, append, disks)
+            tap.same(launch.status, 0, f"boot {number}: an orderly end") or tap.note(f"{launch.said}\n{launch.refusal()}")
+            tap.same((pages["index.html"], pages["tree/page"], pages["foreign/page"]),
+                     (world.secret, "tree " + world.secret, "repart " + world.secret),
+                     f"boot {number}: record, verity and header volumes are served")
+            tap.same(pages["scratch/boots"], "boot\n", f"boot {number}: the scratch volume is new")
+            for name in "first", "sealed":
+                tap.same(pages[f"{name}/boots"], "boot\n" * number,
+                         f"boot {number}: {name} was formatted {'once' if number == 1 else 'no second time'}")
+            check_mounts(pages)
+        tap.ok(open(foreign, "rb").read() == before, "the disk in mode header was not written")
+        launch, _ = boot(world, initrd, append + " loglevel=4", disks)
+        refusal = launch.refusal()
+        tap.same((refusal.get("code"), "volume sealed" in refusal.get("detail", "")), ("E-VOLUME-LABEL", True),
+                 "another measurement derives another key: the sealed volume is refused, not formatted") \
+            or tap.note(f"{refusal} {launch.said}")
+        key = open(first_record, "rb").read()[-96:]
+        tap.ok(world.secret.encode() not in open(world.path("sealed.img"), "rb").read() and key not in
+               open(first, "rb").read(), "neither plain text nor key is on the disks")
+    tap.done()
+
+
+main()
