@@ -71,7 +71,8 @@ export INIT := build/guest/postern-init
 CFLAGS := -std=gnu11 -O2 -fPIE -ffunction-sections -fdata-sections -ffile-prefix-map=$(CURDIR)=. $(WARNINGS)
 LDFLAGS := -Wl,--gc-sections,-z,relro,-z,now,--build-id=none -L$(STATIC)/lib
 ifdef SANITIZE
-CFLAGS += -g -fsanitize=address,undefined -fno-sanitize-recover=all
+# gcc's manual says that this warning has false positives with sanitizers.
+CFLAGS += -g -fsanitize=address,undefined -fno-sanitize-recover=all -Wno-maybe-uninitialized
 LDFLAGS += -fsanitize=address,undefined
 else ifdef COVERAGE
 CFLAGS += -g -O0 --coverage
