@@ -12,6 +12,7 @@
 
 extern const struct command verb_measure;
 extern const struct command verb_generate_key_digest;
+extern const struct command verb_generate_id_block;
 extern const struct command verb_id_block;
 extern const struct command verb_manifest_create;
 extern const struct command verb_manifest_sign;

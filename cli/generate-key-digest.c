@@ -28,7 +28,8 @@ static int run(const struct command *command, int argc, char **argv)
     struct reason why = { "" };
     const struct option_row rows[] = {
         OPTION("output-format", "FORMAT", "hex (default), base64 or json", OPTION_TEXT, &format),
-        OPTION("key-digest-file", "FILE", "also write the hexadecimal digits there", OPTION_TEXT, &output),
+        OPTION("key-digest-file", "FILE", "also write the hexadecimal digits there", OPTION_TEXT, &output,
+               .letter = 'd'),
     };
     uint8_t bytes[ID_KEY_BYTES], digest[SHA384_BYTES] = { 0 };
     char hex[HEX_TEXT_BYTES(SHA384_BYTES)], base64[BASE64_TEXT_BYTES(SHA384_BYTES)];

@@ -255,10 +255,55 @@ static int work(struct request *q, struct reason *why)
     return q->manifest ? each_row(q, why) : one(q, digest, why);
 }
 
+static int answer(struct request *q)
+{
+    struct reason why = { "" };
+    int r = secret_library_init();
+
+    if (r == 0)
+        r = work(q, &why);
+    key_free(&q->id_key);
+    key_free(&q->author_key);
+    if (r < 0)
+        log_error("%s", reason_text(&why, r));
+    return r < 0 ? COMMAND_MISUSE : COMMAND_OK;
+}
+
+/* snpguest's words for the same. */
+static int run_generate(const struct command *command, int argc, char **argv)
+{
+    struct request q = { .policy = ID_POLICY_DEFAULT, .inputs = INPUTS_DEFAULT };
+    const char *words[3] = { NULL };
+    uint64_t version = 1;
+    const struct option_row rows[] = {
+        OPTION("family-id", "HEX", "32 hexadecimal digits, or 16 characters", OPTION_TEXT, &q.family_id, .letter = 'f'),
+        OPTION("image-id", "HEX", "the same", OPTION_TEXT, &q.image_id, .letter = 'm'),
+        OPTION("version", "N", "of the ID block: 1", OPTION_U64, &version, .letter = 'v', .min = 1, .max = 1),
+        OPTION("svn", "N", "security version of the guest (default 0)", OPTION_U64, &q.svn, .letter = 's',
+               .max = UINT32_MAX),
+        OPTION("policy", "N", "guest policy (default 0x30000)", OPTION_U64, &q.policy, .letter = 'p'),
+        OPTION("id-file", "FILE", "also write the ID block there, in base64", OPTION_TEXT, &q.id_file, .letter = 'i'),
+        OPTION("auth-file", "FILE", "also write the ID authentication there", OPTION_TEXT, &q.auth_file,
+               .letter = 'a'),
+    };
+    int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, words, ARRAY_SIZE(words));
+
+    if (r != 0)
+        return r > 0 ? COMMAND_OK : COMMAND_MISUSE;
+    if (!words[2]) {
+        log_error("%s is missing; usage: postern generate id-block ID-KEY AUTHOR-KEY DIGEST",
+                  words[1] ? "the launch digest" : words[0] ? "the author key" : "the ID key");
+        return COMMAND_MISUSE;
+    }
+    q.id_key_path = words[0];
+    q.author_key_path = words[1];
+    q.measurement = words[2];
+    return answer(&q);
+}
+
 static int run(const struct command *command, int argc, char **argv)
 {
     struct request q = { .policy = ID_POLICY_DEFAULT, .inputs = INPUTS_DEFAULT };
-    struct reason why = { "" };
     const struct option_row rows[] = {
         OPTION("idkey", "FILE", "the key that signs the ID block: private, P-384", OPTION_TEXT, &q.id_key_path,
                .required = true),
@@ -286,17 +331,17 @@ static int run(const struct command *command, int argc, char **argv)
 
     if (r != 0)
         return r > 0 ? COMMAND_OK : COMMAND_MISUSE;
-    r = secret_library_init();
-    if (r == 0)
-        r = work(&q, &why);
-    key_free(&q.id_key);
-    key_free(&q.author_key);
-    if (r < 0) {
-        log_error("%s", reason_text(&why, r));
-        return COMMAND_MISUSE;
-    }
-    return COMMAND_OK;
+    return answer(&q);
 }
+
+const struct command verb_generate_id_block = {
+    .program = "postern",
+    .name = "generate id-block",
+    .summary = "`postern id-block` with snpguest's words.",
+    .usage = "ID-KEY AUTHOR-KEY DIGEST [OPTION…]",
+    .example = "  postern generate id-block id.key author.key 0xd1… --svn 3 --id-file id-block.b64 --auth-file auth.b64\n",
+    .run = run_generate,
+};
 
 const struct command verb_id_block = {
     .program = "postern",

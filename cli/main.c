@@ -7,6 +7,7 @@
 static const struct command *const verbs[] = {
     &verb_measure,
     &verb_id_block,
+    &verb_generate_id_block,
     &verb_generate_key_digest,
     &verb_manifest_create,
     &verb_manifest_sign,

@@ -103,6 +103,28 @@ def test_one(folder, id_key, author):
     os.unlink(f"{folder}/auth")
 
 
+def test_snpguests_words(folder):
+    """`generate id-block` and `generate key-digest` with snpguest's arguments."""
+    ours = run("id-block", "--idkey", f"{folder}/id.pem", "--authorkey", f"{folder}/author.pem", "--measurement", DIGEST,
+               "--svn", "3", "--policy", "0x30000", "--family-id", "11" * 16, "--image-id", "22" * 16)
+    words = ["generate", "id-block", f"{folder}/id.pem", f"{folder}/author.pem", "0x" + DIGEST]
+    done = run(*words, "-f", "11" * 16, "-m", "22" * 16, "-v", "1", "-s", "3", "-p", "0x30000", "-i", f"{folder}/block",
+               "-a", f"{folder}/auth")
+    tap.same((done.returncode, done.stdout), (0, ours.stdout), "generate id-block makes what id-block makes")
+    made = parameters(done.stdout.splitlines()[0])
+    with open(f"{folder}/block", encoding="ascii") as block, open(f"{folder}/auth", encoding="ascii") as auth:
+        tap.same((block.read(), auth.read()), (made["id-block"], made["id-auth"]), "and writes its files")
+    os.unlink(f"{folder}/block")
+    os.unlink(f"{folder}/auth")
+    refused(words[:4], "the launch digest is missing", cwd=folder)
+    refused(words[:3], "the author key is missing", cwd=folder)
+    refused([*words, "-v", "2"], "--version", cwd=folder)
+    done = run("generate", "key-digest", f"{folder}/id.pem", "-d", f"{folder}/digest")
+    with open(f"{folder}/digest", encoding="ascii") as digest:
+        tap.same(digest.read() + "\n", done.stdout, "generate key-digest -d")
+    os.unlink(f"{folder}/digest")
+
+
 def test_measured(folder):
     launch = ["--ovmf", FIRMWARE, "--vcpu-type", "EPYC-Milan", "--vcpus", "3"]
     measured = run("measure", *launch).stdout.strip()
@@ -227,6 +249,7 @@ def main():
         keys.write_private(f"{folder}/id.pem", id_key)
         keys.write_private(f"{folder}/author.pem", author, form=keys.SEC1)
         test_one(folder, id_key, author)
+        test_snpguests_words(folder)
         test_measured(folder)
         test_keys(folder, id_key, author)
         test_rows(folder, id_key, author)

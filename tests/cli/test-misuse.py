@@ -15,6 +15,7 @@ POSTERN = os.path.join(TOP, "build/bin/postern")
 VERBS = [
     "measure",
     "id-block",
+    "generate id-block",
     "generate key-digest",
     "manifest create",
     "manifest sign",
