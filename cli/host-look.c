@@ -292,7 +292,8 @@ static void look_at_firmware(struct look *l)
         "the RMP table is %s, SNP is in state %u", initialized ? "initialized" : "not initialized", state);
     add(l, "tcb", tcb_equal(&current, &reported) ? HOST_GOOD : HOST_WARNING,
         "snphost config reset, where no guest depends on the older one", "bootloader %u, tee %u, snp %u, microcode %u%s",
-        current.bootloader, current.tee, current.snp, current.microcode, tcb_equal(&current, &reported) ? "" : "; an older one is reported");
+        current.bootloader, current.tee, current.snp, current.microcode,
+        tcb_equal(&current, &reported) ? "" : "; an older one is reported");
 }
 
 static void look_at_memory(struct look *l)

@@ -245,11 +245,11 @@ static int confirm(struct boot *boot, const struct config_volume *wanted, size_t
     if (r < 0)
         return boot_refuse(boot, REFUSAL_VOLUME_LABEL, r);
     r = release_confirm_open(boot, index, labelled ? &found : NULL);
-    if (r == 0 && labelled && !follows)
-        return boot_refuse(boot, REFUSAL_VOLUME_LABEL,
-                           reason_set(&boot->why, -EKEYREJECTED, "volume %s: the disk is at epoch %llu, the release at %llu",
-                                      wanted->id, (unsigned long long)found, (unsigned long long)epoch));
-    return r;
+    if (r < 0 || !labelled || follows)
+        return r;
+    r = reason_set(&boot->why, -EKEYREJECTED, "volume %s: the disk is at epoch %llu, the release at %llu", wanted->id,
+                   (unsigned long long)found, (unsigned long long)epoch);
+    return boot_refuse(boot, REFUSAL_VOLUME_LABEL, r);
 }
 
 static int open_volume(struct boot *boot, size_t index)

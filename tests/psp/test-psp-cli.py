@@ -96,7 +96,8 @@ def test_interrupted_init(directory):
     for delay in (0.05, 0.3, 0.7, 1.2, 2.0):
         place = os.path.join(directory, f"interrupted-{delay}")
         os.mkdir(place)
-        child = subprocess.Popen([PROGRAM, "init", "--dir", f"{place}/chip"], stderr=subprocess.DEVNULL)
+        child = subprocess.Popen([PROGRAM, "init", "--dir", f"{place}/chip"], stderr=subprocess.DEVNULL,
+                                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         time.sleep(delay)
         child.send_signal(signal.SIGINT)
         child.wait()
