@@ -291,7 +291,8 @@ static void look_at_firmware(struct look *l)
     add(l, "rmp", initialized ? HOST_GOOD : HOST_LACKING, "boot a kernel with SNP for hosts, and see dmesg for \"RMP\"",
         "the RMP table is %s, SNP is in state %u", initialized ? "initialized" : "not initialized", state);
     add(l, "tcb", tcb_equal(&current, &reported) ? HOST_GOOD : HOST_WARNING,
-        "snphost config reset, where no guest depends on the older one", "bootloader %u, tee %u, snp %u, microcode %u%s",
+        "snphost config reset, where no guest depends on the older one",
+        "bootloader %u, tee %u, snp %u, microcode %u%s",
         current.bootloader, current.tee, current.snp, current.microcode,
         tcb_equal(&current, &reported) ? "" : "; an older one is reported");
 }

@@ -339,7 +339,7 @@ const struct command verb_generate_id_block = {
     .name = "generate id-block",
     .summary = "`postern id-block` with snpguest's words.",
     .usage = "ID-KEY AUTHOR-KEY DIGEST [OPTION…]",
-    .example = "  postern generate id-block id.key author.key 0xd1… --svn 3 --id-file id-block.b64 --auth-file auth.b64\n",
+    .example = "  postern generate id-block id.key author.key 0xd1… --svn 3 --id-file id-block --auth-file id-auth\n",
     .run = run_generate,
 };
 
