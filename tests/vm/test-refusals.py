@@ -167,7 +167,13 @@ def volume_cases(cases):
     root = cases.world.path("short-root.img")
     shutil.copy(os.path.join(vm.IMAGE, "root.img"), root)
     os.truncate(root, 4096 * 16)
-    cases.add("E-ROOT", "its disk has 65536 bytes", words=["--root", root])
+    # A volume of its own: the broker takes no copy of a disk once another copy has been confirmed.
+    resource = "default/volume/beside-root"
+    disk, record = cases.world.volume("beside-root")
+    cases.broker.add(record, resource)
+    config = cases.world.config(cases.site)
+    cases.add("E-ROOT", "its disk has 65536 bytes", config | {"volumes": [config["volumes"][0] | {"resource": resource}]},
+              words=["--root", root], disk=disk, resource=resource)
 
 
 def main():
