@@ -134,11 +134,14 @@ static int check_known(const struct report *report, struct reason *why)
     return 0;
 }
 
+time_t verify_time_of(time_t clock)
+{
+    return clock < VERIFY_TIME_FLOOR ? VERIFY_TIME_FLOOR : clock;
+}
+
 time_t verify_time_now(void)
 {
-    time_t now = time(NULL);
-
-    return now < VERIFY_TIME_FLOOR ? VERIFY_TIME_FLOOR : now;
+    return verify_time_of(time(NULL));
 }
 
 int verify_report_with(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,

@@ -27,7 +27,8 @@ struct verified {
  */
 #define VERIFY_TIME_FLOOR ((time_t)1795305600)
 
-/* The present time, at least VERIFY_TIME_FLOOR. */
+/* What a clock says, at least VERIFY_TIME_FLOOR; and that of the present time. */
+time_t verify_time_of(time_t clock);
 time_t verify_time_now(void);
 
 struct verify_options {

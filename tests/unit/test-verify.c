@@ -799,6 +799,15 @@ static void verifies_a_recorded_vlek_report(void **state UNUSED)
                     AMD_PRESENT + AMD_YEAR);
 }
 
+static void a_clock_that_is_behind_counts_as_this_versions_date(void **state UNUSED)
+{
+    assert_true(verify_time_of(0) == VERIFY_TIME_FLOOR);
+    assert_true(verify_time_of(-1) == VERIFY_TIME_FLOOR);
+    assert_true(verify_time_of(VERIFY_TIME_FLOOR - 1) == VERIFY_TIME_FLOOR);
+    assert_true(verify_time_of(VERIFY_TIME_FLOOR + 1) == VERIFY_TIME_FLOOR + 1);
+    assert_true(verify_time_now() >= VERIFY_TIME_FLOOR);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -825,6 +834,7 @@ int main(void)
         cmocka_unit_test(refuses_bad_signatures),
         cmocka_unit_test(refuses_reserved_bytes),
         cmocka_unit_test(refuses_malformed_input),
+        cmocka_unit_test(a_clock_that_is_behind_counts_as_this_versions_date),
         cmocka_unit_test(verifies_a_recorded_vcek_report),
         cmocka_unit_test(verifies_a_recorded_vlek_report),
     };
