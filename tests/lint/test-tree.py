@@ -3,6 +3,7 @@
 
 Prints TAP.
 """
+import glob
 import os
 import re
 import statistics
@@ -60,7 +61,9 @@ def check_dependencies():
 
 def check_sizes():
     lines = {path: read(path).count("\n") for path in sources(".c", ".h")}
-    tap.same([path for path in lines if lines[path] > MOST_LINES], [], f"no file over {MOST_LINES} lines")
+    tests = {path: read(path).count("\n") for path in glob.glob("tests/**/*.[chp]*", root_dir=TOP, recursive=True)
+             if path.endswith((".c", ".h", ".py"))}
+    tap.same([path for path, count in (lines | tests).items() if count > MOST_LINES], [], f"no file over {MOST_LINES} lines")
     median = statistics.median(lines[path] for path in lines if path.endswith(".c"))
     tap.ok(median <= 300, "the median source file has at most 300 lines", median)
     long = []
