@@ -14,6 +14,7 @@
 
 #include <openssl/evp.h>
 
+#include "attest/chain-cache.h"
 #include "attest/roots.h"
 #include "base/base.h"
 #include "base/secret.h"
@@ -35,6 +36,7 @@ struct broker {
     struct keys keys;
     struct store *store;
     struct trust_roots *roots;
+    struct chain_cache chains; /* under `roots` */
     struct nonces nonces;
     struct sessions sessions;
     uint64_t lease_ms; /* how long a launch that was heard of counts as alive */

@@ -21,6 +21,8 @@
 #define BACKLOG 1024
 /* Files that are not connections: standard ones, listeners, link and control, epoll, signals, two of TLS. */
 #define OTHER_FILES 64
+/* Secrets that one decision has at a time, all of less than a page. */
+#define KEPT_PAGES 16
 
 struct settings {
     const char *directory, *credentials, *listen, *metrics, *trust_root, *evidence_directory;
@@ -51,6 +53,7 @@ static void free_broker(struct broker *broker)
 {
     sessions_free(&broker->sessions);
     nonces_free(&broker->nonces);
+    chain_cache_clear(&broker->chains);
     trust_roots_free(&broker->roots);
     keys_free(&broker->keys);
     store_close(&broker->store);
@@ -173,6 +176,7 @@ static int reload(struct keeper *keeper, struct reason *why)
         keys_free(&keys);
         return r;
     }
+    chain_cache_clear(&keeper->broker->chains);
     trust_roots_free(&keeper->broker->roots);
     keys_free(&keeper->broker->keys);
     keeper->broker->roots = roots;
@@ -202,6 +206,7 @@ static int keep(const struct settings *settings, int link, int control, const ch
     } else {
         (void)signal(SIGPIPE, SIG_IGN);
         (void)signal(SIGXFSZ, SIG_IGN);
+        secret_keep_pages(KEPT_PAGES);
         journal_init(&journal, broker.store, trust_word(trust_roots_software(broker.roots)));
         r = keeper_open(&keeper, link, control);
         if (r == 0)
