@@ -20,6 +20,7 @@
 #include "base/secret.h"
 #include "broker/keys.h"
 #include "broker/nonce.h"
+#include "broker/policy-cache.h"
 #include "broker/session.h"
 #include "broker/store.h"
 
@@ -37,6 +38,7 @@ struct broker {
     struct store *store;
     struct trust_roots *roots;
     struct chain_cache chains; /* under `roots` */
+    struct policy_cache policies;
     struct nonces nonces;
     struct sessions sessions;
     uint64_t lease_ms; /* how long a launch that was heard of counts as alive */

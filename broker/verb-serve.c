@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/endpoint.h"
 #include "base/file.h"
+#include "broker/admin.h"
 #include "broker/front.h"
 #include "broker/keeper.h"
 #include "broker/server.h"
@@ -54,6 +55,7 @@ static void free_broker(struct broker *broker)
     sessions_free(&broker->sessions);
     nonces_free(&broker->nonces);
     chain_cache_clear(&broker->chains);
+    policy_cache_free(&broker->policies);
     trust_roots_free(&broker->roots);
     keys_free(&broker->keys);
     store_close(&broker->store);
@@ -210,6 +212,8 @@ static int keep(const struct settings *settings, int link, int control, const ch
         journal_init(&journal, broker.store, trust_word(trust_roots_software(broker.roots)));
         r = keeper_open(&keeper, link, control);
         if (r == 0)
+            r = admin_open(&keeper, settings->directory, &keeper.admin, &why);
+        if (r == 0)
             r = send_tls(settings, control, &why);
         if (r == 0) {
             journal_note(&journal, "start", "listening on %s", name);
@@ -217,6 +221,7 @@ static int keep(const struct settings *settings, int link, int control, const ch
             exit_code = keeper.lost ? BROKER_EXIT_FRONT : COMMAND_OK;
             journal_note(&journal, "end", "stopped listening on %s", name);
         }
+        admin_free(&keeper.admin);
         keeper_free(&keeper);
     }
     if (r < 0)
