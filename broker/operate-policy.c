@@ -51,7 +51,7 @@ int operate_policy_set(const struct operation *operation, const struct admin_req
     int r = file ? read_document(file, &policy, why) : reason_set(why, -EINVAL, "there is no file");
 
     if (r == 0 && !policy_name_valid(request->policy))
-        r = reason_set(why, -EINVAL, "\"%s\" is not a policy's name, expected letters, digits and .-_", request->policy);
+        r = reason_set(why, -EINVAL, "\"%s\" is not a policy's name", request->policy);
     if (r == 0)
         r = write_document(&policy, &row);
     if (r == 0)

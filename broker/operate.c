@@ -198,8 +198,8 @@ static void print_lease(const struct admin_request *request, sqlite3_stmt *row, 
     buffer_printf(to,
                   request->json ? "{\"report_id\":\"%s\",\"version\":%lld,\"generation\":%lld,\"epoch\":%lld,"
                                   "\"confirmed\":%s,\"released\":\"%s\",\"heard\":\"%s\"}\n"
-                                : "%s  version %lld, generation %lld, epoch %lld, confirmed: %s, released %s, last heard "
-                                  "of %s\n",
+                                : "%s  version %lld, generation %lld, epoch %lld, confirmed: %s, released %s, last "
+                                  "heard of %s\n",
                   id, (long long)sqlite3_column_int64(row, 0), (long long)sqlite3_column_int64(row, 2),
                   (long long)sqlite3_column_int64(row, 3), sqlite3_column_int(row, 4) ? "true" : "false", first, last);
 }
@@ -214,7 +214,7 @@ int operate_leases(const struct operation *operation, const struct admin_request
     int r = volume_find(operation->store, request->resource, &volume, why);
 
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    since = (int64_t)now.tv_sec * 1000 - (int64_t)lease_ms;
+    since = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 - (int64_t)lease_ms;
     if (r == 0)
         r = store_statement(operation->store, STORE_RELEASE_LIST, &row, why);
     if (r < 0)

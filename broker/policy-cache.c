@@ -85,6 +85,19 @@ static int compare(const void *a, const void *b)
 
 _Static_assert(offsetof(struct policy_launch, measurement) == 0, "launches are compared by their first member");
 
+/* Each once: manifests of one image, made again, repeat each other. */
+static void sort_launches(struct policy_entry *entry)
+{
+    size_t count = 0;
+
+    if (entry->launch_count)
+        qsort(entry->launches, entry->launch_count, sizeof(*entry->launches), compare);
+    for (size_t i = 0; i < entry->launch_count; i++)
+        if (!count || compare(&entry->launches[count - 1], &entry->launches[i]) != 0)
+            entry->launches[count++] = entry->launches[i];
+    entry->launch_count = count;
+}
+
 static int read_manifests(struct store *store, struct policy_entry *entry, struct reason *why)
 {
     CLEANUP(dsse_keys_free) struct dsse_keys keys = { .count = 0 };
@@ -92,8 +105,7 @@ static int read_manifests(struct store *store, struct policy_entry *entry, struc
 
     for (size_t at = 0; r == 0 && keys.count && at + SHA256_BYTES <= entry->manifests.size; at += SHA256_BYTES)
         r = read_manifest(store, entry->manifests.data + at, &keys, entry, why);
-    if (entry->launch_count)
-        qsort(entry->launches, entry->launch_count, sizeof(*entry->launches), compare);
+    sort_launches(entry);
     return r == -ENOMEM || r == 0 ? r : -EBADMSG;
 }
 

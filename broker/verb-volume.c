@@ -84,7 +84,8 @@ static int run_secret_add(const struct command *command, int argc, char **argv)
     const struct option_row rows[] = {
         VERB_DIRECTORY(&directory),
         VERB_CREDENTIALS(&credentials),
-        OPTION("resource", "NAME", "what guests ask for: REPOSITORY/TYPE/TAG", OPTION_TEXT, &resource, .required = true),
+        OPTION("resource", "NAME", "what guests ask for: REPOSITORY/TYPE/TAG", OPTION_TEXT, &resource,
+               .required = true),
         OPTION("file", "FILE", "the secret, 1 to 4096 bytes; must not be accessible to others", OPTION_TEXT, &path,
                .required = true),
         OPTION("policy", "NAME", "the policy that it needs (policy set)", OPTION_TEXT, &policy),
