@@ -102,6 +102,29 @@ def check_parsers():
     tap.same(doing, [], "parsers do no I/O")
 
 
+def check_reports():
+    """Who may obtain a report that a broker releases keys for, and who may ask for any without attest/device.c."""
+    release = [path for path in sources(".c") if "PURPOSE_RELEASE" in code(path) and "device_request" in code(path)]
+    tap.same(release, ["init/release-stage.c"], "PID 1's release stage alone asks for reports with the release tag")
+    ways = re.compile(r"\b(sev_guest_get_report|tsm_get_report|tsm_exchange|SNP_GET_REPORT|SNP_GET_EXT_REPORT)\b")
+    users = {path for path in sources(".c") if ways.search(code(path)) and not path.startswith("psp/shim/")}
+    tap.same(sorted(users), ["attest/device-ioctl.c", "attest/device-tsm.c", "attest/device.c"],
+             "attest/device.c alone asks the processor for reports")
+
+
+def check_policy_documents():
+    """Each member and each check of policies, where users look for them."""
+    members = set(re.findall(r'"([a-z_]+)"', read("attest/policy-parse.c")))
+    for path in "docs/policy.md", "docs/man/postern-policy.5":
+        text = read(path)
+        tap.same(sorted(name for name in members if name not in text), [], f"{path} has every member of policies")
+    order = re.search(r"^\.Ss Order\n.*?\n(.*?)^\.Sh", read("docs/man/postern-policy.5"), flags=re.S | re.M).group(1)
+    listed = re.findall(r"[a-z_.]*[a-z]", re.sub(r"^\.Li ", "", order, flags=re.M))
+    tested = re.search(r"names\[\] = \{(.*?)\};", read("tests/unit/test-policy-members.c"), flags=re.S).group(1)
+    tap.same([name for name in listed if name != "minimum_tcb.product"], re.findall(r'"([\w.]+)"', tested),
+             "postern-policy(5) has the checks in their order")
+
+
 def check_documents():
     codes = re.findall(r'"(E-[A-Z-]+)"', read("init/refusal.h"))
     manual = read("docs/man/postern-init.8")
@@ -153,6 +176,8 @@ def main():
     check_sizes()
     check_calls()
     check_parsers()
+    check_reports()
+    check_policy_documents()
     check_documents()
     check_scripts()
     tap.done()
