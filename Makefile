@@ -265,7 +265,7 @@ lint: $(PROGRAMS)
 check-image: image
 	@tests/run $(TESTS_IMAGE)
 # What guests of tests have besides the image.
-GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/postern-psp-tsm.ko
+GUEST_TESTS := build/tests/device-probe build/tests/attest-proxy build/tests/volume-probe build/tests/postern-psp-tsm.ko
 check-vm: image $(GUEST_TESTS)
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/file.h"
+#include "init/attest-socket.h"
 #include "init/console.h"
 #include "init/init.h"
 #include "init/power.h"
@@ -43,8 +44,10 @@ void boot_wipe(struct boot *b)
 
 int stage_handoff(struct boot *b)
 {
-    int r = supervise_start(&b->config.workload, &workload, &b->why);
+    int r = attest_socket_start(&b->config.attestation, &b->why);
 
+    if (r == 0)
+        r = supervise_start(&b->config.workload, &workload, &b->why);
     return r < 0 ? boot_refuse(b, REFUSAL_WORKLOAD, r) : 0;
 }
 

@@ -102,6 +102,8 @@ REASONS = [
      lambda c: c.fields["version"] >= 3 and not any(c.fields["cpuid"])),
     ("peer", "the peer accepts a masked chip id with a VCEK, whose chip is then anybody's",
      lambda c: not c.chip.vlek and not any(c.fields["chip_id"])),
+    ("peer", "the peer takes a chip id of 8 bytes, in version 2 the sign of a Turin, under another product's VLEK",
+     lambda c: c.chip.vlek and c.fields["version"] == 2 and not any(c.fields["chip_id"][8:]) and any(c.fields["chip_id"])),
     ("peer", "the peer leaves bytes of LAUNCH_TCB alone that no layout gives a meaning; to us they are reserved", odd_tcb),
 ]
 
