@@ -19,7 +19,7 @@ static int hex_digit(char c)
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* The value of the parameter, which ends the target. False: a character that should have been escaped, or half an escape. */
+/* The parameter's value, which ends the target. False: a character that has to be escaped, half an escape. */
 static bool decode(const char *text, struct attest_request *to)
 {
     for (; *text; text++) {
@@ -66,10 +66,10 @@ unsigned attest_request_read(const struct http_message *message, struct attest_r
     if (strncmp(query, PARAMETER, strlen(PARAMETER)) != 0)
         return refuse(why, 400, "expected one parameter, runtime_data");
     if (!decode(query + strlen(PARAMETER), &request))
-        return refuse(why, 400, "runtime_data: expected letters, digits, -._~* and everything else as %XX, and no other "
-                                "parameter behind it");
+        return refuse(why, 400, "runtime_data: expected letters, digits, -._~* and everything else as %XX, and no "
+                                "other parameter behind it");
     if (!request.size)
-        return refuse(why, 400, "runtime_data is empty: give what the evidence is to be bound to, as a verifier's nonce");
+        return refuse(why, 400, "runtime_data is empty: give what the evidence is to be bound to, as a nonce");
     *ret_request = request;
     return 200;
 }
