@@ -55,7 +55,8 @@ int stage_handoff(struct boot *b)
 
 /*
  * What the report stage adds to its line: the launch, by the name under which brokers log it, and how the processor was
- * reached, with the reason why not otherwise; and the expect stage: which launch of which image the manifest says it is.
+ * reached, with the reason why not otherwise; and the expect stage: which launch of which image the manifest says that
+ * it is.
  */
 static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {

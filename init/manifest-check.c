@@ -20,8 +20,9 @@ static void describe(const struct manifest *manifest, size_t index, size_t signe
                      char to[MANIFEST_NOTE_BYTES])
 {
     struct manifest_row row = manifest_plan_row(&manifest->plan, index);
-    int used = snprintf(to, MANIFEST_NOTE_BYTES, "in the manifest: %s, %s, %u vCPUs, features 0x%llx;", vmm_name(row.vmm),
-                        row.cpu ? row.cpu->name : "any CPU type", row.vcpus, (unsigned long long)row.features);
+    int used = snprintf(to, MANIFEST_NOTE_BYTES, "in the manifest: %s, %s, %u vCPUs, features 0x%llx;",
+                        vmm_name(row.vmm), row.cpu ? row.cpu->name : "any CPU type", row.vcpus,
+                        (unsigned long long)row.features);
 
     for (enum manifest_role role = MANIFEST_FIRMWARE; role <= MANIFEST_INITRD; role++) {
         char hash[HEX_TEXT_BYTES(SHOWN_HASH_BYTES)];

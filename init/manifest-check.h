@@ -1,7 +1,7 @@
 /*
- * Who this guest is, by a signed manifest that arrives unmeasured: a disk that the host attaches. It is believed because
- * of the signers in the measured configuration, and it is for failing early and for a clear line in the boot record: a
- * guest cannot carry its own digest, and the host relays the report. The broker's check is the boundary.
+ * Who this guest is, by a signed manifest that arrives unmeasured: a disk that the host attaches. It is believed for
+ * its signers, who stand in the measured configuration, and it is for failing early and for a clear line in the boot
+ * record: a guest cannot carry its own digest, and the host relays the report. The broker's check is the boundary.
  */
 #pragma once
 
