@@ -58,41 +58,63 @@ static int take_vek(const struct cert_table *table, enum signing_key kind, X509 
     return 0;
 }
 
-/* The first ASK or ASVK of that name that came along; `found` is the name of another one. */
-static X509 *find_intermediate(const struct cert_table *table, const char *wanted, char found[64])
+/* Whether an entry is this certificate, byte for byte. */
+static bool is_same(const struct certificate_entry *entry, X509 *certificate)
 {
-    for (size_t i = 0; i < table->count; i++) {
-        X509 *certificate = table->entries[i].kind == CERTIFICATE_ASK ? decode(&table->entries[i]) : NULL;
+    unsigned char *der = NULL;
+    int size = i2d_X509(certificate, &der);
+    bool same = size > 0 && (size_t)size == entry->size && memcmp(der, entry->data, entry->size) == 0;
 
-        if (!certificate)
-            continue;
-        certificate_common_name(certificate, found);
-        if (strcmp(found, wanted) == 0)
-            return certificate;
-        certificate_free(&certificate);
-    }
-    return NULL;
+    OPENSSL_free(der);
+    return same;
 }
 
-/* ASK or ASVK: the built-in one where there is one, else what came along. A new reference in either case. */
+/*
+ * Another ASK or ASVK of that name than `first`, out of the table, that signed the endorsement key: AMD may issue a new
+ * one, and whoever sends certificates may put useless ones in front. When there is no `first`, any of that name will
+ * do. NULL: none; `found` is then the last name that was met. Nothing is trusted for it: the root must have signed it.
+ */
+static X509 *find_intermediate(const struct cert_table *table, const char *wanted, X509 *first, X509 *vek,
+                               char found[64])
+{
+    X509 *any = NULL;
+
+    for (size_t i = 0; i < table->count; i++) {
+        const struct certificate_entry *entry = &table->entries[i];
+        X509 *certificate;
+
+        if (entry->kind != CERTIFICATE_ASK || (first && is_same(entry, first)) || !(certificate = decode(entry)))
+            continue;
+        certificate_common_name(certificate, found);
+        if (strcmp(found, wanted) == 0 && X509_verify(vek, X509_get0_pubkey(certificate)) == 1) {
+            X509_free(any);
+            return certificate;
+        }
+        if (strcmp(found, wanted) == 0 && !any && !first)
+            any = certificate;
+        else
+            X509_free(certificate);
+    }
+    return any;
+}
+
+/* ASK or ASVK: the built-in one, unless another one that came along signed the endorsement key. A new reference. */
 static int take_intermediate(const struct cert_table *table, const struct trust_roots *roots, const struct vek *vek,
-                             X509 **ret_certificate, struct reason *why)
+                             X509 *vek_certificate, X509 **ret_certificate, struct reason *why)
 {
     char wanted[64], found[64] = "none";
-    X509 *certificate;
+    X509 *built_in, *other;
 
     (void)snprintf(wanted, sizeof(wanted), "SEV-%s%s", vek->kind == SIGNING_KEY_VLEK ? "VLEK-" : "",
                    product_name(vek->product));
-    certificate = trust_roots_intermediate(roots, wanted);
-    if (certificate) {
-        X509_up_ref(certificate);
-    } else {
-        certificate = find_intermediate(table, wanted, found);
-        if (!certificate)
-            return reason_set(why, -ENOKEY, "no certificate \"%s\" for the endorsement key, found \"%s\"", wanted,
-                              found);
-    }
-    *ret_certificate = certificate;
+    built_in = trust_roots_intermediate(roots, wanted);
+    other = find_intermediate(table, wanted, built_in, vek_certificate, found);
+    ERR_clear_error();
+    if (!other && !built_in)
+        return reason_set(why, -ENOKEY, "no certificate \"%s\" for the endorsement key, found \"%s\"", wanted, found);
+    if (!other)
+        X509_up_ref(built_in);
+    *ret_certificate = other ? other : built_in;
     return 0;
 }
 
@@ -292,7 +314,7 @@ static int verify(const struct cert_table *table, const struct trust_roots *root
     ark = trust_roots_ark(roots, chain->vek.product);
     if (!ark)
         return reason_set(why, -ENOKEY, "no trusted root for %s", product_name(chain->vek.product));
-    r = take_intermediate(table, roots, &chain->vek, &intermediate, why);
+    r = take_intermediate(table, roots, &chain->vek, chain->certificate, &intermediate, why);
     if (r < 0)
         return r;
     *ret_step = VERIFY_CHAIN;

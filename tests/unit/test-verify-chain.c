@@ -63,6 +63,21 @@ static void needs_the_right_intermediate(void **state UNUSED)
     assert_bad(&s, -EKEYREJECTED, "certificate \"SEV-VCEK\": ");
 }
 
+/* AMD may issue another intermediate of the same name; the one that signed is taken, wherever it stands. */
+static void takes_the_intermediate_that_signed(void **state UNUSED)
+{
+    struct scene s = usual();
+
+    s.more_ask_key = amd_keys.other_rsa;
+    assert_good(&s);
+    s.ask_signer = amd_keys.other_rsa; /* it signed, and the root did not sign it */
+    assert_bad(&s, -EKEYREJECTED, "certificate \"SEV-Milan\": certificate signature failure");
+    s = usual();
+    s.more_ask_key = amd_keys.other_rsa;
+    s.with_ask = false; /* the root signed one that did not sign */
+    assert_bad(&s, -EKEYREJECTED, "certificate \"SEV-VCEK\": certificate signature failure");
+}
+
 static void trusts_no_root_but_the_given(void **state UNUSED)
 {
     X509 *other = amd_make_authority("ARK-Milan", amd_keys.other_rsa, NULL, amd_keys.other_rsa,
@@ -97,7 +112,7 @@ static void refuses_forged_chains_under_amds_names(void **state UNUSED)
 
             s.with_ark = true;
             assert_int_equal(play(&s, roots), -EKEYREJECTED);
-            assert_reason(&why, s.plan.common_name);
+            assert_reason(&why, s.ask_name);
             assert_reason(&why, "\": certificate signature failure");
         }
     }
@@ -313,6 +328,7 @@ int main(void)
         cmocka_unit_test(needs_a_certificate_for_the_key),
         cmocka_unit_test(refuses_a_certificate_of_the_other_kind),
         cmocka_unit_test(needs_the_right_intermediate),
+        cmocka_unit_test(takes_the_intermediate_that_signed),
         cmocka_unit_test(trusts_no_root_but_the_given),
         cmocka_unit_test(refuses_forged_chains_under_amds_names),
         cmocka_unit_test(minds_validity),

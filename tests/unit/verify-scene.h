@@ -33,6 +33,7 @@ struct scene {
     size_t list_count;
     const struct amd_algorithm *ask_algorithm, *vek_algorithm; /* how they are signed, when not as AMD does */
     EVP_PKEY *ask_key;                                         /* the intermediate's, when another */
+    EVP_PKEY *more_ask_key; /* another intermediate of the same name comes first, signed by the root */
     void (*rename_ask)(X509 *ask), (*rename_vek)(X509 *vek);
     void (*edit)(uint8_t report[REPORT_BYTES]); /* before the signature */
     void (*spoil)(uint8_t report[REPORT_BYTES]); /* after it */
@@ -185,7 +186,7 @@ static inline int play(const struct scene *s, const struct trust_roots *roots)
     X509 *vek = make_vek(s, s->vek_by_ark ? ark : ask);
     struct trust_roots *own = roots ? NULL : roots_with(ark);
     struct cert_table table = { .count = 0 };
-    uint8_t report[REPORT_BYTES], ders[3][4096], lists[2][2048];
+    uint8_t report[REPORT_BYTES], ders[4][4096], lists[2][2048];
     enum verify_step step;
     int r;
 
@@ -197,6 +198,12 @@ static inline int play(const struct scene *s, const struct trust_roots *roots)
         s->spoil(report);
     if (s->with_ark)
         (void)add_certificate(&table, CERTIFICATE_ARK, ark, ders[0]);
+    if (s->more_ask_key) {
+        X509 *more = amd_make_authority(s->ask_name, s->more_ask_key, ark, amd_keys.ark, s->ask_from, s->ask_to, true);
+
+        (void)add_certificate(&table, CERTIFICATE_ASK, more, ders[3]);
+        X509_free(more);
+    }
     if (s->with_ask)
         (void)add_certificate(&table, CERTIFICATE_ASK, ask, ders[1]);
     if (s->vek_slot != CERTIFICATE_OTHER)
