@@ -27,6 +27,7 @@
 #define REQUEST_MS 2000u
 #define REPORT_MS 10000u
 #define READ_BYTES 1024
+#define ACCEPT_PAUSE_MS 100u
 
 bool attest_budget_take(struct attest_budget *budget, uint64_t now_ms)
 {
@@ -246,8 +247,10 @@ _Noreturn static void serve(int fd, const struct config_attestation *config)
     for (;;) {
         int connection = accept4(3, NULL, NULL, SOCK_CLOEXEC);
 
-        if (connection < 0)
+        if (connection < 0) {
+            clock_sleep_ms(ACCEPT_PAUSE_MS); /* out of something, for the moment */
             continue;
+        }
         attest_socket_answer(connection, config, NULL, &budget);
         (void)close(connection);
     }
