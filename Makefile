@@ -273,7 +273,7 @@ lint: $(PROGRAMS)
 check-image: image
 	@tests/run $(TESTS_IMAGE)
 # What guests of tests have besides the image.
-GUEST_TESTS := build/tests/device-probe build/tests/attest-proxy build/tests/volume-probe build/tests/telling-init \
+GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/telling-init \
     build/tests/find-bytes build/tests/postern-psp-tsm.ko
 check-vm: image $(GUEST_TESTS)
 	@tests/run $(TESTS_VM)

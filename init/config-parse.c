@@ -274,9 +274,6 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
     read_root(&reader, &config.root);
     config_read_volumes(&reader, &config);
     config_read_attestation(&reader, &config.attestation);
-    r = config_read_manifest(&reader, &config.manifest);
-    if (r < 0)
-        return r;
     r = read_workload(&reader, &config.workload);
     if (r < 0)
         return r;
@@ -293,7 +290,6 @@ void config_free(struct config *config)
     for (size_t i = 0; i < CONFIG_MAX_BROKERS; i++)
         EVP_PKEY_free(config->brokers[i].record_key);
     policy_free(&config->expect);
-    dsse_keys_free(&config->manifest.signers);
     for (size_t i = 0; i < CONFIG_MAX_WORDS; i++) {
         free(config->workload.args[i]);
         free(config->workload.env[i]);

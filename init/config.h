@@ -10,7 +10,6 @@
 #include "base/reason.h"
 #include "base/tls.h"
 #include "luks/verity.h"
-#include "measure/dsse.h"
 #include "release/record.h"
 #include "release/release.h"
 
@@ -78,14 +77,6 @@ struct config_workload {
     uint32_t uid, gid;
 };
 
-/* Whose signed manifest must have this launch, and on which disk it comes. */
-struct config_manifest {
-    bool wanted;
-    char device[CONFIG_MAX_SERIAL_BYTES + 1];
-    struct dsse_keys signers;
-    uint32_t threshold;
-};
-
 /* Who may ask for evidence on the attestation socket; nobody: there is none. */
 struct config_attestation {
     uint32_t uids[CONFIG_MAX_UIDS];
@@ -102,7 +93,6 @@ struct config {
     struct config_volume volumes[CONFIG_MAX_VOLUMES];
     size_t volume_count;
     struct config_workload workload;
-    struct config_manifest manifest;
     struct config_attestation attestation;
 };
 

@@ -55,15 +55,12 @@ int stage_handoff(struct boot *b)
 
 /*
  * What the report stage adds to its line: the launch, by the name under which brokers log it, and how the processor was
- * reached, with the reason why not otherwise; and the expect stage: which launch of which image the manifest says that
- * it is.
+ * reached, with the reason why not otherwise.
  */
 static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {
     char report_id[HEX_TEXT_BYTES(REPORT_ID_BYTES)];
 
-    if (strcmp(stage, "expect") == 0)
-        return boot.manifest_note;
     if (strcmp(stage, "report") != 0)
         return NULL;
     hex_encode(boot.report.report_id, REPORT_ID_BYTES, report_id);

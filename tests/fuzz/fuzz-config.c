@@ -25,7 +25,6 @@ static void check(const struct config *c)
     }
     REQUIRE(c->root.device[0] && c->root.tree.data_blocks && c->root.tree.salt_size <= VERITY_MAX_SALT_BYTES);
     REQUIRE(c->workload.args[0] && c->workload.args[0][0] == '/' && c->workload.cwd[0] == '/');
-    REQUIRE(!c->manifest.wanted || (c->manifest.threshold && c->manifest.threshold <= c->manifest.signers.count));
     REQUIRE(c->attestation.uid_count <= CONFIG_MAX_UIDS);
     REQUIRE(c->release_deadline_ms && c->expect.any_measurement);
     REQUIRE(!c->network.enabled || c->network.prefix_bits <= 128);
