@@ -228,8 +228,8 @@ build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call ob
 	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(COMMON)
 
 # What guests of tests have besides the image.
-GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/telling-init build/tests/find-bytes \
-    build/tests/postern-psp-tsm.ko
+GUEST_TESTS := build/tests/device-probe build/tests/attest-proxy build/tests/volume-probe build/tests/telling-init \
+    build/tests/find-bytes build/tests/postern-psp-tsm.ko
 
 # A guest that tests of the broker can make lie, with a processor of its own.
 $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
