@@ -4,6 +4,7 @@
 # sees to that root and calls itself inside. Variables that a user may set:
 #   BUILDER=DIR   builder root, package cache, firmware, static libraries; several worktrees may share one
 #   PROFILE=NAME  which image `make image` makes (image/profiles/)
+#   KERNEL=NAME   of which kernel: debian (the default), own, or own-test (image/kernel/); `make kernel` builds ours
 #   V=1           show commands
 #   SANITIZE=1    address and undefined-behaviour sanitizers (check-unit, check-broker)
 #   FUZZ_SECONDS=N   how long `make fuzz` explores with each target
@@ -11,17 +12,19 @@
 
 BUILDER ?= $(CURDIR)/build/builder
 PROFILE ?= app
+KERNEL ?= debian
 .DEFAULT_GOAL := all
 
 ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
-INSIDE := all demo image
-INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage bench prove \
+INSIDE := all demo image kernel
+INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm check-kernel check-kernel-reproducible \
+    lint fuzz coverage bench prove \
     soak
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR
-inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)'
+inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)' KERNEL='$(KERNEL)'
 
 builder:
 	@image/builder/make-root
@@ -32,6 +35,12 @@ $(INSIDE): builder
 	$(inside) $@
 $(INSIDE_CHECKS): builder-check
 	$(inside) $@
+
+# The newest source of the suite: what it changes in the configuration, then the tests on it.
+.PHONY: kernel-update
+kernel-update: builder-check
+	@image/kernel/update
+	$(inside) check-kernel
 
 # Against implementations of others, which are fetched and built for it.
 .PHONY: interop
@@ -237,9 +246,14 @@ soak: build/bin/postern-broker build/tests/release-client
 build/demo/site.json: | build/bin/postern-broker
 	@image/demo-broker
 
-image: $(PROGRAMS) build/demo/site.json $(STATIC)/lock.json /builder/firmware/lock.json
-	@SITE=build/demo/site.json image/build $(PROFILE) build/image/$(PROFILE)
-	@build/bin/postern manifest create build/image/$(PROFILE)
+# Of Debian's kernel in build/image/PROFILE, of another in build/image/PROFILE-KERNEL.
+KERNEL ?= debian
+IMAGE := build/image/$(PROFILE)$(if $(filter-out debian,$(KERNEL)),-$(KERNEL))
+image: $(PROGRAMS) build/demo/site.json $(STATIC)/lock.json /builder/firmware/lock.json $(if $(filter own%,$(KERNEL)),kernel)
+	@KERNEL='$(KERNEL)' SITE=build/demo/site.json image/build $(PROFILE) $(IMAGE)
+	@build/bin/postern manifest create $(IMAGE)
+kernel:
+	@image/kernel/build production test
 
 demo: image
 	@image/demo
@@ -251,7 +265,7 @@ TESTS_UNIT := $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)' $(
 # Of the comparisons those whose peers are Debian's packages as they are; `make interop` builds more.
 TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py)) tests/interop/test-kbs.py
 TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
-TESTS_IMAGE := $(sort $(wildcard tests/image/*))
+TESTS_IMAGE := $(sort $(wildcard tests/image/*)) tests/kernel/test-options.py
 TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
 
 check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL)
@@ -268,6 +282,14 @@ check-image: image
 GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/postern-psp-tsm.ko
 check-vm: image $(GUEST_TESTS)
 	@tests/run $(TESTS_VM)
+# The same guests on the kernel of our own, and what only it can show; build/image/app is for comparison.
+TESTS_KERNEL := $(sort $(wildcard tests/kernel/test-*.py))
+check-kernel: image kernel $(GUEST_TESTS) build/bench/boot-floor
+	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own image
+	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own-test image
+	@VM_IMAGE=$(CURDIR)/build/image/app-own-test tests/run $(TESTS_KERNEL) $(TESTS_VM)
+check-kernel-reproducible: kernel
+	@tests/run tests/kernel/reproducible
 # The two halves of `make check`.
 check-built: image $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(GUEST_TESTS) $(TESTED)/tests/release-client
 check-run:
@@ -278,6 +300,6 @@ coverage:
 	@$(MAKE) --no-print-directory IN_BUILDER=1 COVERAGE=1 check-unit
 	@tests/coverage build/cov base measure attest
 
-.PHONY: all objects image demo check-built check-run check-unit check-programs check-broker check-image check-vm lint \
+.PHONY: all objects image kernel demo check-kernel check-kernel-reproducible check-built check-run check-unit check-programs check-broker check-image check-vm lint \
     fuzz coverage interop bench prove soak
 endif

@@ -11,6 +11,7 @@ me=${0##*/}
 here=$(cd -P "$(dirname "$0")" && pwd)
 case $here in
     */image/builder) top=${here%/image/builder} ;;
+    */image/kernel) top=${here%/image/kernel} ;;
     *) top=${here%/image} ;;
 esac
 BUILD=${BUILD:-$top/build}

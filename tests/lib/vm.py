@@ -18,11 +18,13 @@ import urllib.request
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build")
-IMAGE = os.path.join(BUILD, "image/app")
+IMAGE = os.environ.get("VM_IMAGE", os.path.join(BUILD, "image/app"))
 CHIP = os.path.join(BUILD, "tests/chip")
 STAGES = ["start", "mounts", "modules", "devices", "network", "report", "expect", "release", "volumes", "root",
           "handoff"]
-CUSE = os.path.join(IMAGE, "test-modules/modules/cuse.ko")
+# The kernel of our own has it built in, where it is one for tests, and takes no modules.
+OWN_KERNEL = not os.path.exists(os.path.join(IMAGE, "test-modules/modules/cuse.ko"))
+CUSE = None if OWN_KERNEL else os.path.join(IMAGE, "test-modules/modules/cuse.ko")
 TSM = [os.path.join(IMAGE, "test-modules/modules/configfs.ko"), os.path.join(IMAGE, "test-modules/modules/tsm.ko"),
        os.path.join(BUILD, "tests/postern-psp-tsm.ko")]
 BOOT_SECONDS = 120
@@ -63,7 +65,8 @@ def overlay_shim(folder, module=CUSE, tsm=False):
     `tsm` those of configfs-tsm as well."""
     os.makedirs(os.path.join(folder, "usr/lib/postern-psp"))
     shutil.copy(os.path.join(BUILD, "guest/psp-shim"), os.path.join(folder, "init"))
-    shutil.copy(module, os.path.join(folder, "usr/lib/postern-psp/cuse.ko"))
+    if module:
+        shutil.copy(module, os.path.join(folder, "usr/lib/postern-psp/cuse.ko"))
     for path in TSM if tsm else []:
         shutil.copy(path, os.path.join(folder, "usr/lib/postern-psp"))
 
