@@ -3,8 +3,8 @@
  * host's own DSDT is replaced by it, whatever its revision and its ids. It has no method, no region and no variable.
  *
  * Left out, and so not there in a guest: interrupt lines of PCI devices (_PRT; all of ours have message interrupts),
- * windows of the root bus (_CRS; the command line says pci=nocrs, and the firmware, which is measured, has placed
- * everything), plugging in of processors, memory and devices, sleeping, the real-time clock's alarm.
+ * windows of the root bus (_CRS; the built-in command line says pci=nocrs, and the firmware, which is measured, has
+ * placed everything), plugging in of processors, memory and devices, sleeping, the real-time clock's alarm.
  */
 DefinitionBlock ("", "DSDT", 2, "POSTRN", "Q35GUEST", 0x00000001)
 {

@@ -15,7 +15,7 @@ OWN = "/builder/kernel/production/bzImage"
 MODULES = os.path.join(BUILD, "image/app/initrd")
 SALT = "00" * 32
 LIMIT_SECONDS = 600
-CMDLINE = "console=ttyS0 quiet panic=-1 no_timer_check pci=nocrs acpi_no_auto_ssdt"
+CMDLINE = "console=ttyS0 quiet panic=-1 no_timer_check"
 PAYLOAD_SECTOR = 32768  # of `postern volume create`
 
 # Real-mode code behind a setup header: prints the low half of the time stamp counter as eight letters, low nibble first.
