@@ -38,6 +38,8 @@ enum admin_verb {
     ADMIN_POLICY_SHOW,
     ADMIN_POLICY_REMOVE,
     ADMIN_LEASES,
+    ADMIN_CHIP_ADD,
+    ADMIN_CHIP_LIST,
     ADMIN_VERBS,
 };
 
@@ -46,6 +48,7 @@ enum admin_file_kind {
     ADMIN_FILE_POLICY,
     ADMIN_FILE_MANIFEST,
     ADMIN_FILE_SIGNER,
+    ADMIN_FILE_CERTIFICATE,
     ADMIN_FILE_KINDS,
 };
 

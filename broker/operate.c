@@ -238,6 +238,7 @@ static const struct {
     [ADMIN_ALLOW] = { "allow", true },                 [ADMIN_POLICY_SET] = { "policy-set", true },
     [ADMIN_POLICY_LIST] = { NULL, false },             [ADMIN_POLICY_SHOW] = { NULL, false },
     [ADMIN_POLICY_REMOVE] = { "policy-remove", false }, [ADMIN_LEASES] = { NULL, false },
+    [ADMIN_CHIP_ADD] = { "chip-add", false },          [ADMIN_CHIP_LIST] = { NULL, false },
 };
 
 bool operate_only_reads(const struct admin_request *request)
@@ -274,6 +275,10 @@ static int carry_out(const struct operation *operation, const struct admin_reque
         return policies_remove(operation->store, request->policy, why);
     case ADMIN_LEASES:
         return operate_leases(operation, request, why);
+    case ADMIN_CHIP_ADD:
+        return operate_chip_add(operation, request, why);
+    case ADMIN_CHIP_LIST:
+        return operate_chip_list(operation, request, why);
     case ADMIN_VERBS:
         break;
     }
