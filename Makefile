@@ -268,7 +268,8 @@ build/demo/site.json: | build/bin/postern-broker
 SITE := $(or $(SITE),build/demo/site.json)
 # Of Debian's kernel in build/image/PROFILE, of another in build/image/PROFILE-KERNEL.
 KERNEL ?= debian
-IMAGE := build/image/$(PROFILE)$(if $(filter-out debian,$(KERNEL)),-$(KERNEL))
+OF_KERNEL := $(if $(filter-out debian,$(KERNEL)),-$(KERNEL))
+IMAGE := build/image/$(PROFILE)$(OF_KERNEL)
 image: $(PROGRAMS) $(SITE) $(STATIC)/lock.json /builder/firmware/lock.json $(if $(filter own%,$(KERNEL)),kernel)
 	@KERNEL='$(KERNEL)' SITE=$(SITE) image/build $(PROFILE) $(IMAGE)
 	@image/finish $(IMAGE)
@@ -284,7 +285,8 @@ release: image
 # All profiles, as tests boot them.
 images: image
 	@set -e; for profile in gateway database debug; do \
-	    PAYLOAD= SITE=$(SITE) image/build $$profile build/image/$$profile; image/finish build/image/$$profile; done
+	    PAYLOAD= KERNEL='$(KERNEL)' SITE=$(SITE) image/build $$profile build/image/$$profile$(OF_KERNEL); \
+	    image/finish build/image/$$profile$(OF_KERNEL); done
 
 # edk2 from its source: auditable, and with a DEBUG build that says what it compares. Takes minutes, is kept in BUILDER.
 firmware:
@@ -322,8 +324,8 @@ check-vm: images $(GUEST_TESTS)
 TESTS_KERNEL := $(sort $(wildcard tests/kernel/test-*.py))
 check-kernel: image kernel $(GUEST_TESTS) build/bench/boot-floor
 	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own image
-	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own-test image
-	@VM_IMAGE=$(CURDIR)/build/image/app-own-test tests/run $(TESTS_KERNEL) $(TESTS_VM)
+	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own-test images
+	@VM_KERNEL=own-test tests/run $(TESTS_KERNEL) $(TESTS_VM)
 check-kernel-reproducible: kernel
 	@tests/run tests/kernel/reproducible
 # The two halves of `make check`.

@@ -18,12 +18,19 @@ import urllib.request
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build")
-IMAGE = os.environ.get("VM_IMAGE", os.path.join(BUILD, "image/app"))  # of World() without another profile
+KERNEL = os.environ.get("VM_KERNEL", "debian")  # of the images, as make's KERNEL
+
+
+def image_of(profile):
+    return os.path.join(BUILD, "image", profile + ("" if KERNEL == "debian" else f"-{KERNEL}"))
+
+
+IMAGE = image_of("app")  # of World() without another profile
 CHIP = os.path.join(BUILD, "tests/chip")
 STAGES = ["start", "mounts", "modules", "devices", "network", "report", "expect", "release", "volumes", "root",
           "handoff"]
 # The kernel of our own has it built in, where it is one for tests, and takes no modules.
-OWN_KERNEL = not os.path.exists(os.path.join(IMAGE, "test-modules/modules/cuse.ko"))
+OWN_KERNEL = KERNEL != "debian"
 CUSE = None if OWN_KERNEL else os.path.join(IMAGE, "test-modules/modules/cuse.ko")
 TSM = [os.path.join(IMAGE, "test-modules/modules/configfs.ko"), os.path.join(IMAGE, "test-modules/modules/tsm.ko"),
        os.path.join(BUILD, "tests/postern-psp-tsm.ko")]
@@ -178,7 +185,7 @@ class World:
     """A folder with a volume; brokers and guests of one profile's image are started in it."""
 
     def __init__(self, profile="app"):
-        self.image = os.path.join(BUILD, "image", profile)
+        self.image = image_of(profile)
         self.temporary = tempfile.TemporaryDirectory(prefix="postern-vm.")
         self.directory = self.temporary.name
         self.secret = secrets.token_hex(16)
