@@ -24,6 +24,7 @@ class Tables:
                                              "-accel", "tcg", "-S", "-qtest", f"unix:{path}", "-qtest-log", "none",
                                              *words], stdin=subprocess.DEVNULL)
             self.socket = listener.accept()[0]
+        os.unlink(path)
         self.lines = self.socket.makefile()
 
     def __enter__(self):
