@@ -10,6 +10,7 @@ import time
 FILES = ["etc/acpi/tables", "etc/acpi/rsdp", "etc/table-loader"]
 BUFFER, COMMAND = 0x100000, 0x8000  # where fw_cfg's DMA puts things
 DIRECTORY = 0x19
+PM_BASE = 0x600  # as OVMF has it
 
 
 class Tables:
@@ -26,6 +27,9 @@ class Tables:
             self.socket = listener.accept()[0]
         os.unlink(path)
         self.lines = self.socket.makefile()
+        # Firmware would have placed the registers of power management, which the FADT names.
+        for port, value in ((0xcf8, 0x8000f840), (0xcfc, PM_BASE | 1), (0xcf8, 0x8000f844), (0xcfc, 0x80)):
+            self.ask(f"outl {port:#x} {value:#x}")
 
     def __enter__(self):
         return self
