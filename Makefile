@@ -264,8 +264,9 @@ interop: build/bin/postern build/bin/postern-psp build/bin/postern-broker build/
 	@tests/run $(sort $(wildcard tests/interop/test-*))
 prove:
 	@tests/run tests/prove/run
-soak: build/bin/postern-broker build/tests/release-client
+soak: image build/bin/postern-broker build/tests/release-client $(GUEST_TESTS)
 	@KILLS=1000 tests/run tests/broker/test-kills.py
+	@TEST_LIMIT_SECONDS=14400 FLIPS=1000 CUTS=1000 tests/run tests/vm/test-block-server.py
 
 # ---- images
 
