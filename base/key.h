@@ -19,7 +19,11 @@ enum key_kind {
 };
 
 /* Frees and forgets; fine with NULL. */
-void key_free(EVP_PKEY **key);
+static inline void key_free(EVP_PKEY **key)
+{
+    EVP_PKEY_free(*key);
+    *key = NULL;
+}
 
 #define CLEANUP_KEY CLEANUP(key_free)
 
