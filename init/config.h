@@ -22,6 +22,7 @@
 #define CONFIG_MAX_BROKERS 36 /* and every address of eight identities */
 #define CONFIG_MAX_VOLUMES 8
 #define CONFIG_MAX_WORDS 64
+#define CONFIG_MAX_UIDS 8
 #define CONFIG_MAX_PATH_BYTES 255
 #define CONFIG_MAX_SERIAL_BYTES 20 /* what virtio-blk carries */
 
@@ -81,6 +82,12 @@ struct config_workload {
     uint32_t uid, gid;
 };
 
+/* Who may ask for evidence on the attestation socket; nobody: there is none. */
+struct config_attestation {
+    uint32_t uids[CONFIG_MAX_UIDS];
+    size_t uid_count;
+};
+
 struct config {
     struct release_broker brokers[CONFIG_MAX_BROKERS];
     size_t broker_count;
@@ -94,6 +101,7 @@ struct config {
     struct config_volume volumes[CONFIG_MAX_VOLUMES];
     size_t volume_count;
     struct config_workload workload;
+    struct config_attestation attestation;
 };
 
 /* The caller frees with config_free(). Errors: those of json_parse(), -EBADMSG with the path, -ENOMEM. */
