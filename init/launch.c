@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "init/init.h"
-#include "init/instance.h"
 
 #define REPORT_MS 30000u
 
@@ -52,7 +51,7 @@ int stage_expect(struct boot *boot)
 
     policy_evaluate(&boot->config.expect, &facts, &decision);
     if (!decision.failed)
-        return instance_take(boot);
+        return 0;
     (void)reason_set(&boot->why, -EACCES, "%s: expected %s, found %s", decision.failed->name, decision.failed->wanted,
                      decision.failed->found);
     return boot_refuse(boot, REFUSAL_EXPECT, -EACCES);

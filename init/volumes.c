@@ -18,7 +18,6 @@
 #include "luks/derive.h"
 #include "luks/format.h"
 #include "luks/header.h"
-#include "luks/keyslot.h"
 #include "luks/xts.h"
 
 #define WAIT_MS 10000u
@@ -40,21 +39,11 @@ static int check_record(const struct config_volume *wanted, const struct record 
     return 0;
 }
 
-/* A passphrase gives way to the volume key that the header's keyslot holds under it. */
-static int unlock(const struct header *header, int disk, uint64_t offset, struct secret *key, struct reason *why)
-{
-    CLEANUP_SECRET struct secret passphrase = *key;
-
-    *key = SECRET_NONE;
-    return keyslot_open(disk, offset, header, &passphrase, key, why);
-}
-
 /*
- * Mode header: the LUKS2 header before the data, read once, on the allow-list, of this key, and saying what the record,
- * or the configuration, says. The table is made from that all the same.
+ * Mode header: the LUKS2 header before the data, read once, on the allow-list, of this key, and saying what the record
+ * says. The table is made from the record all the same.
  */
-static int check_header(const struct crypt_volume *volume, int disk, bool passphrase, struct secret *key,
-                        struct reason *why)
+static int check_header(const struct crypt_volume *volume, int disk, const struct secret *key, struct reason *why)
 {
     static uint8_t bytes[HEADER_BYTES];
     struct header header;
@@ -71,31 +60,8 @@ static int check_header(const struct crypt_volume *volume, int disk, bool passph
     if (strcmp(header.cipher, volume->cipher) != 0 || strcmp(header.integrity, volume->integrity) != 0 ||
         header.sector_size != volume->sector_size || (header.length && header.length != volume->length))
         return reason_set(why, -EBADMSG, "volume %s: header and record say different things", volume->name);
-    r = passphrase ? unlock(&header, disk, volume->offset - HEADER_DATA_OFFSET_BYTES, key, why) : 0;
-    if (r < 0) {
-        reason_prefix(why, volume->name);
-        return r;
-    }
     r = header_check_key(&header, key);
     return r < 0 ? reason_set(why, r, "volume %s: its header is that of another key", volume->name) : 0;
-}
-
-static size_t key_bytes(const struct config_volume *wanted)
-{
-    return strcmp(wanted->integrity, "none") == 0 ? XTS_KEY_BYTES : AEAD_KEY_BYTES;
-}
-
-/* A volume whose key a broker gave without a record: all but the key is measured, and it is never formatted. */
-static int describe_measured(const struct config_volume *wanted, const struct secret *key, struct record *record,
-                             struct reason *why)
-{
-    *record = (struct record){ .cipher = "aes-xts-plain64", .sector_size = wanted->sector_size,
-                               .offset = wanted->offset, .length = wanted->length, .state = RECORD_READY };
-    memcpy(record->integrity, wanted->integrity, strlen(wanted->integrity) + 1);
-    if (wanted->payload == PAYLOAD_KEY && key->size != key_bytes(wanted))
-        return reason_set(why, -EBADMSG, "volume %s: the broker released a key of %zu bytes, %zu are for integrity %s",
-                          wanted->id, key->size, key_bytes(wanted), wanted->integrity);
-    return 0;
 }
 
 /* Cipher and place of volumes that no record describes. */
@@ -107,6 +73,11 @@ static void describe_unrecorded(const struct config_volume *wanted, struct recor
     record->offset = 0;
     record->length = wanted->length;
     record->state = RECORD_UNINITIALISED;
+}
+
+static size_t key_bytes(const struct config_volume *wanted)
+{
+    return strcmp(wanted->integrity, "none") == 0 ? XTS_KEY_BYTES : AEAD_KEY_BYTES;
 }
 
 /*
@@ -215,8 +186,7 @@ static int open_encrypted(struct boot *boot, const struct config_volume *wanted,
                                           .offset = volume->record.offset,
                                           .length = volume->record.length,
                                           .read_only = wanted->read_only && strcmp(wanted->integrity, "none") == 0 };
-    bool passphrase = wanted->payload == PAYLOAD_PASSPHRASE || wanted->payload == PAYLOAD_CONFDATA;
-    int r = wanted->mode == VOLUME_HEADER ? check_header(&mapping, disk, passphrase, &volume->key, &boot->why) : 0;
+    int r = wanted->mode == VOLUME_HEADER ? check_header(&mapping, disk, &volume->key, &boot->why) : 0;
 
     return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_HEADER, r) : open_or_format(boot, wanted, &mapping, disk, volume);
 }
@@ -237,8 +207,7 @@ static int prepare(struct boot *boot, const struct config_volume *wanted, struct
     int r = 0;
 
     if (config_volume_is_released(wanted)) {
-        r = config_volume_has_record(wanted) ? check_record(wanted, &volume->record, &boot->why)
-                                             : describe_measured(wanted, &volume->key, &volume->record, &boot->why);
+        r = check_record(wanted, &volume->record, &boot->why);
         return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_RECORD, r) : 0;
     }
     describe_unrecorded(wanted, &volume->record);
@@ -300,7 +269,7 @@ static int open_volume(struct boot *boot, size_t index)
         return boot_refuse(boot, REFUSAL_VOLUME_OPEN, r);
     r = wanted->mode == VOLUME_VERITY ? open_tree(boot, wanted, disk, volume)
                                       : open_encrypted(boot, wanted, disk, volume);
-    if (r == 0 && config_volume_has_record(wanted) && !wanted->read_only)
+    if (r == 0 && config_volume_is_released(wanted) && !wanted->read_only)
         r = confirm(boot, wanted, index);
     secret_free(&volume->key);
     OPENSSL_cleanse(&volume->session, sizeof(volume->session));
