@@ -5,6 +5,7 @@
 
 #include "base/secret.h"
 #include "release-vectors.h"
+#include "release/tee-key.h"
 
 static struct json_object *vectors;
 
