@@ -126,6 +126,9 @@ $(STATIC)/lock.json: image/builder/static-libs
 /builder/firmware/lock.json: image/builder/firmware
 	@image/builder/firmware
 
+/builder/udhcpc/lock.json: image/builder/udhcpc image/builder/udhcpc.config
+	@image/builder/udhcpc
+
 # Static programs have neither a loader nor name lookup: base/static/.
 STATIC_PIE := -static-pie -s -Wl,--wrap=dlopen
 define link
@@ -237,7 +240,10 @@ soak: build/bin/postern-broker build/tests/release-client
 build/demo/site.json: | build/bin/postern-broker
 	@image/demo-broker
 
-image: $(PROGRAMS) build/demo/site.json $(STATIC)/lock.json /builder/firmware/lock.json
+# A profile whose configuration asks for DHCP carries a client.
+WITH_DHCP := $(shell grep -ls '"method": *"dhcp"' image/profiles/$(PROFILE)/postern.json.in)
+image: $(PROGRAMS) build/demo/site.json $(STATIC)/lock.json /builder/firmware/lock.json \
+    $(if $(WITH_DHCP),/builder/udhcpc/lock.json)
 	@SITE=build/demo/site.json image/build $(PROFILE) build/image/$(PROFILE)
 	@build/bin/postern manifest create build/image/$(PROFILE)
 
@@ -265,7 +271,7 @@ lint: $(PROGRAMS)
 check-image: image
 	@tests/run $(TESTS_IMAGE)
 # What guests of tests have besides the image.
-GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/postern-psp-tsm.ko
+GUEST_TESTS := /builder/udhcpc/lock.json build/tests/device-probe build/tests/volume-probe build/tests/postern-psp-tsm.ko
 check-vm: image $(GUEST_TESTS)
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.

@@ -14,6 +14,7 @@ struct guest {
     int monitor;         /* our end of the QMP socket */
     int console_copy;    /* file for all that the console says; -1 for none */
     unsigned boot_timeout_s;
+    uint64_t started_us; /* when QEMU was started, by clock_boot_us() */
     void (*on_stage)(const struct boot_record_stage *stage); /* may be NULL */
     struct boot_record record;
     bool stop_asked;

@@ -11,6 +11,7 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "init/console.h"
+#include "init/dhcp.h"
 #include "init/init.h"
 #include "init/power.h"
 #include "init/supervise.h"
@@ -82,11 +83,13 @@ static int run_stages(void)
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const char misuse[] =
         "postern-init: is PID 1 of a guest and nothing else; boot an image with it (postern-init(8))\n";
 
+    if (getpid() != 1 && argc == 2 && strcmp(argv[0], DHCP_HANDLER) == 0)
+        return dhcp_handle(argv[1], environ);
     if (getpid() != 1) {
         int r = fd_write_all(STDERR_FILENO, misuse, strlen(misuse));
 

@@ -1,5 +1,5 @@
 /*
- * init/config-parse.c and init/config-volume-parse.c. What is accepted is complete: absolute paths, plain names, keys
+ * init/config-parse.c, init/config-network-parse.c and init/config-volume-parse.c. What is accepted is complete: absolute paths, plain names, keys
  * that are there.
  */
 #include "fuzz.h"
@@ -26,7 +26,8 @@ static void check(const struct config *c)
     REQUIRE(c->root.device[0] && c->root.tree.data_blocks && c->root.tree.salt_size <= VERITY_MAX_SALT_BYTES);
     REQUIRE(c->workload.args[0] && c->workload.args[0][0] == '/' && c->workload.cwd[0] == '/');
     REQUIRE(c->release_deadline_ms && c->expect.any_measurement);
-    REQUIRE(!c->network.enabled || c->network.prefix_bits <= 128);
+    REQUIRE(c->network.address.prefix_bits <= 128 && c->network.resolver_count <= CONFIG_MAX_RESOLVERS);
+    REQUIRE(!c->network.enabled || c->network.wait_ms);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

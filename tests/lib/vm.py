@@ -139,6 +139,13 @@ class Launch:
             self.process.terminate()
         return self.wait()
 
+    def stop_at(self, stage, seconds=BOOT_SECONDS):
+        """Stops the guest once it has said that it is through with that stage."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.process.poll() is None and stage not in self.stages():
+            time.sleep(0.1)
+        return self.stop()
+
     def page(self, port, path="", seconds=BOOT_SECONDS):
         """The page that the guest serves, or None when it ends without; waits for it."""
         deadline = time.monotonic() + seconds
@@ -208,8 +215,9 @@ class World:
         config |= {"brokers": list(sites), **changes}
         return {name: value for name, value in config.items() if value is not None}
 
-    def initrd(self, config, shim=True, files=None, tsm=False):
-        """The production initrd with a configuration and the processor's shim laid over it; more `files` by name."""
+    def initrd(self, config, shim=True, files=None, tsm=False, programs=None):
+        """The production initrd with a configuration and the processor's shim laid over it; more `files` (texts) and
+        `programs` (paths) by name."""
         self.count += 1
         stage = self.path(f"overlay-{self.count}")
         os.makedirs(os.path.join(stage, "etc/postern"))
@@ -221,6 +229,9 @@ class World:
             os.makedirs(os.path.dirname(os.path.join(stage, name)), exist_ok=True)
             with open(os.path.join(stage, name), "w", encoding="utf-8") as file:
                 file.write(text)
+        for name, path in (programs or {}).items():
+            os.makedirs(os.path.dirname(os.path.join(stage, name)), exist_ok=True)
+            shutil.copy(path, os.path.join(stage, name))
         made = self.path(f"initrd-{self.count}")
         run(os.path.join(TOP, "image/overlay"), os.path.join(IMAGE, "initrd"), stage, made)
         return made
