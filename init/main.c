@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/file.h"
+#include "init/acpi.h"
 #include "init/console.h"
 #include "init/dhcp.h"
 #include "init/init.h"
@@ -52,18 +53,26 @@ int stage_handoff(struct boot *b)
 #define NOTE_BYTES 128
 
 /*
- * What the report stage adds to its line: the launch, by the name under which brokers log it, and how the processor was
- * reached.
+ * What stages add to their lines: the launch, by the name under which brokers log it, and how the processor was reached;
+ * the host's ACPI tables.
  */
 static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {
-    char report_id[HEX_TEXT_BYTES(REPORT_ID_BYTES)];
+    char hex[HEX_TEXT_BYTES(REPORT_ID_BYTES)];
+    uint8_t digest[ACPI_DIGEST_BYTES];
+    unsigned count;
 
-    if (strcmp(stage, "report") != 0)
-        return NULL;
-    hex_encode(boot.report.report_id, REPORT_ID_BYTES, report_id);
-    (void)snprintf(room, NOTE_BYTES, "report_id %s by %s", report_id, device_back_end_name(boot.self.back_end));
-    return room;
+    if (strcmp(stage, "report") == 0) {
+        hex_encode(boot.report.report_id, REPORT_ID_BYTES, hex);
+        (void)snprintf(room, NOTE_BYTES, "report_id %s by %s", hex, device_back_end_name(boot.self.back_end));
+        return room;
+    }
+    if (strcmp(stage, "devices") == 0 && acpi_digest(ACPI_TABLES, digest, &count) == 0) {
+        hex_encode(digest, sizeof(digest), hex);
+        (void)snprintf(room, NOTE_BYTES, "%u ACPI tables, sha256 %s", count, hex);
+        return room;
+    }
+    return NULL;
 }
 
 static int run_stages(void)

@@ -71,8 +71,8 @@ def overlay_shim(folder, module=CUSE, tsm=False):
 class Broker:
     """postern-broker with keys and store of its own, listening on a free port."""
 
-    def __init__(self, directory, *options, port=0):
-        self.directory, self.options, self.port = directory, options, port or free_port()
+    def __init__(self, directory, *options, port=0, listen="127.0.0.1"):
+        self.directory, self.options, self.port, self.listen = directory, options, port or free_port(), listen
         self.log_path = directory + ".log"
         if not os.path.isdir(directory):
             run(program("postern-broker"), "init", "--dir", directory)
@@ -83,7 +83,7 @@ class Broker:
         ready, write = os.pipe()
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [program("postern-broker"), "serve", "--dir", self.directory, "--listen", f"127.0.0.1:{self.port}",
+                [program("postern-broker"), "serve", "--dir", self.directory, "--listen", f"{self.listen}:{self.port}",
                  "--trust-root", os.path.join(chip(), "ark.pem"), "--ready-fd", str(write), *self.options],
                 stderr=log, pass_fds=(write,))
         os.close(write)
