@@ -20,5 +20,8 @@ void config_read_tree(struct json_reader *reader, struct verity_tree *tree);
 /* The object `network`. */
 void config_read_network(struct json_reader *parent, struct config_network *to);
 
+/* The object `attestation`. */
+void config_read_attestation(struct json_reader *parent, struct config_attestation *to);
+
 /* The array `volumes`. */
 void config_read_volumes(struct json_reader *reader, struct config *config);

@@ -20,6 +20,7 @@
 #define CONFIG_MAX_VOLUMES 8
 #define CONFIG_MAX_WORDS 64
 #define CONFIG_MAX_RESOLVERS 3 /* as many as resolv.conf(5) takes */
+#define CONFIG_MAX_UIDS 8
 #define CONFIG_MAX_PATH_BYTES 255
 #define CONFIG_MAX_SERIAL_BYTES 20 /* what virtio-blk carries */
 
@@ -88,6 +89,12 @@ struct config_workload {
     uint32_t uid, gid;
 };
 
+/* Who may ask for evidence on the attestation socket; nobody: there is none. */
+struct config_attestation {
+    uint32_t uids[CONFIG_MAX_UIDS];
+    size_t uid_count;
+};
+
 struct config {
     struct config_broker brokers[CONFIG_MAX_BROKERS];
     size_t broker_count;
@@ -98,6 +105,7 @@ struct config {
     struct config_volume volumes[CONFIG_MAX_VOLUMES];
     size_t volume_count;
     struct config_workload workload;
+    struct config_attestation attestation;
 };
 
 /* The caller frees with config_free(). Errors: those of json_parse(), -EBADMSG with the path, -ENOMEM. */

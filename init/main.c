@@ -11,6 +11,7 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "init/acpi.h"
+#include "init/attest-socket.h"
 #include "init/console.h"
 #include "init/dhcp.h"
 #include "init/init.h"
@@ -45,16 +46,18 @@ void boot_wipe(struct boot *b)
 
 int stage_handoff(struct boot *b)
 {
-    int r = supervise_start(&b->config.workload, &workload, &b->why);
+    int r = attest_socket_start(&b->config.attestation, &b->why);
 
+    if (r == 0)
+        r = supervise_start(&b->config.workload, &workload, &b->why);
     return r < 0 ? boot_refuse(b, REFUSAL_WORKLOAD, r) : 0;
 }
 
-#define NOTE_BYTES 128
+#define NOTE_BYTES 448
 
 /*
- * What stages add to their lines: the launch, by the name under which brokers log it, and how the processor was reached;
- * the host's ACPI tables.
+ * What stages add to their lines: the launch, by the name under which brokers log it, and how the processor was reached,
+ * with the reason why not otherwise; the host's ACPI tables.
  */
 static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {
@@ -64,7 +67,9 @@ static const char *note_for(const char *stage, char room[NOTE_BYTES])
 
     if (strcmp(stage, "report") == 0) {
         hex_encode(boot.report.report_id, REPORT_ID_BYTES, hex);
-        (void)snprintf(room, NOTE_BYTES, "report_id %s by %s", hex, device_back_end_name(boot.self.back_end));
+        (void)snprintf(room, NOTE_BYTES, "report_id %s by %s%s%s", hex, device_back_end_name(boot.self.back_end),
+                       boot.self.back_end == DEVICE_IOCTL ? ", as " : "",
+                       boot.self.back_end == DEVICE_IOCTL ? boot.self.passed_over.text : "");
         return room;
     }
     if (strcmp(stage, "devices") == 0 && acpi_digest(ACPI_TABLES, digest, &count) == 0) {

@@ -20,7 +20,7 @@ fetch() {
     mkdir "${scratch:?}/$1.d"
     logged "fetching the source of $1 $2 (gone from the mirror: image/builder/make-root refresh)" \
         env -C "$scratch/$1.d" apt-get -q source --download-only "$1=$2"
-    "${top:?}/image/lock" source "$me" "$1=$2" "$scratch/$1.d" >"$scratch/$1.json" || exit 1
+    "${top:?}/image/lock" source "$1=$2" "$scratch/$1.d" "$me" >"$scratch/$1.json" || exit 1
     logged "unpacking $1" dpkg-source --no-copy -x "$scratch/$1.d"/*.dsc "$scratch/$1"
     rm -rf "$scratch/$1.d"
 }

@@ -45,6 +45,19 @@ KDS = {
     "slashes": "////",
 }
 
+EVIDENCE = "GET /aa/evidence?runtime_data="
+ATTEST = {
+    "plain": EVIDENCE + "xxxx HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "escaped": EVIDENCE + "%7B%22nonce%22%3A%00+~ HTTP/1.1\r\nHost: x\r\n\r\n",
+    "half-an-escape": EVIDENCE + "x%4 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "empty": EVIDENCE + " HTTP/1.1\r\nHost: x\r\n\r\n",
+    "two-parameters": EVIDENCE + "x&runtime_data=y HTTP/1.1\r\nHost: x\r\n\r\n",
+    "post": "POST /aa/evidence?runtime_data=x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    "with-a-body": EVIDENCE + "x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+    "resource": "GET /cdh/resource/default/key/1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no-http": "runtime_data=x\n",
+}
+
 ENCODE = {
     "base64": "Zm9vYmFyIQ==",
     "base64-one-byte": "Zg==",
@@ -516,12 +529,46 @@ LEASE = {
     "empty": "",
 }
 
+
+# --------------------------------------------------------------------------------------------------- administration
+
+
+def admin(verb=2, flags=0, version=0, threshold=0, resource=b"", policy=b"", measurements=0, files=(), form=1):
+    text = struct.pack("<BBBQI", form, verb, flags, version, threshold)
+    text += struct.pack("<H", len(resource)) + resource + struct.pack("<H", len(policy)) + policy
+    text += struct.pack("<H", measurements) + b"\xa5" * 48 * measurements
+    return text + bytes([len(files)]) + b"".join(struct.pack("<BH", kind, len(name)) + name for kind, name in files)
+
+
+ADMIN = {
+    "volume-add": admin(1, 1, resource=b"default/volume/data", files=[(1, b"data.record")]),
+    "volume-list": admin(2, 2),
+    "volume-remove": admin(3, version=7, resource=b"default/volume/data"),
+    "secret-add": admin(4, resource=b"a/b/c", policy=b"production", files=[(1, b"secret")]),
+    "allow-measurements": admin(5, resource=b"a/b/c", measurements=2),
+    "allow-manifest": admin(5, threshold=2, resource=b"a/b/c", files=[(3, b"m"), (4, b"k1"), (4, b"k2")]),
+    "policy-set": admin(6, policy=b"production", files=[(2, b"policy.json")]),
+    "verb-unknown": admin(13),
+    "format-unknown": admin(form=2),
+    "flags-unknown": admin(flags=4),
+    "version-negative": admin(version=1 << 63),
+    "name-unprintable": admin(resource=b"\n"),
+    "name-long": admin(resource=b"a" * 193),
+    "file-kind-unknown": admin(files=[(6, b"x")]),
+    "files-many": admin(files=[(1, b"")] * 19),
+    "measurements-many": admin(measurements=529),
+    "byte-behind": admin() + b"\0",
+    "empty": b"",
+}
+
+
 if __name__ == "__main__":
     write("fuzz-encode", ENCODE)
     write("fuzz-json", JSON)
     write("fuzz-http", HTTP)
     write("fuzz-endpoint", ENDPOINT)
     write("fuzz-kds", KDS)
+    write("fuzz-attest-request", ATTEST)
     write("fuzz-policy", POLICY)
     write("fuzz-firmware", FIRMWARE)
     write("fuzz-report", REPORT)
@@ -533,3 +580,4 @@ if __name__ == "__main__":
     write("fuzz-header", HEADER)
     write("fuzz-volume", VOLUME)
     write("fuzz-lease", LEASE)
+    write("fuzz-admin", ADMIN)

@@ -78,22 +78,30 @@ class Lock(tap.ProgramTest):
     def test_no_lists(self):
         """missing lists are refused with what to do"""
         os.remove(os.path.join(self.folder, "m_debian_dists_trixie_main_source_Sources"))
-        self.assert_refused(self.lock("source", "sources", "one=1.0-1", self.folder), "no Sources lists", "make-root refresh")
+        self.assert_refused(self.lock("source", "one=1.0-1", self.folder), "no Sources lists", "make-root refresh")
 
     def test_source(self):
         """the files of a source are compared with the list"""
         self.write("one_1.0.tar.xz", TAR)
-        entry, = self.result("source", "sources", "one=1.0-1", self.folder)
+        entry, = self.result("source", "one=1.0-1", self.folder)
         self.assertEqual((entry["file"], entry["sha256"]), ("pool/o/one_1.0.tar.xz", DIGEST))
+
+    def test_source_without_dsc(self):
+        """a source's .dsc may be missing, any other file may not"""
+        self.write("m_debian_dists_trixie_main_source_Sources",
+                   SOURCES.rstrip("\n") + "\n 22 3 one_1.0.dsc\n" if SOURCES.rstrip("\n").endswith(".xz") else SOURCES)
+        self.write("one_1.0.tar.xz", TAR)
+        entry, = self.result("source", "one=1.0-1", self.folder, "firmware")
+        self.assertEqual((entry["use"], entry["sha256"]), ("firmware", DIGEST))
 
     def test_source_changed(self):
         """a source file that is not the list's is refused"""
         self.write("one_1.0.tar.xz", TAR + b"!")
-        self.assert_refused(self.lock("source", "sources", "one=1.0-1", self.folder), "one_1.0.tar.xz has SHA-256", DIGEST)
+        self.assert_refused(self.lock("source", "one=1.0-1", self.folder), "one_1.0.tar.xz has SHA-256", DIGEST)
 
     def test_source_unknown(self):
         """a source version that no list has is refused"""
-        self.assert_refused(self.lock("source", "sources", "one=2", self.folder), "one 2 is in none of the source lists")
+        self.assert_refused(self.lock("source", "one=2", self.folder), "one 2 is in none of the source lists")
 
     def test_merge(self):
         """lists are put together in order, with the state of the archive"""
@@ -106,7 +114,7 @@ class Lock(tap.ProgramTest):
     def test_arguments(self):
         """wrong arguments are refused"""
         self.assert_refused(self.lock("pack"), "use: lock packages USE")
-        self.assert_refused(self.lock("source", "sources", "one", "."), "use: lock packages USE")
+        self.assert_refused(self.lock("source", "one", "."), "use: lock packages USE")
 
 
 if __name__ == "__main__":
