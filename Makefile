@@ -231,8 +231,8 @@ build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call ob
 	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(COMMON)
 
 # What guests of tests have besides the image.
-GUEST_TESTS := /builder/udhcpc/lock.json build/tests/device-probe build/tests/volume-probe build/tests/telling-init build/tests/find-bytes \
-    build/tests/postern-psp-tsm.ko
+GUEST_TESTS := /builder/udhcpc/lock.json build/tests/device-probe build/tests/volume-probe build/tests/telling-init \
+    build/tests/find-bytes build/tests/postern-psp-tsm.ko
 
 # A guest that tests of the broker can make lie, with a processor of its own.
 $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)

@@ -1,6 +1,6 @@
 /*
- * A boot record as a drawing to scale, for terminals and as SVG. What is drawn came over the console: names are escaped,
- * times that do not fit together are left out.
+ * A boot record as a drawing to scale, for terminals and as SVG. What is drawn came over the console: names are
+ * escaped, times that do not fit together are left out.
  */
 #include "cli/boot-record.h"
 

@@ -1,6 +1,7 @@
 /*
- * The ACPI tables that the host gave this guest: unmeasured, and their code runs in the kernel before PID 1. Shown in the
- * boot record, so that launches which should be alike can be compared; nothing is decided by them (docs/threats.md).
+ * The ACPI tables that the host gave this guest: unmeasured, and their code runs in the kernel before PID 1. Shown in
+ * the boot record, so that launches which should be alike can be compared; nothing is decided by them
+ * (docs/threats.md).
  */
 #pragma once
 

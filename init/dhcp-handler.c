@@ -1,6 +1,6 @@
 /*
- * udhcpc's handler: one event, one lease, then it ends. The lease is hostile; the interface's name is PID 1's. Runs with
- * the capability to set addresses and as a user who can write only into his own folder.
+ * udhcpc's handler: one event, one lease, then it ends. The lease is hostile; the interface's name is PID 1's. Runs
+ * with the capability to set addresses and as a user who can write only into his own folder.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "init/dhcp.h"
 #include "init/lease.h"
 
-/* The interface's first IPv4 address, by ioctl(2): setting it to 0.0.0.0 takes it and its routes away (netdevice(7)). */
+/* The interface's first IPv4 address, by netdevice(7): setting it to 0.0.0.0 takes it and its routes away. */
 static int transfer_address(const char *interface, unsigned long request, uint8_t bytes[4])
 {
     CLEANUP_FD int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

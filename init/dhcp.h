@@ -3,7 +3,8 @@
  * name: no shell, and nothing of what a server says reaches PID 1 but that there is a lease, or why there is none.
  *
  * udhcpc and handler run as a user of their own with the capabilities to set addresses, in a mount namespace of their
- * own, in which the handler stays when the initrd has been deleted: leases are renewed for as long as the workload runs.
+ * own, in which the handler stays when the initrd has been deleted: leases are renewed for as long as the workload
+ * runs.
  */
 #pragma once
 

@@ -56,8 +56,8 @@ int stage_handoff(struct boot *b)
 #define NOTE_BYTES 448
 
 /*
- * What stages add to their lines: the launch, by the name under which brokers log it, and how the processor was reached,
- * with the reason why not otherwise; the host's ACPI tables.
+ * What stages add to their lines: the launch, by the name under which brokers log it, and how the processor was
+ * reached, with the reason why not otherwise; the host's ACPI tables.
  */
 static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {

@@ -99,7 +99,7 @@ static void stop_client(pid_t client)
     (void)waitpid(client, NULL, 0);
 }
 
-/* A lease that is refused may have been another's than the network's own server: until the time is up, it is asked again. */
+/* A lease that is refused may not have been the network's own server's: until the time is up, it is asked again. */
 static int wait_for_lease(const struct config_network *network, struct waiting *waiting, struct reason *why)
 {
     struct reason refused = { "" };
