@@ -2,6 +2,7 @@
 """A guest from firmware to served page and to an orderly end: the positive control of every other VM test. Prints TAP."""
 import os
 import sys
+import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 import tap  # noqa: E402
@@ -31,6 +32,16 @@ def boot(world, broker, initrd, name, *words, way="/dev/sev-guest"):
     return launch
 
 
+def check_chart(world, launch):
+    chart = world.path("boot.svg")
+    vm.run(vm.program("postern"), "boot-chart", "--console", launch.console_path, chart)
+    bars = xml.etree.ElementTree.parse(chart).getroot().findall("{http://www.w3.org/2000/svg}rect[@class]")
+    tap.same([bar.get("class") for bar in bars], ["before"] * 2 + ["stage"] * len(vm.STAGES),
+             "the chart has firmware, kernel and each stage")
+    ends = [int(bar.get("x")) + int(bar.get("width")) for bar in bars]
+    tap.ok(ends == sorted(ends) and ends[0] > 110 and ends[-1] <= 831, "one after the other, to scale", ends)
+
+
 def check_secrecy(world, broker, launches):
     with open(world.record, "rb") as file:
         key = file.read()[-64:].hex()
@@ -49,6 +60,7 @@ def main():
         broker.allow(world.digest(initrd, vcpus=2))
         first = boot(world, broker, initrd, "first boot")
         tap.ok(all(stage in first.timeline for stage in vm.STAGES), "the timeline shows every stage", first.timeline)
+        check_chart(world, first)
         # The header is the host's to change; the guest does not read it.
         with open(world.data, "r+b") as disk:
             disk.write(bytes(16 * 1024 * 1024))
