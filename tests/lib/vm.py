@@ -175,8 +175,10 @@ class Launch:
         return None
 
     def console(self):
-        with open(self.console_path, "rb") as console:
+        """What it has said so far."""
+        with contextlib.suppress(FileNotFoundError), open(self.console_path, "rb") as console:
             return console.read().decode("utf-8", "replace")
+        return ""
 
     def record(self):
         """The guest's boot record."""
