@@ -91,6 +91,7 @@ room = $(O)/lib$(1).a
 program = $(O)/$(1)/main.o $(call room,$(1))
 LIBRARIES := $(foreach r,release attest measure luks base,$(call room,$(r)))
 CRYPTO := -lssl -lcrypto
+SECCOMP := -lseccomp
 DISKS := -lcryptsetup -ldevmapper -luuid -lm -lpthread
 # Programs that tests run besides linking to them; a sanitized build leaves build/bin alone.
 TESTED := $(if $(SANITIZE),$(O),build)
@@ -140,7 +141,7 @@ build/bin/postern-psp: $(call program,psp) $(call objects,base/static) $(LIBRARI
 $(TESTED)/bin/postern-broker: $(call program,broker) $(LIBRARIES)
 	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
 build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIBRARIES)
-	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
+	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(SECCOMP) $(COMMON))
 build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),-lfuse3 -lpthread)
 comma := ,
@@ -152,7 +153,7 @@ UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test-*.c))
 $(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(ALL_ROOMS)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -MMD -MP -o $@ $< $(filter %.o %.a,$^) \
-	    -lcmocka $(BROKER) $(DISKS) $(COMMON)
+	    -lcmocka $(BROKER) $(DISKS) $(SECCOMP) $(COMMON)
 -include $(UNIT:%=%.d)
 $(O)/unit/test-psp-line: $(O)/psp/shim/line.o
 
@@ -162,7 +163,7 @@ $(O)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(if $(LIBFUZZER),,tests/
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
 	    $(if $(LIBFUZZER),-fsanitize=fuzzer$(comma)address$(comma)undefined) -pie -o $@ $(filter %.c %.a,$^) \
-	    $(BROKER) $(DISKS) $(COMMON)
+	    $(BROKER) $(DISKS) $(SECCOMP) $(COMMON)
 
 ifdef LIBFUZZER
 # What a target finds new is kept under build/; a crash ends it, with the input beside its findings.
@@ -205,7 +206,7 @@ build/tests/postern-psp-tsm.ko: psp/tsm-module/postern-psp-tsm.c
 build/tests/volume-probe: tests/vm/volume-probe.c $(call objects,base/static) $(call room,init) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
-	    -ldevmapper -lm -lpthread $(COMMON)
+	    -ldevmapper -lm -lpthread $(SECCOMP) $(COMMON)
 
 # A guest that tests of the broker can make lie, with a processor of its own.
 $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
@@ -265,7 +266,7 @@ lint: $(PROGRAMS)
 check-image: image
 	@tests/run $(TESTS_IMAGE)
 # What guests of tests have besides the image.
-GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/postern-psp-tsm.ko
+GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/workload-probe build/tests/postern-psp-tsm.ko
 check-vm: image $(GUEST_TESTS)
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.

@@ -9,6 +9,7 @@
 #include "attest/policy.h"
 #include "base/reason.h"
 #include "base/tls.h"
+#include "init/workload.h"
 #include "luks/verity.h"
 #include "release/record.h"
 #include "release/release.h"
@@ -17,7 +18,6 @@
 #define CONFIG_MAX_BYTES (64u * 1024)
 #define CONFIG_MAX_BROKERS 4
 #define CONFIG_MAX_VOLUMES 8
-#define CONFIG_MAX_WORDS 64
 #define CONFIG_MAX_PATH_BYTES 255
 #define CONFIG_MAX_SERIAL_BYTES 20 /* what virtio-blk carries */
 
@@ -69,17 +69,11 @@ struct config_volume {
     struct verity_tree tree; /* verity; without a name */
 };
 
-struct config_workload {
-    char *args[CONFIG_MAX_WORDS + 1]; /* NULL-terminated; args[0] is an absolute path */
-    char *env[CONFIG_MAX_WORDS + 1];
-    char cwd[CONFIG_MAX_PATH_BYTES + 1];
-    uint32_t uid, gid;
-};
-
 struct config {
     struct config_broker brokers[CONFIG_MAX_BROKERS];
     size_t broker_count;
     uint64_t release_deadline_ms;
+    uint64_t build_epoch; /* seconds since 1970; 0: none */
     struct config_network network;
     struct policy expect;
     struct config_root root;

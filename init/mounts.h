@@ -1,0 +1,7 @@
+/* The kernel's file systems. */
+#pragma once
+
+#include "base/reason.h"
+
+/* /dev, which the console needs before anything else. Errors: -errno. */
+int mounts_dev(struct reason *why) MUST_CHECK;

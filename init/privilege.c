@@ -1,0 +1,62 @@
+/*
+ * A workload that breaks into PID 1 is then no better off than it has to be. PID 1 stays able to end the machine and to
+ * take the volumes away, which is its business. No input.
+ */
+#include "init/privilege.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "init/seccomp.h"
+
+#define BIT(capability) (UINT64_C(1) << (capability))
+#define KEPT (BIT(CAP_KILL) | BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_BOOT)) /* umount2(2) and device-mapper ask for the second */
+
+static int drop_capabilities(uint64_t kept)
+{
+    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[2] = { { .effective = (uint32_t)kept, .permitted = (uint32_t)kept },
+                                              { .effective = (uint32_t)(kept >> 32), .permitted = (uint32_t)(kept >> 32) } };
+
+    for (unsigned number = 0; number <= CAP_LAST_CAP; number++)
+        if (!(kept >> number & 1) && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0 && errno != EINVAL)
+            return -errno; /* EINVAL: a kernel that does not know it */
+    return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+}
+
+static int filter_calls(void)
+{
+    struct seccomp_filter filter;
+    int r = seccomp_for_supervisor(&filter);
+
+    if (r < 0)
+        return r;
+    r = seccomp_load_filter(&filter);
+    seccomp_filter_free(&filter);
+    return r;
+}
+
+int privilege_drop(const struct config_workload *workload, int *ret_network, struct reason *why)
+{
+    bool starts_again = workload->restart != WORKLOAD_RESTART_NO;
+    CLEANUP_FD int network = starts_again ? open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) : -1;
+    int r;
+
+    if ((starts_again && network < 0) || unshare(CLONE_NEWNET) < 0)
+        return reason_set(why, -errno, "PID 1 cannot leave the network: %s", strerror(errno));
+    /* What is inherited by a workload that is started again cannot be less than what its first start had. */
+    r = starts_again ? 0 : drop_capabilities(KEPT);
+    if (r == 0 && !starts_again)
+        r = filter_calls();
+    if (r < 0)
+        return reason_set(why, r, "PID 1 cannot give up its rights: %s", strerror(-r));
+    *ret_network = fd_take(&network);
+    return 0;
+}
