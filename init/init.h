@@ -22,7 +22,7 @@ struct open_volume {
     struct secret key;  /* wiped once the volume is mapped */
     struct label label; /* as it was read, or written at first use */
     size_t broker;      /* which of the configured ones released it */
-    struct release_session session;
+    struct release_session session; /* wiped as well */
     char path[32]; /* "/dev/dm-N" */
 };
 

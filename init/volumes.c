@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -271,6 +272,7 @@ static int open_volume(struct boot *boot, size_t index)
     if (r == 0 && config_volume_is_released(wanted) && !wanted->read_only)
         r = confirm(boot, wanted, index);
     secret_free(&volume->key);
+    OPENSSL_cleanse(&volume->session, sizeof(volume->session));
     return r;
 }
 
