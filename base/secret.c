@@ -15,8 +15,8 @@
 #define SECURE_HEAP_MIN_BYTES 16
 
 /*
- * Where secrets are, for secret_wipe_all(). A slot is taken by its `taken`, and counts once `bytes` is set: a signal may
- * come in between.
+ * Where secrets are, for secret_wipe_all(). A slot is taken by its `taken`, and counts once `bytes` is set: a signal
+ * may come in between.
  */
 static struct {
     atomic_flag taken;

@@ -1,6 +1,6 @@
 /*
- * Starting a program such that the parent learns whether it runs: what fails in the child comes back through a pipe that
- * closes when the program begins. For processes with one thread.
+ * Starting a program such that the parent learns whether it runs: what fails in the child comes back through a pipe
+ * that closes when the program begins. For processes with one thread.
  */
 #pragma once
 

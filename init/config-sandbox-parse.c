@@ -66,7 +66,8 @@ static bool parse_size(const char *text, uint64_t *ret_bytes)
     if (*text < '1' || *text > '9')
         return false;
     for (; *text >= '0' && *text <= '9'; text++)
-        if (__builtin_mul_overflow(value, 10u, &value) || __builtin_add_overflow(value, (unsigned)(*text - '0'), &value))
+        if (__builtin_mul_overflow(value, 10u, &value) ||
+            __builtin_add_overflow(value, (unsigned)(*text - '0'), &value))
             return false;
     if (*text)
         shift = *text == 'k' ? 10 : *text == 'm' ? 20 : *text == 'g' ? 30 : 0;

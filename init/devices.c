@@ -88,7 +88,7 @@ int devices_open_disk(const char *serial, bool read_only, uint64_t deadline_ms, 
         return reason_set(why, -errno, "%s: %s", path, strerror(errno));
     if (!S_ISBLK(status.st_mode))
         return reason_set(why, -ENOTBLK, "%s: not a block device", path);
-    /* The host may have unplugged it and plugged in another under its name; while it is open its number stays its own. */
+    /* The host may have put another one under its name; while it is open its number stays its own. */
     (void)snprintf(path, sizeof(path), BLOCK_NUMBERS "/%u:%u", major(status.st_rdev), minor(status.st_rdev));
     if (!serial_is(path, serial))
         return reason_set(why, -ENODEV, "/dev/%s is no longer the disk with the serial \"%s\"", disk, serial);

@@ -86,7 +86,7 @@ int mounts_dev(struct reason *why)
 }
 
 /* What devtmpfs does not make, and its /dev/ptmx, which is of another instance than our /dev/pts. */
-static int make_links(struct reason *why)
+int mounts_link_dev(struct reason *why)
 {
     for (size_t i = 0; i < ARRAY_SIZE(links); i++)
         if ((unlink(links[i].path) < 0 && errno != ENOENT) || symlink(links[i].target, links[i].path) < 0)
@@ -142,7 +142,7 @@ int stage_mounts(struct boot *boot)
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(mounts); i++)
         r = mount_api(&mounts[i], &boot->why);
     if (r == 0)
-        r = make_links(&boot->why);
+        r = mounts_link_dev(&boot->why);
     if (r == 0)
         r = set_knobs(&boot->why);
     if (r < 0)

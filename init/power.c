@@ -1,6 +1,6 @@
 /*
- * Powering off: PID 1 may not return, since the kernel would panic. Disks are the host's, and what waits for one may wait
- * for ever: so children wait, and PID 1 waits for them no longer than it wants to.
+ * Powering off: PID 1 may not return, since the kernel would panic. Disks are the host's, and what waits for one may
+ * wait for ever: so children wait, and PID 1 waits for them no longer than it wants to.
  */
 #include "init/power.h"
 

@@ -14,7 +14,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "init/mounts.h"
 
 /* Numbers of the kernel's documentation (admin-guide/devices). */
 static const struct {
@@ -23,13 +23,6 @@ static const struct {
 } devices[] = {
     { "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
     { "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
-};
-
-static const struct {
-    const char *path, *target;
-} links[] = {
-    { "/dev/fd", "/proc/self/fd" },       { "/dev/stdin", "/proc/self/fd/0" }, { "/dev/stdout", "/proc/self/fd/1" },
-    { "/dev/stderr", "/proc/self/fd/2" }, { "/dev/ptmx", "pts/ptmx" },
 };
 
 static const struct {
@@ -54,14 +47,11 @@ static int fill_dev(void)
     for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
         if (mknod(devices[i].path, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) < 0)
             return -errno;
-    for (size_t i = 0; i < ARRAY_SIZE(links); i++)
-        if (symlink(links[i].target, links[i].path) < 0)
-            return -errno;
     for (size_t i = 0; i < ARRAY_SIZE(below_dev); i++)
         if (mkdir(below_dev[i].path, 0755) < 0 ||
             mount(below_dev[i].type, below_dev[i].path, below_dev[i].type, below_dev[i].flags, below_dev[i].data) < 0)
             return -errno;
-    return 0;
+    return mounts_link_dev(NULL);
 }
 
 static int make_dev(void)

@@ -18,32 +18,28 @@
  * kinds are to be added; ptrace(2) among them means that a debugger needs a configured filter.
  */
 static const int denied[] = {
-    SCMP_SYS(kexec_load),      SCMP_SYS(kexec_file_load),  SCMP_SYS(init_module),   SCMP_SYS(finit_module),
-    SCMP_SYS(delete_module),   SCMP_SYS(bpf),              SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd),
-    SCMP_SYS(ptrace),          SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(keyctl),
-    SCMP_SYS(add_key),         SCMP_SYS(request_key),      SCMP_SYS(mount),         SCMP_SYS(umount2),
-    SCMP_SYS(pivot_root),      SCMP_SYS(move_mount),       SCMP_SYS(open_tree),     SCMP_SYS(fsopen),
-    SCMP_SYS(fsconfig),        SCMP_SYS(fsmount),          SCMP_SYS(fspick),        SCMP_SYS(mount_setattr),
-    SCMP_SYS(reboot),          SCMP_SYS(iopl),             SCMP_SYS(ioperm),        SCMP_SYS(swapon),
-    SCMP_SYS(swapoff),         SCMP_SYS(acct),             SCMP_SYS(open_by_handle_at),
+    SCMP_SYS(kexec_load), SCMP_SYS(kexec_file_load), SCMP_SYS(init_module), SCMP_SYS(finit_module),
+    SCMP_SYS(delete_module), SCMP_SYS(bpf), SCMP_SYS(perf_event_open), SCMP_SYS(userfaultfd), SCMP_SYS(ptrace),
+    SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev), SCMP_SYS(keyctl), SCMP_SYS(add_key),
+    SCMP_SYS(request_key), SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(move_mount),
+    SCMP_SYS(open_tree), SCMP_SYS(fsopen), SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(fspick),
+    SCMP_SYS(mount_setattr), SCMP_SYS(reboot), SCMP_SYS(iopl), SCMP_SYS(ioperm), SCMP_SYS(swapon), SCMP_SYS(swapoff),
+    SCMP_SYS(acct), SCMP_SYS(open_by_handle_at),
 };
 
 /* Waiting, signalling, reading the signals; then unmounting, removing mappings, sync(2) in a child, and the end. */
 static const int supervisor[] = {
-    SCMP_SYS(read),            SCMP_SYS(write),          SCMP_SYS(close),           SCMP_SYS(poll),
-    SCMP_SYS(ppoll),           SCMP_SYS(recvfrom),       SCMP_SYS(wait4),           SCMP_SYS(kill),
-    SCMP_SYS(pidfd_send_signal), SCMP_SYS(pidfd_open), SCMP_SYS(signalfd4), SCMP_SYS(getpgid), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask),  SCMP_SYS(clock_gettime),
-    SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),      SCMP_SYS(restart_syscall), SCMP_SYS(brk),
-    SCMP_SYS(mmap),            SCMP_SYS(munmap),         SCMP_SYS(mremap),          SCMP_SYS(mprotect),
-    SCMP_SYS(madvise),         SCMP_SYS(futex),          SCMP_SYS(getrandom),       SCMP_SYS(open),
-    SCMP_SYS(openat),          SCMP_SYS(fstat),          SCMP_SYS(newfstatat),      SCMP_SYS(lseek),
-    SCMP_SYS(ioctl),           SCMP_SYS(umount2),        SCMP_SYS(clone),           SCMP_SYS(clone3),
-    SCMP_SYS(set_robust_list), SCMP_SYS(rseq),           SCMP_SYS(gettid),          SCMP_SYS(getpid),
-    SCMP_SYS(sync),            SCMP_SYS(exit),           SCMP_SYS(exit_group),      SCMP_SYS(reboot),
-    SCMP_SYS(pause),           SCMP_SYS(pread64),        SCMP_SYS(munlock),         SCMP_SYS(uname),
-    SCMP_SYS(getuid),          SCMP_SYS(geteuid),        SCMP_SYS(tgkill),          SCMP_SYS(access),
-    SCMP_SYS(stat),            SCMP_SYS(lstat),          SCMP_SYS(readlink),        SCMP_SYS(statx),
-    SCMP_SYS(prlimit64),       SCMP_SYS(umask),          SCMP_SYS(fcntl),
+    SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(close), SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(recvfrom),
+    SCMP_SYS(wait4), SCMP_SYS(kill), SCMP_SYS(pidfd_send_signal), SCMP_SYS(pidfd_open), SCMP_SYS(signalfd4),
+    SCMP_SYS(getpgid), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigprocmask), SCMP_SYS(clock_gettime),
+    SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(restart_syscall), SCMP_SYS(brk), SCMP_SYS(mmap),
+    SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(futex), SCMP_SYS(getrandom),
+    SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek), SCMP_SYS(ioctl),
+    SCMP_SYS(umount2), SCMP_SYS(clone), SCMP_SYS(clone3), SCMP_SYS(set_robust_list), SCMP_SYS(rseq), SCMP_SYS(gettid),
+    SCMP_SYS(getpid), SCMP_SYS(sync), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(reboot), SCMP_SYS(pause),
+    SCMP_SYS(pread64), SCMP_SYS(munlock), SCMP_SYS(uname), SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(tgkill),
+    SCMP_SYS(access), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(readlink), SCMP_SYS(statx), SCMP_SYS(prlimit64),
+    SCMP_SYS(umask), SCMP_SYS(fcntl),
 };
 
 static int add_all(scmp_filter_ctx context, uint32_t action, const int *calls, size_t count)

@@ -19,8 +19,8 @@ struct workload_end {
 
 /*
  * Until the workload has ended for good, by itself or because the machine was asked to stop (SIGTERM, SIGINT, SIGPWR,
- * ACPI power button): SIGTERM to its group, SIGKILL after the configured grace or at another SIGTERM. Then ends whatever
- * else runs. `button` is of button_open(), `network` for workload_start().
+ * ACPI power button): SIGTERM to its group, SIGKILL after the configured grace or at another SIGTERM. Then ends
+ * whatever else runs. `button` is of button_open(), `network` for workload_start().
  */
 void supervise_run(const struct config_workload *workload, pid_t pid, int button, int network,
                    struct workload_end *ret_end);

@@ -7,8 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
-#include <linux/securebits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -16,12 +14,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/spawn.h"
 #include "init/cgroup.h"
+#include "init/privilege.h"
 #include "init/sandbox.h"
 #include "init/seccomp.h"
 
@@ -75,31 +73,6 @@ static int join(const struct config_workload *workload, int network, struct spaw
     return 0;
 }
 
-static int drop_bounding(uint64_t kept)
-{
-    for (unsigned number = 0; number <= CAP_LAST_CAP; number++)
-        if (!(kept >> number & 1) && prctl(PR_CAPBSET_DROP, number, 0, 0, 0) < 0 && errno != EINVAL)
-            return -errno; /* EINVAL: a kernel that does not know it */
-    return 0;
-}
-
-static int set_capabilities(const struct workload_capabilities *sets)
-{
-    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
-    struct __user_cap_data_struct data[2];
-
-    for (unsigned i = 0; i < ARRAY_SIZE(data); i++)
-        data[i] = (struct __user_cap_data_struct){ .effective = (uint32_t)(sets->effective >> 32 * i),
-                                                   .permitted = (uint32_t)(sets->permitted >> 32 * i),
-                                                   .inheritable = (uint32_t)(sets->inheritable >> 32 * i) };
-    if (syscall(SYS_capset, &head, data) < 0)
-        return -errno;
-    for (unsigned number = 0; number <= CAP_LAST_CAP; number++)
-        if (sets->ambient >> number & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) < 0)
-            return -errno;
-    return 0;
-}
-
 /* Groups and user while the right to is there, the capability sets last. */
 static int drop_privileges(const struct config_workload *workload, struct spawn_failure *failure)
 {
@@ -109,13 +82,13 @@ static int drop_privileges(const struct config_workload *workload, struct spawn_
     if (setgroups(workload->group_count, workload->groups) < 0 ||
         setresgid(workload->gid, workload->gid, workload->gid) < 0)
         return spawn_failed(failure, "groups", errno);
-    r = drop_bounding(workload->capabilities.bounding);
+    r = privilege_drop_bounding(workload->capabilities.bounding);
     if (r < 0)
         return spawn_failed(failure, "capabilities.bounding", -r);
     if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0 || setresuid(workload->uid, workload->uid, workload->uid) < 0 ||
         prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0)
         return spawn_failed(failure, "user", errno);
-    r = set_capabilities(&workload->capabilities);
+    r = privilege_set_capabilities(&workload->capabilities);
     return r < 0 ? spawn_failed(failure, "capabilities", -r) : 0;
 }
 

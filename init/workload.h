@@ -1,6 +1,6 @@
 /*
- * The workload: what postern.json says about it (a subset of the OCI runtime specification's config.json, measured), and
- * how it is started. It is not trusted with PID 1: it gets a view of the file systems, rights and system calls that
+ * The workload: what postern.json says about it (a subset of the OCI runtime specification's config.json, measured),
+ * and how it is started. It is not trusted with PID 1: it gets a view of the file systems, rights and system calls that
  * leave out what it has no use for.
  */
 #pragma once
@@ -118,8 +118,8 @@ struct workload_failure {
 
 /*
  * Starts the workload as a child, in a session, a control group and a mount namespace of its own, with the rights that
- * are configured. Returns when its program runs. `network` is the network namespace it is to be in, or -1 for the one of
- * PID 1. Errors: -errno, with the failure.
+ * are configured. Returns when its program runs. `network` is the network namespace it is to be in, or -1 for the one
+ * of PID 1. Errors: -errno, with the failure.
  */
 int workload_start(const struct config_workload *workload, int network, pid_t *ret_pid,
                    struct workload_failure *ret_failure) MUST_CHECK;
