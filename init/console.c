@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/klog.h>
 #include <sys/stat.h>
@@ -64,17 +65,33 @@ int console_open(void)
     return to_null();
 }
 
-static void say(struct buffer *line)
+/* A write that fails is tried once more; there is no other place to say it. */
+static void to_log(const char *text, size_t size)
+{
+    if (fd_write_all(kmsg, text, size) < 0 && fd_write_all(kmsg, text, size) < 0)
+        return;
+}
+
+/* Without memory for the line the code alone is said, from the stack. */
+static void say(struct buffer *line, const char *stage, const char *code)
 {
     CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
+    char least[160];
 
     buffer_add_text(&text, PREFIX);
     buffer_add(&text, line->data, line->size);
     buffer_add_text(&text, "\n");
-    buffer_add(&record, line->data, line->size);
-    buffer_add_text(&record, "\n");
-    if (buffer_error(&text) == 0 && fd_write_all(kmsg, text.data, text.size) < 0)
-        return; /* there is no other place to say it */
+    if (buffer_error(line) == 0 && buffer_error(&text) == 0) {
+        buffer_add(&record, line->data, line->size);
+        buffer_add_text(&record, "\n");
+        to_log((const char *)text.data, text.size);
+        return;
+    }
+    (void)snprintf(least, sizeof(least),
+                   PREFIX "{\"postern\":1,\"stage\":\"%s\",\"at_us\":%llu,\"us\":0,\"outcome\":\"%s\","
+                          "\"code\":\"%s\"}\n",
+                   stage, (unsigned long long)clock_boot_us(), *code ? "refused" : "ok", code);
+    to_log(least, strlen(least));
 }
 
 static void begin_line(struct buffer *line, const char *stage, uint64_t begin_us, const char *outcome)
@@ -100,7 +117,7 @@ void console_stage(const char *stage, uint64_t begin_us, const char *note)
     begin_line(&line, stage, begin_us, "ok");
     add_text(&line, "note", note);
     buffer_add_text(&line, "}");
-    say(&line);
+    say(&line, stage, "");
 }
 
 void console_refusal(const char *stage, uint64_t begin_us, enum refusal refusal, const char *detail,
@@ -116,7 +133,7 @@ void console_refusal(const char *stage, uint64_t begin_us, enum refusal refusal,
     if (status)
         buffer_printf(&line, ",\"status\":%d", status);
     buffer_add_text(&line, "}");
-    say(&line);
+    say(&line, stage, refusal_code(refusal));
 }
 
 void console_exit(const struct workload_end *end)
@@ -128,7 +145,7 @@ void console_exit(const struct workload_end *end)
                   "\"restarts\":%u,\"asked_us\":%llu}",
                   (unsigned long long)clock_boot_us(), end->status, end->signal, end->oom ? "true" : "false",
                   end->restarts, (unsigned long long)end->asked_us);
-    say(&line);
+    say(&line, "exit", "");
 }
 
 void console_off(void)
@@ -136,7 +153,7 @@ void console_off(void)
     CLEANUP_BUFFER struct buffer line = BUFFER_EMPTY;
 
     buffer_printf(&line, "{\"postern\":1,\"stage\":\"off\",\"at_us\":%llu}", (unsigned long long)clock_boot_us());
-    say(&line);
+    say(&line, "off", "");
 }
 
 /* Three digits, which signals and system calls have at most. */

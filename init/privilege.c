@@ -45,18 +45,6 @@ int privilege_set_capabilities(const struct workload_capabilities *sets)
     return 0;
 }
 
-static int filter_calls(void)
-{
-    struct seccomp_filter filter;
-    int r = seccomp_for_supervisor(&filter);
-
-    if (r < 0)
-        return r;
-    r = seccomp_load_filter(&filter);
-    seccomp_filter_free(&filter);
-    return r;
-}
-
 int privilege_drop(const struct config_workload *workload, int *ret_network, struct reason *why)
 {
     const struct workload_capabilities kept = { .effective = KEPT, .permitted = KEPT };
@@ -71,7 +59,7 @@ int privilege_drop(const struct config_workload *workload, int *ret_network, str
     if (r == 0 && !starts_again)
         r = privilege_set_capabilities(&kept);
     if (r == 0 && !starts_again)
-        r = filter_calls();
+        r = seccomp_load_supervisor();
     if (r < 0)
         return reason_set(why, r, "PID 1 cannot give up its rights: %s", strerror(-r));
     *ret_network = fd_take(&network);

@@ -1,25 +1,17 @@
-/* Filters of system calls (seccomp(2)), compiled by libseccomp. */
+/* Filters of system calls (seccomp(2)). */
 #pragma once
 
-#include "base/base.h"
 #include "init/workload.h"
 
-/* A compiled filter; the caller frees with seccomp_filter_free(). */
-struct seccomp_filter {
-    void *program;
-    size_t size;
-};
-
-/* The workload's: what is configured, or everything but the deny list. Errors: -errno. */
-int seccomp_for_workload(const struct workload_seccomp *configured, struct seccomp_filter *ret_filter) MUST_CHECK;
+/*
+ * Puts the calling thread under the workload's filter: what is configured, or everything but the deny list. For a child
+ * that is about to become the workload: libseccomp, which compiles what is configured, ends the process when it gets no
+ * memory (2.6.0). Errors: -errno.
+ */
+int seccomp_load_workload(const struct workload_seccomp *configured) MUST_CHECK;
 
 /*
- * What PID 1 needs while the workload runs and for the end: all other calls raise SIGSYS, which is its end (fault.h).
- * Errors: -errno.
+ * Puts PID 1 under what it needs while the workload runs and for the end: any other call raises SIGSYS, which is its
+ * end (fault.h). Errors: -errno.
  */
-int seccomp_for_supervisor(struct seccomp_filter *ret_filter) MUST_CHECK;
-
-/* Puts the calling thread under it. Async-signal-safe. Errors: -errno. */
-int seccomp_load_filter(const struct seccomp_filter *filter) MUST_CHECK;
-
-void seccomp_filter_free(struct seccomp_filter *filter);
+int seccomp_load_supervisor(void) MUST_CHECK;

@@ -1,7 +1,4 @@
-/*
- * From PID 1 to the workload. Everything that can be made ready is made ready in the parent, so that the child, which
- * has every right until it gives them up, does little.
- */
+/* From PID 1 to the workload: a child with every right, which gives them up step by step, led by measured data. */
 #include "init/workload.h"
 
 #include <errno.h>
@@ -27,7 +24,6 @@
 
 struct start {
     const struct config_workload *workload;
-    struct seccomp_filter filter;
     int network;
 };
 
@@ -99,7 +95,7 @@ static int drop_privileges(const struct config_workload *workload, struct spawn_
 static int confine(const struct start *start, struct spawn_failure *failure)
 {
     bool late = start->workload->no_new_privileges;
-    int r = late ? 0 : seccomp_load_filter(&start->filter);
+    int r = late ? 0 : seccomp_load_workload(&start->workload->seccomp);
 
     if (r < 0)
         return spawn_failed(failure, "seccomp", -r);
@@ -108,7 +104,7 @@ static int confine(const struct start *start, struct spawn_failure *failure)
         return r;
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return spawn_failed(failure, "noNewPrivileges", errno);
-    r = seccomp_load_filter(&start->filter);
+    r = seccomp_load_workload(&start->workload->seccomp);
     return r < 0 ? spawn_failed(failure, "seccomp", -r) : 0;
 }
 
@@ -156,7 +152,7 @@ static int fail(struct workload_failure *failure, const struct spawn_failure *ch
 int workload_start(const struct config_workload *workload, int network, pid_t *ret_pid,
                    struct workload_failure *ret_failure)
 {
-    struct start start = { .workload = workload, .network = network };
+    const struct start start = { .workload = workload, .network = network };
     struct spawn_failure child = { .status = SPAWN_STATUS_BEFORE };
     int r = set_hostname(workload);
 
@@ -171,11 +167,7 @@ int workload_start(const struct config_workload *workload, int network, pid_t *r
     r = cgroup_make(&workload->resources, &ret_failure->why);
     if (r < 0)
         return r;
-    r = seccomp_for_workload(&workload->seccomp, &start.filter);
-    if (r < 0)
-        return fail(ret_failure, &child, "linux.seccomp", r);
     r = spawn(become, &start, ret_pid, &child);
-    seccomp_filter_free(&start.filter);
     return r < 0 ? fail(ret_failure, &child, workload->args[0], r) : 0;
 }
 
