@@ -196,6 +196,8 @@ $(INJECT): tests/inject/test-inject.c $(O)/inject/main.o $(call room,init) $(LIB
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -U_FORTIFY_SOURCE -pie -MMD -MP -o $@ $(filter %.c %.o %.a,$^) \
 	    $(patsubst %,-Wl$(comma)--wrap=%,$(INJECT_REAL) $(INJECT_QUIET)) -ldevmapper -lm -lpthread $(SECCOMP) $(DYNAMIC)
 -include $(INJECT).d $(O)/inject/main.d
+# It has an allocator of its own, as sanitizers have.
+INJECT_RUN := $(if $(SANITIZE)$(COVERAGE),,'tests/inject/run $(INJECT)')
 
 # Random launches, measured by measure/ and by a second implementation (Python, hashlib).
 DIFFERENTIAL := $(O)/measure/driver
@@ -254,8 +256,9 @@ interop: build/bin/postern build/bin/postern-psp build/bin/postern-broker build/
 	@tests/run $(sort $(wildcard tests/interop/test-*))
 prove:
 	@tests/run tests/prove/run
-soak: build/bin/postern-broker build/tests/release-client
-	@KILLS=1000 tests/run tests/broker/test-kills.py
+# SOAK=long boots a thousand times instead of fifty.
+soak: build/tests/release-client image $(GUEST_TESTS)
+	@KILLS=1000 tests/run tests/broker/test-kills.py 'tests/vm/soak.py $(if $(filter long,$(SOAK)),1000,50) 1000000'
 
 # ---- images
 
@@ -273,14 +276,14 @@ demo: image
 # ---- checks
 
 # Without a guest, with programs that run, over the tree, over images, and with whole guests.
-TESTS_UNIT := $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)' $(sort $(wildcard tests/unit/test_*.py))
+TESTS_UNIT := $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)' $(INJECT_RUN) $(sort $(wildcard tests/unit/test_*.py))
 # Of the comparisons those whose peers are Debian's packages as they are; `make interop` builds more.
 TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py)) tests/interop/test-kbs.py
 TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
 TESTS_IMAGE := $(sort $(wildcard tests/image/*))
 TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
 
-check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL)
+check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(if $(INJECT_RUN),$(INJECT))
 	@tests/run $(TESTS_UNIT)
 check-programs: $(PROGRAMS) $(TESTED)/tests/release-client
 	@tests/run $(TESTS_PROGRAMS)
@@ -293,10 +296,14 @@ check-image: image
 # What guests of tests have besides the image.
 GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/workload-probe build/tests/telling-init \
     build/tests/find-bytes build/tests/postern-psp-tsm.ko
-check-vm: image $(GUEST_TESTS)
+# A root file system with an init of its own.
+.PHONY: build/image/systemd/.id
+build/image/systemd/.id: $(PROGRAMS) $(STATIC)/lock.json /builder/firmware/lock.json | image
+	@image/build systemd build/image/systemd
+check-vm: image build/image/systemd/.id $(GUEST_TESTS)
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.
-check-built: image $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(GUEST_TESTS) $(TESTED)/tests/release-client
+check-built: image build/image/systemd/.id $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(INJECT) $(GUEST_TESTS) $(TESTED)/tests/release-client
 check-run:
 	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 

@@ -1,4 +1,5 @@
 /* Sentences for people; the caller controls the format, anybody may control the arguments. */
+#define REASON_ITSELF
 #include "base/reason.h"
 
 #include <stdarg.h>
