@@ -501,6 +501,39 @@ VOLUME = {
     "empty": b"",
 }
 
+
+# --------------------------------------------------------------------------------------------------- administration
+
+
+def admin(verb=2, flags=0, version=0, threshold=0, resource=b"", policy=b"", measurements=0, files=(), form=1):
+    text = struct.pack("<BBBQI", form, verb, flags, version, threshold)
+    text += struct.pack("<H", len(resource)) + resource + struct.pack("<H", len(policy)) + policy
+    text += struct.pack("<H", measurements) + b"\xa5" * 48 * measurements
+    return text + bytes([len(files)]) + b"".join(struct.pack("<BH", kind, len(name)) + name for kind, name in files)
+
+
+ADMIN = {
+    "volume-add": admin(1, 1, resource=b"default/volume/data", files=[(1, b"data.record")]),
+    "volume-list": admin(2, 2),
+    "volume-remove": admin(3, version=7, resource=b"default/volume/data"),
+    "secret-add": admin(4, resource=b"a/b/c", policy=b"production", files=[(1, b"secret")]),
+    "allow-measurements": admin(5, resource=b"a/b/c", measurements=2),
+    "allow-manifest": admin(5, threshold=2, resource=b"a/b/c", files=[(3, b"m"), (4, b"k1"), (4, b"k2")]),
+    "policy-set": admin(6, policy=b"production", files=[(2, b"policy.json")]),
+    "verb-unknown": admin(13),
+    "format-unknown": admin(form=2),
+    "flags-unknown": admin(flags=4),
+    "version-negative": admin(version=1 << 63),
+    "name-unprintable": admin(resource=b"\n"),
+    "name-long": admin(resource=b"a" * 193),
+    "file-kind-unknown": admin(files=[(6, b"x")]),
+    "files-many": admin(files=[(1, b"")] * 19),
+    "measurements-many": admin(measurements=529),
+    "byte-behind": admin() + b"\0",
+    "empty": b"",
+}
+
+
 if __name__ == "__main__":
     write("fuzz-encode", ENCODE)
     write("fuzz-json", JSON)
@@ -517,3 +550,4 @@ if __name__ == "__main__":
     write("fuzz-id-block", ID_BLOCK)
     write("fuzz-header", HEADER)
     write("fuzz-volume", VOLUME)
+    write("fuzz-admin", ADMIN)
