@@ -4,6 +4,8 @@
  */
 #include "init/handoff.h"
 
+#include <signal.h>
+
 #include "base/clock.h"
 #include "base/file.h"
 #include "init/button.h"
@@ -61,11 +63,12 @@ void handoff_stay(struct boot *boot)
 
     save_record();
     r = privilege_drop(workload, &network, &why);
-    if (r < 0)
+    if (r < 0) {
         console_refusal("privilege", begin_us, REFUSAL_PRIVILEGE, reason_text(&why, r), NULL, 0);
-    else
+        (void)kill(-1, SIGKILL);
+    } else {
         supervise_run(workload, started, button, network, &end);
-    if (r == 0)
         console_exit(&end);
+    }
     power_close_volumes(&boot->config);
 }

@@ -136,7 +136,7 @@ static void add_facts(FILE *to)
     for (size_t i = 0; i < sizeof(created) / sizeof(*created); i++)
         add_create(to, created[i]);
     add_write(to, "/proc/sys/kernel/hostname");
-    add_write(to, "/sys/power/state");
+    add_write(to, "/sys/module/kernel/parameters/panic");
     add_write(to, "/sys/fs/cgroup/workload/memory.max");
     add_write(to, "/dev/null");
     add_calls(to);
