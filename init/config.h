@@ -18,6 +18,7 @@
 #define CONFIG_MAX_BYTES (64u * 1024)
 #define CONFIG_MAX_BROKERS 4
 #define CONFIG_MAX_VOLUMES 8
+#define CONFIG_MAX_UIDS 8
 #define CONFIG_MAX_PATH_BYTES 255
 #define CONFIG_MAX_SERIAL_BYTES 20 /* what virtio-blk carries */
 
@@ -69,6 +70,12 @@ struct config_volume {
     struct verity_tree tree; /* verity; without a name */
 };
 
+/* Who may ask for evidence on the attestation socket; nobody: there is none. */
+struct config_attestation {
+    uint32_t uids[CONFIG_MAX_UIDS];
+    size_t uid_count;
+};
+
 struct config {
     struct config_broker brokers[CONFIG_MAX_BROKERS];
     size_t broker_count;
@@ -80,6 +87,7 @@ struct config {
     struct config_volume volumes[CONFIG_MAX_VOLUMES];
     size_t volume_count;
     struct config_workload workload;
+    struct config_attestation attestation;
 };
 
 /* The caller frees with config_free(). Errors: those of json_parse(), -EBADMSG with the path, -ENOMEM. */

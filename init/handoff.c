@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "init/attest-socket.h"
 #include "init/button.h"
 #include "init/console.h"
 #include "init/power.h"
@@ -43,6 +44,9 @@ int stage_handoff(struct boot *boot)
     int r;
 
     boot_wipe(boot);
+    r = attest_socket_start(&boot->config.attestation, &boot->why);
+    if (r < 0)
+        return boot_refuse(boot, REFUSAL_WORKLOAD, r);
     if (workload->mode == WORKLOAD_EXEC)
         return boot_refuse(boot, REFUSAL_WORKLOAD, become(boot));
     r = workload_start(workload, -1, &started, &failure);

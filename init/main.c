@@ -40,11 +40,11 @@ void boot_wipe(struct boot *b)
         secret_free(&b->volumes[i].key);
 }
 
-#define NOTE_BYTES 128
+#define NOTE_BYTES 448
 
 /*
  * What the report stage adds to its line: the launch, by the name under which brokers log it, and how the processor was
- * reached.
+ * reached, with the reason why not otherwise.
  */
 static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {
@@ -53,7 +53,9 @@ static const char *note_for(const char *stage, char room[NOTE_BYTES])
     if (strcmp(stage, "report") != 0)
         return NULL;
     hex_encode(boot.report.report_id, REPORT_ID_BYTES, report_id);
-    (void)snprintf(room, NOTE_BYTES, "report_id %s by %s", report_id, device_back_end_name(boot.self.back_end));
+    (void)snprintf(room, NOTE_BYTES, "report_id %s by %s%s%s", report_id, device_back_end_name(boot.self.back_end),
+                   boot.self.back_end == DEVICE_IOCTL ? ", as " : "",
+                   boot.self.back_end == DEVICE_IOCTL ? boot.self.passed_over.text : "");
     return room;
 }
 

@@ -1,6 +1,7 @@
 /*
- * init/config-parse.c, init/config-volume-parse.c, init/config-workload-parse.c, init/config-process-parse.c and
- * init/config-sandbox-parse.c. What is accepted is complete: absolute paths, plain names, keys that are there.
+ * init/config-parse.c, init/config-volume-parse.c, init/config-workload-parse.c, init/config-process-parse.c,
+ * init/config-sandbox-parse.c and init/config-attest-parse.c. What is accepted is complete: absolute paths, plain names,
+ * keys that are there.
  */
 #include "fuzz.h"
 #include "init/config.h"
@@ -32,6 +33,7 @@ static void check(const struct config *c)
         REQUIRE(c->workload.mounts[i].destination[0] == '/' && c->workload.mounts[i].mode <= 07777);
     for (size_t i = 0; i < c->workload.masked.count; i++)
         REQUIRE(c->workload.masked.paths[i][0] == '/');
+    REQUIRE(c->attestation.uid_count <= CONFIG_MAX_UIDS);
     REQUIRE(c->release_deadline_ms && c->expect.any_measurement);
     REQUIRE(!c->network.enabled || c->network.prefix_bits <= 128);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How many lines of ours the guest has to trust: those linked into postern-init, by the link map, without comments, blank
-lines, the functions that the linker left out, and declarations of functions, which are counted where they are defined.
-Prints TAP, and the figure for each room."""
+lines, lines of brackets alone, the functions that the linker left out, and declarations of functions, which are counted
+where they are defined. Prints TAP, the figure for each room, and that of all lines in the files."""
 import os
 import re
 import subprocess
@@ -45,14 +45,19 @@ def linked():
     return sorted(found)
 
 
-def lines(path, without=()):
-    """Lines with code on them, but those of the functions `without`."""
+def preprocessed(path):
     text = subprocess.run(["gcc", "-fpreprocessed", "-dD", "-E", "-P", "-w", os.path.join(TOP, path)], check=True,
                           stdout=subprocess.PIPE, text=True).stdout
+    return text
+
+
+def lines(path, without=()):
+    """Lines with code on them, but those of the functions `without`."""
+    text = preprocessed(path)
     functions = re.compile(r"^\w[^\n;{}]*?\b(\w+)\([^;{}]*\)\n\{\n.*?^\}\n", flags=re.S | re.M)
     text = functions.sub(lambda found: "" if found.group(1) in without else found.group(), text)
     text = re.sub(r"^\w[\w *]*\b\w+\([^;{}]*\)[^;{}=]*;\n", "", text, flags=re.M)
-    return sum(1 for line in text.splitlines() if line.strip())
+    return sum(1 for line in text.splitlines() if re.search(r"\w", line))
 
 
 def main():
@@ -66,8 +71,10 @@ def main():
         tap.note(f"{room:10} {count:6} lines")
     total = sum(counts.values())
     tap.note(f"{'together':10} {total:6} lines in {len(counts)} files")
+    whole_files = sum(sum(1 for line in preprocessed(path).splitlines() if line.strip()) for path in counts)
+    tap.note(f"all lines of these files but comments and blank ones: {whole_files}")
     whole = lines("release/jwe.c")
-    tap.ok("jwe_encrypt" in dropped["release/jwe.c"] and whole - 60 < counts["release/jwe.c"] < whole - 20,
+    tap.ok("jwe_encrypt" in dropped["release/jwe.c"] and whole - 70 < counts["release/jwe.c"] < whole - 20,
            "the guest encrypts no JWE, and those lines are not counted", (whole, counts["release/jwe.c"]))
     tap.ok("init/main.c" in counts and "base/cursor.c" in counts, "the link map was understood", sorted(counts))
     tap.ok(0 < total <= MOST_LINES, f"at most {MOST_LINES} lines of ours in postern-init", total)
