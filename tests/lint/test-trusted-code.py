@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """How many lines of ours the guest has to trust: those linked into postern-init, by the link map, without comments, blank
-lines, lines of brackets alone, the functions that the linker left out, and declarations of functions, which are counted
-where they are defined. Prints TAP, the figure for each room, and that of all lines in the files."""
+lines, the functions that the linker left out, and declarations of functions, which are counted where they are defined.
+Prints TAP, the figure for each room, and that of all lines in the files."""
 import os
 import re
 import subprocess
@@ -12,7 +12,8 @@ sys.path.insert(0, os.path.join(TOP, "tests/lib"))
 import tap  # noqa: E402
 
 MAP = os.path.join(TOP, "build/guest/postern-init.map")
-MOST_LINES = 10000
+MOST_LINES = 11000
+DESIGN_LINES = 10000  # what the design aims at
 
 
 def read_map():
@@ -57,7 +58,7 @@ def lines(path, without=()):
     functions = re.compile(r"^\w[^\n;{}]*?\b(\w+)\([^;{}]*\)\n\{\n.*?^\}\n", flags=re.S | re.M)
     text = functions.sub(lambda found: "" if found.group(1) in without else found.group(), text)
     text = re.sub(r"^\w[\w *]*\b\w+\([^;{}]*\)[^;{}=]*;\n", "", text, flags=re.M)
-    return sum(1 for line in text.splitlines() if re.search(r"\w", line))
+    return sum(1 for line in text.splitlines() if line.strip())
 
 
 def main():
@@ -71,6 +72,7 @@ def main():
         tap.note(f"{room:10} {count:6} lines")
     total = sum(counts.values())
     tap.note(f"{'together':10} {total:6} lines in {len(counts)} files")
+    tap.note(f"the design aims at {DESIGN_LINES}: {'held' if total <= DESIGN_LINES else f'missed by {total - DESIGN_LINES}'}")
     whole_files = sum(sum(1 for line in preprocessed(path).splitlines() if line.strip()) for path in counts)
     tap.note(f"all lines of these files but comments and blank ones: {whole_files}")
     whole = lines("release/jwe.c")
