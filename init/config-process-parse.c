@@ -185,7 +185,8 @@ static void read_rlimits(struct json_reader *parent, struct config_workload *to)
 
 static void refuse_for_exec(struct json_reader *reader)
 {
-    static const char *const members[] = { "user", "capabilities", "noNewPrivileges", "oomScoreAdj" };
+    static const char *const members[] = { "user", "capabilities", "noNewPrivileges", "oomScoreAdj",
+                                           "terminal" };
 
     for (size_t i = 0; i < ARRAY_SIZE(members); i++)
         if (json_has(reader, members[i]))
@@ -217,6 +218,7 @@ int config_read_process(struct json_reader *parent, struct config_workload *to)
     read_user(&reader, to);
     read_capabilities(&reader, &to->capabilities);
     read_rlimits(&reader, to);
+    (void)json_read_bool(&reader, "terminal", JSON_OPTIONAL, &to->terminal);
     (void)json_read_bool(&reader, "noNewPrivileges", JSON_OPTIONAL, &to->no_new_privileges);
     (void)json_read_i64(&reader, "oomScoreAdj", JSON_OPTIONAL, -1000, 1000, &adjust);
     to->oom_score_adj = (int)adjust;

@@ -16,13 +16,15 @@
 
 #include "init/mounts.h"
 
-/* Numbers of the kernel's documentation (admin-guide/devices). */
+/* Numbers of the kernel's documentation (admin-guide/devices). The last ones are the console and the line behind it. */
 static const struct {
     const char *path;
-    unsigned major, minor;
+    unsigned major, minor, mode;
+    bool terminal;
 } devices[] = {
-    { "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
-    { "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+    { "/dev/null", 1, 3, 0666, false },   { "/dev/zero", 1, 5, 0666, false },    { "/dev/full", 1, 7, 0666, false },
+    { "/dev/random", 1, 8, 0666, false }, { "/dev/urandom", 1, 9, 0666, false }, { "/dev/tty", 5, 0, 0666, false },
+    { "/dev/console", 5, 1, 0600, true }, { "/dev/ttyS0", 4, 64, 0600, true },
 };
 
 static const struct {
@@ -41,11 +43,12 @@ static int change_attributes(const char *path, uint64_t set, uint64_t clear, boo
 }
 
 /* Nodes of our own: what devtmpfs has, the disks and the secure processor among it, is covered. */
-static int fill_dev(void)
+static int fill_dev(bool terminal)
 {
     (void)umask(0);
     for (size_t i = 0; i < ARRAY_SIZE(devices); i++)
-        if (mknod(devices[i].path, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) < 0)
+        if ((terminal || !devices[i].terminal) &&
+            mknod(devices[i].path, S_IFCHR | devices[i].mode, makedev(devices[i].major, devices[i].minor)) < 0)
             return -errno;
     for (size_t i = 0; i < ARRAY_SIZE(below_dev); i++)
         if (mkdir(below_dev[i].path, 0755) < 0 ||
@@ -54,9 +57,10 @@ static int fill_dev(void)
     return mounts_link_dev(NULL);
 }
 
-static int make_dev(void)
+static int make_dev(bool terminal)
 {
-    int r = mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k") < 0 ? -errno : fill_dev();
+    int r = mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k") < 0 ? -errno
+                                                                                          : fill_dev(terminal);
 
     return r < 0 ? r : change_attributes("/dev", MOUNT_ATTR_RDONLY, 0, false);
 }
@@ -109,7 +113,7 @@ int sandbox_enter(const struct config_workload *workload, struct spawn_failure *
 
     if (unshare(CLONE_NEWNS) < 0)
         return spawn_failed(failure, "unshare", errno);
-    r = make_dev();
+    r = make_dev(workload->terminal);
     if (r < 0)
         return spawn_failed(failure, "/dev", -r);
     for (size_t i = 0; i < workload->mount_count; i++) {

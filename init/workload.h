@@ -89,6 +89,7 @@ struct config_workload {
     struct workload_rlimit rlimits[WORKLOAD_MAX_RLIMITS];
     size_t rlimit_count;
     bool no_new_privileges;
+    bool terminal; /* it has the console */
     bool user_namespaces;
     int oom_score_adj;
     struct workload_mount mounts[WORKLOAD_MAX_MOUNTS];

@@ -76,7 +76,7 @@ static void everything_is_read(void **state UNUSED)
         "\"hostname\":\"a.b-c\",\"restart\":\"always\",\"restart_attempts\":9,\"stop_grace_s\":0,\"user_namespaces\":true,"
         "\"process\":{\"args\":[\"/x\",\"y\"],\"env\":[\"A=\"],\"user\":{\"uid\":1,\"gid\":2,\"umask\":7,\"additionalGids\":[3]},"
         "\"capabilities\":{\"bounding\":[\"CAP_CHOWN\",\"CAP_BPF\"],\"permitted\":[\"CAP_BPF\"],\"effective\":[\"CAP_BPF\"],"
-        "\"inheritable\":[\"CAP_BPF\"],\"ambient\":[\"CAP_BPF\"]},\"noNewPrivileges\":false,\"oomScoreAdj\":-1000,"
+        "\"inheritable\":[\"CAP_BPF\"],\"ambient\":[\"CAP_BPF\"]},\"noNewPrivileges\":false,\"oomScoreAdj\":-1000,\"terminal\":true,"
         "\"rlimits\":[{\"type\":\"RLIMIT_NPROC\",\"soft\":1,\"hard\":2}]},"
         "\"mounts\":[{\"destination\":\"/a\",\"type\":\"tmpfs\",\"options\":[\"size=3k\",\"mode=1755\",\"exec\",\"nodev\"]},"
         "{\"destination\":\"/b\",\"type\":\"bind\",\"source\":\"/c\",\"options\":[\"ro\",\"bind\"]}],"
@@ -94,7 +94,7 @@ static void everything_is_read(void **state UNUSED)
     assert_int_equal(w.restart, WORKLOAD_RESTART_ALWAYS);
     assert_int_equal(w.restart_attempts, 9);
     assert_int_equal(w.stop_grace_ms, 0);
-    assert_true(w.user_namespaces && !w.no_new_privileges);
+    assert_true(w.user_namespaces && !w.no_new_privileges && w.terminal);
     assert_int_equal(w.groups[0] + w.group_count, 4);
     assert_int_equal(w.capabilities.bounding, UINT64_C(1) << CAP_BPF | 1);
     assert_int_equal(w.capabilities.ambient, UINT64_C(1) << CAP_BPF);
@@ -144,7 +144,7 @@ static void wrong_members_are_refused(void **state UNUSED)
         { W("\"hostname\":\"a b\",\"process\":{\"args\":[\"/x\"]}"), "workload.hostname: \"a b\"" },
         { P("\"env\":[\"A\"]"), "env: element 0: \"A\" is not of the form NAME=VALUE" },
         { P("\"env\":[\"=A\"]"), "is not of the form NAME=VALUE" },
-        { P("\"terminal\":true"), "terminal: unknown member" },
+        { P("\"apparmorProfile\":\"x\""), "apparmorProfile: unknown member" },
         { P("\"oomScoreAdj\":-1001"), "oomScoreAdj: expected a number from -1000 to 1000, found -1001" },
         { P("\"oomScoreAdj\":1001"), "oomScoreAdj: expected a number" },
         { P("\"capabilities\":{\"bounding\":[\"CAP_ALL\"]}"), "bounding: element 0: \"CAP_ALL\" is no capability" },
