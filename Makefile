@@ -278,8 +278,10 @@ interop: build/bin/postern build/bin/postern-psp build/bin/postern-broker build/
 prove:
 	@tests/run tests/prove/run
 # SOAK=long boots a thousand times instead of fifty.
-soak: build/tests/release-client image $(GUEST_TESTS)
-	@KILLS=1000 tests/run tests/broker/test-kills.py 'tests/vm/soak.py $(if $(filter long,$(SOAK)),1000,50) 1000000'
+soak: image build/bin/postern-broker build/tests/release-client $(GUEST_TESTS)
+	@KILLS=1000 tests/run tests/broker/test-kills.py
+	@TEST_LIMIT_SECONDS=14400 FLIPS=1000 CUTS=1000 tests/run tests/vm/test-block-server.py
+	@TEST_LIMIT_SECONDS=86400 tests/run 'tests/vm/soak.py $(if $(filter long,$(SOAK)),1000,50) 1000000'
 
 # ---- images
 
