@@ -303,7 +303,7 @@ release: image
 
 # All profiles, as tests boot them.
 images: image
-	@set -e; for profile in gateway database debug systemd; do \
+	@set -e; for profile in gateway database debug; do \
 	    PAYLOAD= SITE=$(SITE) image/build $$profile build/image/$$profile; image/finish build/image/$$profile; done
 
 # edk2 from its source: auditable, and with a DEBUG build that says what it compares. Takes minutes, is kept in BUILDER.

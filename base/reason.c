@@ -1,5 +1,4 @@
 /* Sentences for people; the caller controls the format, anybody may control the arguments. */
-#define REASON_ITSELF
 #include "base/reason.h"
 
 #include <stdarg.h>

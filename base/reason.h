@@ -19,19 +19,7 @@ struct reason {
  *     return reason_set(why, -EBADMSG, "%s: footer is %u bytes, expected at least 18", name, length);
  * Bytes outside printable ASCII become '?'. Longer text is cut.
  */
-#if defined(__clang_analyzer__) && !defined(REASON_ITSELF)
-/* Analyzers look at one file at a time and would take an error for a success otherwise. */
-static inline int reason_set(struct reason *why, int error, const char *format, ...)
-{
-    (void)why;
-    (void)format;
-    if (error >= 0)
-        __builtin_unreachable();
-    return error;
-}
-#else
 int reason_set(struct reason *why, int error, const char *format, ...) PRINTF_LIKE(3, 4);
-#endif
 
 /* Puts "prefix: " before the sentence that is there. */
 void reason_prefix(struct reason *why, const char *prefix);
