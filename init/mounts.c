@@ -50,8 +50,8 @@ static const struct {
     { "/proc/sys/kernel/printk_devkmsg", "on\n", true },  /* no rate limit; the kernel wants the newline */
     { "/proc/self/oom_score_adj", "-1000", true },        /* children set theirs */
     { "/proc/sys/kernel/sysrq", "0", false },             /* the host has a keyboard */
-    { "/proc/sys/kernel/core_pattern", "|/bin/false", true },
-    { "/proc/sys/fs/suid_dumpable", "0", true },
+    { "/proc/sys/kernel/core_pattern", "|/bin/false", false },
+    { "/proc/sys/fs/suid_dumpable", "0", false },
     { "/proc/sys/kernel/modprobe", "\n", false }, /* no module but those of our list */
     { "/proc/sys/kernel/kexec_load_disabled", "1", false },
     { "/proc/sys/kernel/dmesg_restrict", "1", false },

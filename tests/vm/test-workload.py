@@ -46,11 +46,15 @@ class Guest:
     def __init__(self, world, broker, workload, words=""):
         """`words` are more of the kernel's command line."""
         self.world, self.port = world, vm.free_port()
-        self.initrd = world.initrd(world.config(broker.site(), workload=workload))
+        # A volume of its own: a copy of one that another launch has opened is refused.
+        name = f"probe-{world.count}"
+        resource = f"default/volume/{name}"
+        self.disk, record = world.create(name, "data", "--from", world.path("probe.content"), "--size", "16")
+        broker.add(record, resource)
+        config = world.config(broker.site(), workload=workload)
+        self.initrd = world.initrd(config | {"volumes": [config["volumes"][0] | {"resource": resource}]})
         line = f"{world.cmdline()} {words}".strip()
-        broker.allow(world.digest(self.initrd, line))
-        self.disk = self.initrd + ".data"
-        shutil.copy(world.data, self.disk)
+        broker.allow(world.digest(self.initrd, line), resource)
         self.words = ["--forward", f"{self.port}:8080", "--append", line]
 
     def start(self):
@@ -223,8 +227,6 @@ def main():
         shutil.copy(PROBE, os.path.join(content, "bin/probe"))
         with open(os.path.join(content, "www/index.html"), "w", encoding="utf-8") as page:
             page.write("no program")
-        world.data, world.record = world.create("probe", "data", "--from", content, "--size", "16")
-        broker.add(world.record)
 
         def guest(program, serves=False, **more):
             return Guest(world, broker, {"process": program, "mounts": [BIN], **more}), serves
