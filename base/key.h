@@ -25,7 +25,11 @@ enum key_kind {
 int key_no_passphrase(char *to, int size, int writing, void *context);
 
 /* Frees and forgets; fine with NULL. */
-void key_free(EVP_PKEY **key);
+static inline void key_free(EVP_PKEY **key)
+{
+    EVP_PKEY_free(*key);
+    *key = NULL;
+}
 
 #define CLEANUP_KEY CLEANUP(key_free)
 

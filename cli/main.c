@@ -37,6 +37,12 @@ static const struct command *const verbs[] = {
     &verb_generate_measurement,
     &verb_generate_ovmf_hash,
     &verb_volume_inspect,
+    &verb_get_resource,
+    &verb_broker_identity_sign,
+    &verb_broker_identity_verify,
+    &verb_broker_identity_root,
+    &verb_init_data_create,
+    &verb_init_data_check,
 };
 
 int main(int argc, char **argv)

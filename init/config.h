@@ -11,6 +11,7 @@
 #include "base/tls.h"
 #include "init/workload.h"
 #include "luks/verity.h"
+#include "release/failover.h"
 #include "release/record.h"
 #include "release/release.h"
 
@@ -21,11 +22,6 @@
 #define CONFIG_MAX_UIDS 8
 #define CONFIG_MAX_PATH_BYTES 255
 #define CONFIG_MAX_SERIAL_BYTES 20 /* what virtio-blk carries */
-
-struct config_broker {
-    struct tls_peer peer;
-    EVP_PKEY *record_key;
-};
 
 struct config_network {
     bool enabled;
@@ -77,7 +73,7 @@ struct config_attestation {
 };
 
 struct config {
-    struct config_broker brokers[CONFIG_MAX_BROKERS];
+    struct release_broker brokers[CONFIG_MAX_BROKERS];
     size_t broker_count;
     uint64_t release_deadline_ms;
     uint64_t build_epoch; /* seconds since 1970; 0: none */
