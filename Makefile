@@ -144,6 +144,9 @@ $(STATIC)/lock.json: image/builder/static-libs
 /builder/firmware/lock.json: image/builder/firmware
 	@image/builder/firmware
 
+/builder/udhcpc/lock.json: image/builder/udhcpc image/builder/udhcpc.config
+	@image/builder/udhcpc
+
 # Static programs have neither a loader nor name lookup: base/static/.
 STATIC_PIE := -static-pie -s -Wl,--wrap=dlopen
 define link
@@ -255,7 +258,8 @@ build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call ob
 	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(SECCOMP) $(COMMON)
 
 # What guests of tests have besides the image.
-GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/workload-probe build/tests/telling-init \
+GUEST_TESTS := build/tests/attest-proxy /builder/udhcpc/lock.json build/tests/device-probe build/tests/volume-probe \
+    build/tests/workload-probe build/tests/telling-init \
     build/tests/find-bytes build/tests/postern-psp-tsm.ko
 
 # A guest that tests of the broker can make lie, with a processor of its own.
@@ -298,11 +302,14 @@ build/demo/site.json: | build/bin/postern-broker
 
 # What differs from site to site; without one that of the demonstration.
 SITE := $(or $(SITE),build/demo/site.json)
+# A profile whose configuration asks for DHCP carries a client.
+WITH_DHCP := $(shell grep -ls '"method": *"dhcp"' image/profiles/$(PROFILE)/postern.json.in)
 # Of Debian's kernel in build/image/PROFILE, of another in build/image/PROFILE-KERNEL.
 KERNEL ?= debian
 OF_KERNEL := $(if $(filter-out debian,$(KERNEL)),-$(KERNEL))
 IMAGE := build/image/$(PROFILE)$(OF_KERNEL)
-image: $(PROGRAMS) $(SITE) $(STATIC)/lock.json /builder/firmware/lock.json $(if $(filter own%,$(KERNEL)),kernel)
+image: $(PROGRAMS) $(SITE) $(STATIC)/lock.json /builder/firmware/lock.json \
+    $(if $(filter own%,$(KERNEL)),kernel) $(if $(WITH_DHCP),/builder/udhcpc/lock.json)
 	@KERNEL='$(KERNEL)' SITE=$(SITE) image/build $(PROFILE) $(IMAGE)
 	@image/finish $(IMAGE)
 kernel:

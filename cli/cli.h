@@ -30,6 +30,7 @@ extern const struct command verb_init_data_check;
 extern const struct command verb_volume_inspect;
 extern const struct command verb_launch;
 extern const struct command verb_timeline;
+extern const struct command verb_boot_chart;
 extern const struct command verb_host;
 extern const struct command verb_report;
 extern const struct command verb_certificates;

@@ -1,7 +1,7 @@
 /*
- * init/config-parse.c, init/config-volume-parse.c, init/config-workload-parse.c, init/config-process-parse.c,
- * init/config-sandbox-parse.c and init/config-attest-parse.c. What is accepted is complete: absolute paths, plain names,
- * keys that are there.
+ * init/config-parse.c, init/config-network-parse.c, init/config-volume-parse.c, init/config-workload-parse.c,
+ * init/config-process-parse.c, init/config-sandbox-parse.c and init/config-attest-parse.c. What is accepted is complete:
+ * absolute paths, plain names, keys that are there.
  */
 #include "fuzz.h"
 #include "init/config.h"
@@ -35,7 +35,8 @@ static void check(const struct config *c)
         REQUIRE(c->workload.masked.paths[i][0] == '/');
     REQUIRE(c->attestation.uid_count <= CONFIG_MAX_UIDS);
     REQUIRE(c->release_deadline_ms && c->expect.any_measurement);
-    REQUIRE(!c->network.enabled || c->network.prefix_bits <= 128);
+    REQUIRE(c->network.address.prefix_bits <= 128 && c->network.resolver_count <= CONFIG_MAX_RESOLVERS);
+    REQUIRE(!c->network.enabled || c->network.wait_ms);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
