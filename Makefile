@@ -108,6 +108,7 @@ room = $(O)/lib$(1).a
 program = $(O)/$(1)/main.o $(call room,$(1))
 LIBRARIES := $(foreach r,release attest measure luks base,$(call room,$(r)))
 CRYPTO := -lssl -lcrypto
+SECCOMP := -lseccomp
 DISKS := -lcryptsetup -ldevmapper -luuid -lm -lpthread
 # Programs that tests run besides linking to them; a sanitized build leaves build/bin alone.
 TESTED := $(if $(SANITIZE),$(O),build)
@@ -160,7 +161,7 @@ build/bin/postern-psp: $(call program,psp) $(call objects,base/static) $(LIBRARI
 $(TESTED)/bin/postern-broker: $(call program,broker) $(LIBRARIES)
 	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
 build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIBRARIES)
-	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
+	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(SECCOMP) $(COMMON))
 build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),-lfuse3 -lpthread)
 build/guest/steps: $(O)/image/guest/steps.o
@@ -174,7 +175,7 @@ UNIT := $(patsubst tests/unit/%.c,$(O)/unit/%,$(wildcard tests/unit/test-*.c))
 $(O)/unit/%: tests/unit/%.c $(wildcard tests/unit/*.h) $(ALL_ROOMS)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -MMD -MP -o $@ $< $(filter %.o %.a,$^) \
-	    -lcmocka $(BROKER) $(DISKS) $(COMMON)
+	    -lcmocka $(BROKER) $(DISKS) $(SECCOMP) $(COMMON)
 -include $(UNIT:%=%.d)
 $(O)/unit/test-psp-line: $(O)/psp/shim/line.o
 
@@ -184,7 +185,7 @@ $(O)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(if $(LIBFUZZER),,tests/
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
 	    $(if $(LIBFUZZER),-fsanitize=fuzzer$(comma)address$(comma)undefined) -pie -o $@ $(filter %.c %.a,$^) \
-	    $(BROKER) $(DISKS) $(COMMON)
+	    $(BROKER) $(DISKS) $(SECCOMP) $(COMMON)
 
 ifdef LIBFUZZER
 # What a target finds new is kept under build/; a crash ends it, with the input beside its findings.
@@ -200,6 +201,25 @@ else
 fuzz:
 	@$(MAKE) --no-print-directory IN_BUILDER=1 LIBFUZZER=1 FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $@
 endif
+
+# The whole of PID 1 as a process among others, with calls that fail: tests/inject/test-inject.c.
+INJECT := $(O)/inject/test-inject
+INJECT_REAL := fork pipe2 read write dup2 chdir signalfd poll sigaltstack sigaction sigprocmask setsid close_range \
+    setrlimit execve socket send recv clock_gettime fsync rename mlock mprotect madvise lstat clearenv open prctl syscall
+INJECT_QUIET := mkdir mount umount2 mount_setattr mknod symlink unlink klogctl unshare setns sethostname clock_settime setgroups \
+    setresgid setresuid chroot fstatfs reboot device_get_report report_parse policy_evaluate stage_release stage_volumes \
+    verity_open devices_open_disk crypt_close \
+    crypto_wipe_freed
+$(O)/inject/main.o: init/main.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -Dmain=init_main -MMD -MP -c $< -o $@
+$(INJECT): tests/inject/test-inject.c $(O)/inject/main.o $(call room,init) $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -U_FORTIFY_SOURCE -pie -MMD -MP -o $@ $(filter %.c %.o %.a,$^) \
+	    $(patsubst %,-Wl$(comma)--wrap=%,$(INJECT_REAL) $(INJECT_QUIET)) -ldevmapper -lm -lpthread $(SECCOMP) $(DYNAMIC)
+-include $(INJECT).d $(O)/inject/main.d
+# It has an allocator of its own, as sanitizers have.
+INJECT_RUN := $(if $(SANITIZE)$(COVERAGE),,'tests/inject/run $(INJECT)')
 
 # Random launches, measured by measure/ and by a second implementation (Python, hashlib).
 DIFFERENTIAL := $(O)/measure/driver
@@ -227,7 +247,7 @@ build/tests/postern-psp-tsm.ko: psp/tsm-module/postern-psp-tsm.c
 build/tests/volume-probe: tests/vm/volume-probe.c $(call objects,base/static) $(call room,init) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
-	    -ldevmapper -lm -lpthread $(COMMON)
+	    -ldevmapper -lm -lpthread $(SECCOMP) $(COMMON)
 
 # The production's init once more, with functions of a test around those that handle secrets.
 WRAPPED := secret_free guest_key_generate tls_client_exchange EVP_KDF_derive EVP_PKEY_derive EVP_PKEY_decapsulate \
@@ -235,11 +255,11 @@ WRAPPED := secret_free guest_key_generate tls_client_exchange EVP_KDF_derive EVP
 build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call objects,base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) $(WRAPPED:%=-Wl$(comma)--wrap=%) -o $@ \
-	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(COMMON)
+	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(SECCOMP) $(COMMON)
 
 # What guests of tests have besides the image.
-GUEST_TESTS := build/tests/attest-proxy \
-    /builder/udhcpc/lock.json build/tests/device-probe build/tests/volume-probe build/tests/telling-init \
+GUEST_TESTS := build/tests/attest-proxy /builder/udhcpc/lock.json build/tests/device-probe build/tests/volume-probe \
+    build/tests/workload-probe build/tests/telling-init \
     build/tests/find-bytes build/tests/postern-psp-tsm.ko
 
 # A guest that tests of the broker can make lie, with a processor of its own.
@@ -268,9 +288,11 @@ interop: build/bin/postern build/bin/postern-psp build/bin/postern-broker build/
 	@tests/run $(sort $(wildcard tests/interop/test-*))
 prove:
 	@tests/run tests/prove/run
+# SOAK=long boots a thousand times instead of fifty.
 soak: image build/bin/postern-broker build/tests/release-client $(GUEST_TESTS)
 	@KILLS=1000 tests/run tests/broker/test-kills.py
 	@TEST_LIMIT_SECONDS=14400 FLIPS=1000 CUTS=1000 tests/run tests/vm/test-block-server.py
+	@TEST_LIMIT_SECONDS=86400 tests/run 'tests/vm/soak.py $(if $(filter long,$(SOAK)),1000,50) 1000000'
 
 # ---- images
 
@@ -315,7 +337,7 @@ demo: image
 # ---- checks
 
 # Without a guest, with programs that run, over the tree, over images, and with whole guests.
-TESTS_UNIT := $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)' $(sort $(wildcard tests/unit/test_*.py))
+TESTS_UNIT := $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)' $(INJECT_RUN) $(sort $(wildcard tests/unit/test_*.py))
 # Of the comparisons those whose peers are Debian's packages as they are; `make interop` builds more.
 TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py)) tests/interop/test-kbs.py \
     tests/interop/test-trustee.py
@@ -323,7 +345,7 @@ TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
 TESTS_IMAGE := $(sort $(wildcard tests/image/*)) tests/kernel/test-options.py
 TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
 
-check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL)
+check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(if $(INJECT_RUN),$(INJECT))
 	@tests/run $(TESTS_UNIT)
 check-programs: $(PROGRAMS) $(TESTED)/tests/release-client
 	@tests/run $(TESTS_PROGRAMS)
@@ -344,7 +366,7 @@ check-kernel: image kernel $(GUEST_TESTS) build/bench/boot-floor
 check-kernel-reproducible: kernel
 	@tests/run tests/kernel/reproducible
 # The two halves of `make check`.
-check-built: images $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(GUEST_TESTS) $(TESTED)/tests/release-client
+check-built: images $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(INJECT) $(GUEST_TESTS) $(TESTED)/tests/release-client
 check-run:
 	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 

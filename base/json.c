@@ -207,6 +207,23 @@ bool json_read_u64(struct json_reader *r, const char *name, enum json_need need,
     return value && take_u64(r, name, value, min, max, ret_value);
 }
 
+bool json_read_i64(struct json_reader *r, const char *name, enum json_need need, int64_t min, int64_t max,
+                   int64_t *ret_value)
+{
+    struct json_object *value = member(r, name, need, json_type_int, "a number");
+    int64_t number = value ? json_object_get_int64(value) : 0;
+
+    if (!value)
+        return false;
+    if (number < min || number > max) {
+        json_refuse(r, name, "expected a number from %lld to %lld, found %s", (long long)min, (long long)max,
+                    json_object_to_json_string(value));
+        return false;
+    }
+    *ret_value = number;
+    return true;
+}
+
 bool json_read_bool(struct json_reader *r, const char *name, enum json_need need, bool *ret_value)
 {
     struct json_object *value = member(r, name, need, json_type_boolean, "true or false");

@@ -56,6 +56,8 @@ void json_read_root(struct json_object *root, struct json_status *status, struct
 bool json_read_string(struct json_reader *r, const char *name, enum json_need need, size_t max, const char **ret_text);
 bool json_read_u64(struct json_reader *r, const char *name, enum json_need need, uint64_t min, uint64_t max,
                    uint64_t *ret_value);
+bool json_read_i64(struct json_reader *r, const char *name, enum json_need need, int64_t min, int64_t max,
+                   int64_t *ret_value);
 bool json_read_bool(struct json_reader *r, const char *name, enum json_need need, bool *ret_value);
 bool json_read_hex(struct json_reader *r, const char *name, enum json_need need, void *ret_data, size_t size);
 bool json_read_base64(struct json_reader *r, const char *name, enum json_need need, int form, void *ret_data,

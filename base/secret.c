@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -12,6 +13,44 @@
 /* Private P-256 and P-384 scalars and a few TLS keys: OpenSSL asks for at most some hundred bytes at a time. */
 #define SECURE_HEAP_BYTES (256u * 1024)
 #define SECURE_HEAP_MIN_BYTES 16
+
+/*
+ * Where secrets are, for secret_wipe_all(). A slot is taken by its `taken`, and counts once `bytes` is set: a signal
+ * may come in between.
+ */
+static struct {
+    atomic_flag taken;
+    _Atomic(uint8_t *) bytes;
+    _Atomic size_t size;
+} live[SECRET_MAX_LIVE] = { [0 ... SECRET_MAX_LIVE - 1] = { .taken = ATOMIC_FLAG_INIT } };
+
+static uint8_t *heap; /* OpenSSL's arena */
+
+static void note_live(uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < SECRET_MAX_LIVE; i++)
+        if (!atomic_flag_test_and_set(&live[i].taken)) {
+            atomic_store(&live[i].size, size);
+            atomic_store(&live[i].bytes, bytes);
+            return;
+        }
+}
+
+static void note_size(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < SECRET_MAX_LIVE; i++)
+        if (atomic_load(&live[i].bytes) == bytes)
+            atomic_store(&live[i].size, size);
+}
+
+static void note_gone(const uint8_t *bytes)
+{
+    for (size_t i = 0; i < SECRET_MAX_LIVE; i++)
+        if (atomic_load(&live[i].bytes) == bytes) {
+            atomic_store(&live[i].bytes, NULL);
+            atomic_flag_clear(&live[i].taken);
+        }
+}
 
 static size_t round_up(size_t size)
 {
@@ -31,7 +70,10 @@ int secret_library_init(void)
         (void)CRYPTO_secure_malloc_done();
         return -ENOMEM;
     }
-    return 0;
+    /* While it is empty the whole arena is one block: that is how its place is learned. */
+    heap = OPENSSL_secure_malloc(SECURE_HEAP_BYTES);
+    OPENSSL_secure_free(heap);
+    return heap ? 0 : -ENOMEM;
 }
 
 /* One guard page, the data pages, one guard page. */
@@ -112,6 +154,7 @@ int secret_alloc(size_t size, struct secret *ret_secret)
     if (r < 0)
         return r;
     *ret_secret = (struct secret){ .bytes = data, .size = size };
+    note_live(data, size);
     return 0;
 }
 
@@ -164,6 +207,7 @@ void secret_shrink(struct secret *secret, size_t size)
     if (!secret->bytes || size >= secret->size)
         return;
     OPENSSL_cleanse(secret->bytes + size, secret->size - size);
+    note_size(secret->bytes, size);
     keep = round_up(size);
     had = round_up(secret->size);
     if (keep < had) {
@@ -183,7 +227,20 @@ void secret_free(struct secret *secret)
     if (!secret->bytes)
         return;
     OPENSSL_cleanse(secret->bytes, secret->size);
+    note_gone(secret->bytes);
     if (secret->size > PAGE_BYTES || !keep(secret->bytes))
         unmap(secret->bytes, round_up(secret->size));
     *secret = SECRET_NONE;
+}
+
+void secret_wipe_all(void)
+{
+    for (size_t i = 0; i < SECRET_MAX_LIVE; i++) {
+        uint8_t *bytes = atomic_load(&live[i].bytes);
+
+        if (bytes)
+            OPENSSL_cleanse(bytes, atomic_load(&live[i].size));
+    }
+    if (heap)
+        OPENSSL_cleanse(heap, SECURE_HEAP_BYTES);
 }

@@ -49,4 +49,12 @@ bool secret_equal(const struct secret *a, const struct secret *b);
 /* Wipes and unmaps; fine with SECRET_NONE and twice. */
 void secret_free(struct secret *secret);
 
+/*
+ * For a handler of fatal signals: wipes every secret there is and OpenSSL's secure heap, in place. Async-signal-safe.
+ * Nothing that holds a secret may go on afterwards. Of secrets alive at the same time the first SECRET_MAX_LIVE are
+ * reached, more than PID 1 ever holds; programs with more of them do not call this.
+ */
+#define SECRET_MAX_LIVE 64
+void secret_wipe_all(void);
+
 #define CLEANUP_SECRET CLEANUP(secret_free)

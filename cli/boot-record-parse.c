@@ -34,7 +34,11 @@ static void add_stage(struct boot_record *record, struct json_reader *reader, co
     stage->refused = strcmp(outcome, "ok") != 0;
     record->count++;
     if (!stage->refused) {
+        char note[8];
+
+        copy_text(reader, "note", note, sizeof(note));
         record->handed_off = record->handed_off || strcmp(name, "handoff") == 0;
+        record->own_init = record->own_init || (strcmp(name, "handoff") == 0 && strcmp(note, "exec") == 0);
         return;
     }
     record->refused = true;

@@ -24,6 +24,7 @@ struct boot_record {
     struct boot_record_stage stages[BOOT_RECORD_MAX_STAGES];
     size_t count;
     bool handed_off;
+    bool own_init; /* the workload became PID 1: nobody is left to say how it ended */
     bool refused;
     char code[40];
     char detail[320];

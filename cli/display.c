@@ -67,7 +67,7 @@ static int run_report(const struct command *command, int argc, char **argv)
 static void show_one(const struct certificate_entry *entry, X509 *root, bool json, struct buffer *text)
 {
     const unsigned char *at = entry ? entry->data : NULL;
-    X509 *certificate = root ? root : d2i_X509(NULL, &at, (long)entry->size);
+    X509 *certificate = entry ? d2i_X509(NULL, &at, (long)entry->size) : root;
 
     if (!certificate)
         return;

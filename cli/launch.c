@@ -337,6 +337,8 @@ static int verdict(const struct guest *guest)
         log_error("the guest ended before the workload ran; --console FILE keeps what it said");
         return LAUNCH_NO_BOOT;
     }
+    if (record->own_init)
+        return COMMAND_OK;
     if (!record->ended) {
         log_error("the guest ended without an orderly stop (QEMU's wait status 0x%x)", (unsigned)guest->wait_status);
         return LAUNCH_WORKLOAD;

@@ -2,7 +2,6 @@
 #include "init/config.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/encode.h"
@@ -12,6 +11,7 @@
 #define SPKI_MAX_BYTES 256
 #define RELEASE_DEADLINE_DEFAULT_S 120u
 #define RELEASE_DEADLINE_MOST_S 3600u
+#define BUILD_EPOCH_MOST_S 4102444800u /* the year 2100 */
 
 void config_read_word(struct json_reader *reader, const char *name, const char *characters, char *ret_text,
                       size_t room)
@@ -26,7 +26,7 @@ void config_read_word(struct json_reader *reader, const char *name, const char *
         memcpy(ret_text, text, strlen(text) + 1);
 }
 
-static bool path_is_plain(const char *path)
+bool config_path_is_plain(const char *path)
 {
     if (*path != '/')
         return false;
@@ -43,7 +43,7 @@ static bool path_is_plain(const char *path)
 void config_read_path(struct json_reader *reader, const char *name, char *ret_path, size_t room)
 {
     config_read_word(reader, name, PATH_CHARACTERS, ret_path, room);
-    if (!reader->status->error && !path_is_plain(ret_path))
+    if (!reader->status->error && !config_path_is_plain(ret_path))
         json_refuse(reader, name, "\"%s\" is not an absolute path in its plain form", ret_path);
 }
 
@@ -150,67 +150,6 @@ static void read_root(struct json_reader *parent, struct config_root *to)
     json_read_done(&reader);
 }
 
-static int read_words(struct json_reader *reader, const char *name, enum json_need need, char *ret_words[])
-{
-    struct json_reader array;
-    size_t count = 0;
-
-    if (!json_read_array(reader, name, need, CONFIG_MAX_WORDS, &array, &count))
-        return 0;
-    for (size_t i = 0; i < count; i++) {
-        const char *text = NULL;
-
-        if (!json_element_string(&array, i, 4096, &text))
-            return 0;
-        ret_words[i] = strdup(text);
-        if (!ret_words[i])
-            return -ENOMEM;
-    }
-    return 0;
-}
-
-/* The `process` object of the OCI runtime specification, as far as it is supported. */
-static int read_process(struct json_reader *parent, struct config_workload *to)
-{
-    struct json_reader reader, user;
-    uint64_t uid = 0, gid = 0;
-    int r;
-
-    if (!json_read_object(parent, "process", JSON_REQUIRED, &reader))
-        return 0;
-    r = read_words(&reader, "args", JSON_REQUIRED, to->args);
-    if (r == 0)
-        r = read_words(&reader, "env", JSON_OPTIONAL, to->env);
-    if (r < 0)
-        return r;
-    if (!reader.status->error && (!to->args[0] || to->args[0][0] != '/'))
-        json_refuse(&reader, "args", "the first word has to be an absolute path");
-    memcpy(to->cwd, "/", 2);
-    if (json_has(&reader, "cwd"))
-        config_read_path(&reader, "cwd", to->cwd, sizeof(to->cwd));
-    if (json_read_object(&reader, "user", JSON_OPTIONAL, &user)) {
-        (void)json_read_u64(&user, "uid", JSON_REQUIRED, 0, UINT32_MAX - 1, &uid);
-        (void)json_read_u64(&user, "gid", JSON_REQUIRED, 0, UINT32_MAX - 1, &gid);
-        json_read_done(&user);
-    }
-    to->uid = (uint32_t)uid;
-    to->gid = (uint32_t)gid;
-    json_read_done(&reader);
-    return 0;
-}
-
-static int read_workload(struct json_reader *parent, struct config_workload *to)
-{
-    struct json_reader reader;
-    int r;
-
-    if (!json_read_object(parent, "workload", JSON_REQUIRED, &reader))
-        return 0;
-    r = read_process(&reader, to);
-    json_read_done(&reader);
-    return r;
-}
-
 int config_parse(const void *text, size_t size, struct config *ret_config, struct reason *why)
 {
     CLEANUP(config_free) struct config config = { .broker_count = 0 };
@@ -227,12 +166,13 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
     read_brokers(&reader, &config);
     (void)json_read_u64(&reader, "release_deadline_s", JSON_OPTIONAL, 1, RELEASE_DEADLINE_MOST_S, &deadline_s);
     config.release_deadline_ms = deadline_s * 1000;
+    (void)json_read_u64(&reader, "build_epoch", JSON_OPTIONAL, 0, BUILD_EPOCH_MOST_S, &config.build_epoch);
     config_read_network(&reader, &config.network);
     read_expect(&reader, &config.expect);
     read_root(&reader, &config.root);
     config_read_volumes(&reader, &config);
     config_read_attestation(&reader, &config.attestation);
-    r = read_workload(&reader, &config.workload);
+    r = config_read_workload(&reader, &config.workload);
     if (r < 0)
         return r;
     json_read_done(&reader);
@@ -248,9 +188,6 @@ void config_free(struct config *config)
     for (size_t i = 0; i < CONFIG_MAX_BROKERS; i++)
         EVP_PKEY_free(config->brokers[i].record_key);
     policy_free(&config->expect);
-    for (size_t i = 0; i < CONFIG_MAX_WORDS; i++) {
-        free(config->workload.args[i]);
-        free(config->workload.env[i]);
-    }
+    config_workload_free(&config->workload);
     *config = (struct config){ .broker_count = 0 };
 }

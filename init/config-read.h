@@ -12,6 +12,9 @@ void config_read_word(struct json_reader *reader, const char *name, const char *
                       size_t room);
 
 /* Absolute, without "." and ".." and empty parts. */
+bool config_path_is_plain(const char *path);
+
+/* A string that is such a path. */
 void config_read_path(struct json_reader *reader, const char *name, char *ret_path, size_t room);
 
 /* The members of a dm-verity tree but its name: of the root, and of volumes in mode verity. */

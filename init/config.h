@@ -10,6 +10,7 @@
 #include "base/reason.h"
 #include "base/tls.h"
 #include "init/rtnetlink.h"
+#include "init/workload.h"
 #include "luks/verity.h"
 #include "release/failover.h"
 #include "release/record.h"
@@ -19,7 +20,6 @@
 #define CONFIG_MAX_BYTES (64u * 1024)
 #define CONFIG_MAX_BROKERS 4
 #define CONFIG_MAX_VOLUMES 8
-#define CONFIG_MAX_WORDS 64
 #define CONFIG_MAX_RESOLVERS 3 /* as many as resolv.conf(5) takes */
 #define CONFIG_MAX_UIDS 8
 #define CONFIG_MAX_PATH_BYTES 255
@@ -78,13 +78,6 @@ struct config_volume {
     struct verity_tree tree; /* verity; without a name */
 };
 
-struct config_workload {
-    char *args[CONFIG_MAX_WORDS + 1]; /* NULL-terminated; args[0] is an absolute path */
-    char *env[CONFIG_MAX_WORDS + 1];
-    char cwd[CONFIG_MAX_PATH_BYTES + 1];
-    uint32_t uid, gid;
-};
-
 /* Who may ask for evidence on the attestation socket; nobody: there is none. */
 struct config_attestation {
     uint32_t uids[CONFIG_MAX_UIDS];
@@ -95,6 +88,7 @@ struct config {
     struct release_broker brokers[CONFIG_MAX_BROKERS];
     size_t broker_count;
     uint64_t release_deadline_ms;
+    uint64_t build_epoch; /* seconds since 1970; 0: none */
     struct config_network network;
     struct policy expect;
     struct config_root root;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/klog.h>
 #include <sys/stat.h>
@@ -17,15 +18,28 @@
 #define LEVEL_SHOWN 6
 #define PREFIX "<5>postern: "
 
-static int kmsg = -1;
+static int kmsg = STDERR_FILENO;
 static struct buffer record;
+
+/* Without /dev/null the end of a pipe does: reading gives the end of the file, writing an error. */
+static int open_null(void)
+{
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC), ends[2];
+
+    if (fd >= 0)
+        return fd;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    (void)close(ends[1]);
+    return ends[0];
+}
 
 static int to_null(void)
 {
-    CLEANUP_FD int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    CLEANUP_FD int null = open_null();
 
     if (null < 0)
-        return -errno;
+        return null;
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (dup2(null, fd) < 0)
             return -errno;
@@ -36,28 +50,48 @@ static int to_null(void)
 
 int console_open(void)
 {
-    int r = to_null();
+    int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
 
-    if (r < 0)
-        return r;
-    kmsg = open("/dev/kmsg", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        fd = open("/dev/console", O_WRONLY | O_CLOEXEC | O_NOCTTY);
+    if (fd < 0)
+        return -errno;
+    /* Were standard descriptors closed, the log has one of their numbers now, and /dev/null takes it. */
+    kmsg = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    fd_close(&fd);
     if (kmsg < 0)
         return -errno;
     (void)klogctl(KLOG_CONSOLE_LEVEL, NULL, LEVEL_SHOWN);
-    return 0;
+    return to_null();
 }
 
-static void say(struct buffer *line)
+/* A write that fails is tried once more; there is no other place to say it. */
+static void to_log(const char *text, size_t size)
+{
+    if (fd_write_all(kmsg, text, size) < 0 && fd_write_all(kmsg, text, size) < 0)
+        return;
+}
+
+/* Without memory for the line the code alone is said, from the stack. */
+static void say(struct buffer *line, const char *stage, const char *code)
 {
     CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
+    char least[160];
 
     buffer_add_text(&text, PREFIX);
     buffer_add(&text, line->data, line->size);
     buffer_add_text(&text, "\n");
-    buffer_add(&record, line->data, line->size);
-    buffer_add_text(&record, "\n");
-    if (buffer_error(&text) == 0 && kmsg >= 0 && fd_write_all(kmsg, text.data, text.size) < 0)
-        return; /* there is no other place to say it */
+    if (buffer_error(line) == 0 && buffer_error(&text) == 0) {
+        buffer_add(&record, line->data, line->size);
+        buffer_add_text(&record, "\n");
+        to_log((const char *)text.data, text.size);
+        return;
+    }
+    (void)snprintf(least, sizeof(least),
+                   PREFIX "{\"postern\":1,\"stage\":\"%s\",\"at_us\":%llu,\"us\":0,\"outcome\":\"%s\","
+                          "\"code\":\"%s\"}\n",
+                   stage, (unsigned long long)clock_boot_us(), *code ? "refused" : "ok", code);
+    to_log(least, strlen(least));
 }
 
 static void begin_line(struct buffer *line, const char *stage, uint64_t begin_us, const char *outcome)
@@ -83,7 +117,7 @@ static void say_with_note(const char *stage, uint64_t begin_us, const char *outc
     begin_line(&line, stage, begin_us, outcome);
     add_text(&line, "note", note);
     buffer_add_text(&line, "}");
-    say(&line);
+    say(&line, stage, "");
 }
 
 void console_stage(const char *stage, uint64_t begin_us, const char *note)
@@ -97,7 +131,7 @@ void console_waiting(const char *stage, uint64_t begin_us, const char *note)
 }
 
 void console_refusal(const char *stage, uint64_t begin_us, enum refusal refusal, const char *detail,
-                     const char *request_id)
+                     const char *request_id, int status)
 {
     CLEANUP_BUFFER struct buffer line = BUFFER_EMPTY;
 
@@ -106,17 +140,50 @@ void console_refusal(const char *stage, uint64_t begin_us, enum refusal refusal,
     add_text(&line, "meaning", refusal_meaning(refusal));
     add_text(&line, "detail", detail);
     add_text(&line, "request", request_id);
+    if (status)
+        buffer_printf(&line, ",\"status\":%d", status);
     buffer_add_text(&line, "}");
-    say(&line);
+    say(&line, stage, refusal_code(refusal));
 }
 
-void console_exit(int status)
+void console_exit(const struct workload_end *end)
 {
     CLEANUP_BUFFER struct buffer line = BUFFER_EMPTY;
 
-    buffer_printf(&line, "{\"postern\":1,\"stage\":\"exit\",\"at_us\":%llu,\"status\":%d}",
-                  (unsigned long long)clock_boot_us(), status);
-    say(&line);
+    buffer_printf(&line,
+                  "{\"postern\":1,\"stage\":\"exit\",\"at_us\":%llu,\"status\":%d,\"signal\":%d,\"oom\":%s,"
+                  "\"restarts\":%u,\"asked_us\":%llu}",
+                  (unsigned long long)clock_boot_us(), end->status, end->signal, end->oom ? "true" : "false",
+                  end->restarts, (unsigned long long)end->asked_us);
+    say(&line, "exit", "");
+}
+
+void console_off(void)
+{
+    CLEANUP_BUFFER struct buffer line = BUFFER_EMPTY;
+
+    buffer_printf(&line, "{\"postern\":1,\"stage\":\"off\",\"at_us\":%llu}", (unsigned long long)clock_boot_us());
+    say(&line, "off", "");
+}
+
+/* Three digits, which signals and system calls have at most. */
+static void put_digits(char *at, unsigned number)
+{
+    at[0] = (char)('0' + number / 100 % 10);
+    at[1] = (char)('0' + number / 10 % 10);
+    at[2] = (char)('0' + number % 10);
+}
+
+void console_fault(int signal, int call)
+{
+    static char line[] = PREFIX "{\"postern\":1,\"stage\":\"fault\",\"at_us\":0,\"us\":0,\"outcome\":\"refused\","
+                                "\"code\":\"E-FAULT\",\"detail\":\"signal 000, system call 000\"}\n";
+    char *end = line + sizeof(line) - sizeof("\"}\n");
+
+    put_digits(end - 3, (unsigned)call);
+    put_digits(end - 3 - sizeof(", system call ") + 1 - 3, (unsigned)signal);
+    if (write(kmsg, line, sizeof(line) - 1) < 0)
+        return; /* there is no other place to say it */
 }
 
 int console_save_record(void)

@@ -6,14 +6,19 @@
 
 #include "base/base.h"
 #include "init/refusal.h"
+#include "init/supervise.h"
 
 #define CONSOLE_RECORD_PATH "/run/postern/boot.json"
 
 /*
  * Standard input, output and error to /dev/null, so that nothing is ever read from the console, and the kernel's log
- * opened for writing. Call it once /dev is there. Errors: -errno.
+ * opened for writing, or the console itself where the kernel has no log for us. Call it once /dev is there; before that
+ * lines go to what the kernel opened as standard error. Errors: -errno.
  */
 int console_open(void) MUST_CHECK;
+
+/* For the handler of fatal signals: the refusal E-FAULT; `call` is of a SIGSYS. Async-signal-safe. */
+void console_fault(int signal, int call);
 
 /* A stage that succeeded: when it began and how long it took. `note` may be NULL. */
 void console_stage(const char *stage, uint64_t begin_us, const char *note);
@@ -21,12 +26,15 @@ void console_stage(const char *stage, uint64_t begin_us, const char *note);
 /* A stage that has not ended: what it waits for. */
 void console_waiting(const char *stage, uint64_t begin_us, const char *note);
 
-/* A stage that refused. `request_id` may be empty. */
+/* A stage that refused. `request_id` may be empty; `status` is that of a workload that cannot be started, or 0. */
 void console_refusal(const char *stage, uint64_t begin_us, enum refusal refusal, const char *detail,
-                     const char *request_id);
+                     const char *request_id, int status);
 
-/* The end of the workload: its exit status, or 128 and the signal that ended it. */
-void console_exit(int status);
+/* The end of the workload. */
+void console_exit(const struct workload_end *end);
+
+/* The last line: the power goes off next. */
+void console_off(void);
 
 /* Writes what was said so far to CONSOLE_RECORD_PATH. Errors: -errno. */
 int console_save_record(void) MUST_CHECK;

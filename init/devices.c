@@ -18,17 +18,18 @@
 #include "init/init.h"
 
 #define BLOCK_CLASS "/sys/block"
+#define BLOCK_NUMBERS "/sys/dev/block"
 #define WAIT_MS 10000u
 #define POLL_MS 10u
 
-/* Whether the disk of that sysfs name says that it has this serial. */
-static bool serial_is(const char *disk, const char *serial)
+/* Whether the disk of that sysfs folder says that it has this serial. */
+static bool serial_is(const char *folder, const char *serial)
 {
     CLEANUP_FREE uint8_t *text = NULL;
-    char path[320];
+    char path[128];
     size_t size = 0;
 
-    (void)snprintf(path, sizeof(path), BLOCK_CLASS "/%s/serial", disk);
+    (void)snprintf(path, sizeof(path), "%s/serial", folder);
     if (file_read(path, 64, &text, &size, NULL) < 0)
         return false;
     text[strcspn((char *)text, "\n")] = '\0';
@@ -45,7 +46,12 @@ static int find(const char *serial, char ret_disk[64])
     if (!directory)
         return -errno;
     while ((entry = readdir(directory))) {
-        if (entry->d_name[0] == '.' || strlen(entry->d_name) >= 64 || !serial_is(entry->d_name, serial))
+        char folder[sizeof(BLOCK_CLASS) + 64];
+
+        if (entry->d_name[0] == '.' || strlen(entry->d_name) >= 64)
+            continue;
+        (void)snprintf(folder, sizeof(folder), BLOCK_CLASS "/%s", entry->d_name);
+        if (!serial_is(folder, serial))
             continue;
         memcpy(ret_disk, entry->d_name, strlen(entry->d_name) + 1);
         found++;
@@ -82,6 +88,10 @@ int devices_open_disk(const char *serial, bool read_only, uint64_t deadline_ms, 
         return reason_set(why, -errno, "%s: %s", path, strerror(errno));
     if (!S_ISBLK(status.st_mode))
         return reason_set(why, -ENOTBLK, "%s: not a block device", path);
+    /* The host may have put another one under its name; while it is open its number stays its own. */
+    (void)snprintf(path, sizeof(path), BLOCK_NUMBERS "/%u:%u", major(status.st_rdev), minor(status.st_rdev));
+    if (!serial_is(path, serial))
+        return reason_set(why, -ENODEV, "/dev/%s is no longer the disk with the serial \"%s\"", disk, serial);
     *ret_fd = fd_take(&fd);
     return 0;
 }

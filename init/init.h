@@ -37,6 +37,7 @@ struct boot {
     enum refusal refusal;
     struct reason why;
     char request_id[40];
+    int workload_status; /* 125 to 127 when it cannot be started */
 };
 
 /* Notes the code and gives back the error: `return boot_refuse(boot, REFUSAL_…, r);` */

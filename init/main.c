@@ -11,12 +11,11 @@
 #include "base/encode.h"
 #include "base/file.h"
 #include "init/acpi.h"
-#include "init/attest-socket.h"
 #include "init/console.h"
 #include "init/dhcp.h"
+#include "init/handoff.h"
 #include "init/init.h"
 #include "init/power.h"
-#include "init/supervise.h"
 
 static const struct {
     const char *name;
@@ -30,7 +29,6 @@ static const struct {
 
 /* Large, and there is only one. */
 static struct boot boot;
-static pid_t workload;
 
 int boot_refuse(struct boot *b, enum refusal refusal, int error)
 {
@@ -42,15 +40,6 @@ void boot_wipe(struct boot *b)
 {
     for (size_t i = 0; i < CONFIG_MAX_VOLUMES; i++)
         secret_free(&b->volumes[i].key);
-}
-
-int stage_handoff(struct boot *b)
-{
-    int r = attest_socket_start(&b->config.attestation, &b->why);
-
-    if (r == 0)
-        r = supervise_start(&b->config.workload, &workload, &b->why);
-    return r < 0 ? boot_refuse(b, REFUSAL_WORKLOAD, r) : 0;
 }
 
 #define NOTE_BYTES 448
@@ -89,7 +78,8 @@ static int run_stages(void)
 
         if (r < 0) {
             boot_wipe(&boot);
-            console_refusal(stages[i].name, begin_us, boot.refusal, reason_text(&boot.why, r), boot.request_id);
+            console_refusal(stages[i].name, begin_us, boot.refusal, reason_text(&boot.why, r), boot.request_id,
+                            boot.workload_status);
             return r;
         }
         console_stage(stages[i].name, begin_us, note_for(stages[i].name, note));
@@ -109,11 +99,7 @@ int main(int argc, char **argv)
 
         return r < 0 ? 2 : 1;
     }
-    if (run_stages() == 0) {
-        if (console_save_record() < 0)
-            console_stage("record", clock_boot_us(), CONSOLE_RECORD_PATH " could not be written");
-        console_exit(supervise_run(workload));
-        supervise_release_volumes(&boot.config);
-    }
+    if (run_stages() == 0)
+        handoff_stay(&boot);
     power_off();
 }

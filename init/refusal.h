@@ -31,7 +31,9 @@
     X(VOLUME_FORMAT, "E-VOLUME-FORMAT", "the volume could not be formatted")                                           \
     X(VOLUME_MOUNT, "E-VOLUME-MOUNT", "the opened volume does not hold the expected file system")                      \
     X(ROOT, "E-ROOT", "the root file system could not be opened or entered")                                           \
-    X(WORKLOAD, "E-WORKLOAD", "the workload could not be started")
+    X(WORKLOAD, "E-WORKLOAD", "the workload could not be started")                                                     \
+    X(PRIVILEGE, "E-PRIVILEGE", "PID 1 could not give up its rights")                                                  \
+    X(FAULT, "E-FAULT", "PID 1 itself failed; its secrets are wiped")
 
 enum refusal {
 #define X(name, code, meaning) REFUSAL_##name,

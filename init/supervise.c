@@ -1,95 +1,59 @@
 /*
  * The workload and the end. The workload controls when it exits and what it leaves running; the host controls the power
- * button.
+ * button. From here on PID 1 neither exits nor gives up for want of anything: what cannot be done is left out.
  */
 #include "init/supervise.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "init/button.h"
-#include "luks/crypt.h"
+#include "init/cgroup.h"
+#include "init/console.h"
 
-#define GRACE_MS 10000u
-#define REST_GRACE_MS 2000u
+/* After the workload's own grace, and with the closing of the volumes, at most five seconds where disks answer. */
+#define REST_ASKED_MS 2000u
+#define REST_KILLED_MS 1000u
 #define REAP_PAUSE_MS 5u
-#define UNMOUNT_TRIES 5
-#define UNMOUNT_PAUSE_MS 100u
 
-/* In the child, up to execve(). Only async-signal-safe calls. Returns the errno that stopped it. */
-static int become_workload(const struct config_workload *workload, int error_fd)
-{
-    sigset_t none;
-
-    (void)sigemptyset(&none);
-    if (setsid() < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
-        return errno;
-    /* Everything but 0 to 2 and the pipe, which closes at execve(). */
-    if ((error_fd > 3 && close_range(3, (unsigned)error_fd - 1, 0) < 0) ||
-        close_range((unsigned)error_fd + 1, ~0u, 0) < 0)
-        return errno;
-    if (chdir(workload->cwd) < 0 || setgroups(0, NULL) < 0 ||
-        setresgid(workload->gid, workload->gid, workload->gid) < 0 ||
-        setresuid(workload->uid, workload->uid, workload->uid) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return errno;
-    (void)execve(workload->args[0], workload->args, workload->env);
-    return errno;
-}
-
-int supervise_start(const struct config_workload *workload, pid_t *ret_pid, struct reason *why)
-{
-    CLEANUP_FD int read_end = -1;
-    CLEANUP_FD int write_end = -1;
-    int pipe_fds[2], error = 0;
-    ssize_t n;
-    pid_t pid;
-
-    if (pipe2(pipe_fds, O_CLOEXEC) < 0)
-        return -errno;
-    read_end = pipe_fds[0];
-    write_end = pipe_fds[1];
-    pid = fork();
-    if (pid < 0)
-        return -errno;
-    if (pid == 0) {
-        error = become_workload(workload, write_end);
-        n = write(write_end, &error, sizeof(error));
-        _exit(n == sizeof(error) ? 127 : 126);
-    }
-    fd_close(&write_end);
-    do
-        n = read(read_end, &error, sizeof(error));
-    while (n < 0 && errno == EINTR);
-    if (n == sizeof(error)) {
-        (void)waitpid(pid, NULL, 0);
-        return reason_set(why, -error, "%s: cannot be started: %s", workload->args[0], strerror(error));
-    }
-    *ret_pid = pid;
-    return 0;
-}
+#define RESTART_FIRST_MS 1000u
+#define RESTART_MOST_MS 60000u
 
 struct supervisor {
-    pid_t workload;
-    bool running;
-    int status;
-    bool stopping;
-    uint64_t kill_at_ms; /* while stopping */
+    const struct config_workload *workload;
+    int network;
+    pid_t pid;
+    int pid_fd; /* the workload and nobody who has its number later; -1: by number */
+    bool running, stopping, killed;
+    uint64_t kill_at_ms;    /* while stopping */
+    uint64_t restart_at_ms; /* while waiting to start it again; 0: not */
+    uint64_t oom_kills;     /* counted before this start */
+    struct workload_end end;
 };
 
-static int exit_status(int wait_status)
+static void note_start(struct supervisor *s, pid_t pid)
 {
-    return WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status);
+    s->pid = pid;
+    s->running = true;
+    fd_close(&s->pid_fd);
+    s->pid_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    s->restart_at_ms = 0;
+    s->oom_kills = cgroup_oom_kills();
+}
+
+static void note_end(struct supervisor *s, int wait_status)
+{
+    s->running = false;
+    s->end.signal = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+    s->end.status = s->end.signal ? 128 + s->end.signal : WEXITSTATUS(wait_status);
+    s->end.oom = s->end.signal == SIGKILL && cgroup_oom_kills() > s->oom_kills;
 }
 
 /* All children that have ended; orphans come to PID 1 from everywhere. Whether there are any left that run. */
@@ -103,20 +67,33 @@ static bool reap(struct supervisor *s)
             continue;
         if (pid <= 0)
             return pid == 0;
-        if (pid == s->workload && (WIFEXITED(status) || WIFSIGNALED(status))) {
-            s->running = false;
-            s->status = exit_status(status);
-        }
+        if (s->running && pid == s->pid && (WIFEXITED(status) || WIFSIGNALED(status)))
+            note_end(s, status);
     }
+}
+
+/*
+ * The group of the workload's session. Its number stays taken as long as somebody is in the group; the workload itself
+ * gets the signal by its descriptor should it have moved out.
+ */
+static void signal_workload(const struct supervisor *s, int signal)
+{
+    if (!s->running)
+        return;
+    (void)kill(-s->pid, signal);
+    if (s->pid_fd >= 0 && getpgid(s->pid) != s->pid)
+        (void)syscall(SYS_pidfd_send_signal, s->pid_fd, signal, NULL, 0);
 }
 
 static void ask_to_stop(struct supervisor *s)
 {
+    s->restart_at_ms = 0;
     if (s->stopping)
         return;
     s->stopping = true;
-    s->kill_at_ms = clock_ms() + GRACE_MS;
-    (void)kill(-s->workload, SIGTERM);
+    s->end.asked_us = clock_boot_us();
+    s->kill_at_ms = clock_ms() + s->workload->stop_grace_ms;
+    signal_workload(s, SIGTERM);
 }
 
 static void take_signals(struct supervisor *s, int signal_fd)
@@ -124,18 +101,27 @@ static void take_signals(struct supervisor *s, int signal_fd)
     struct signalfd_siginfo info;
 
     while (read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
-        if (info.ssi_signo == SIGCHLD)
-            (void)reap(s);
+        if (info.ssi_signo == SIGTERM && s->stopping)
+            s->kill_at_ms = clock_ms(); /* asked twice: no more grace */
         else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT || info.ssi_signo == SIGPWR)
             ask_to_stop(s);
     }
+    /* Signals of a kind coalesce, so each look is at all children. */
+    (void)reap(s);
 }
 
+static int next_timeout(const struct supervisor *s)
+{
+    if (s->stopping)
+        return clock_left_ms(s->kill_at_ms);
+    return s->restart_at_ms ? clock_left_ms(s->restart_at_ms) : -1;
+}
+
+/* Waits for the next thing to happen and does what it asks for. */
 static int watch(struct supervisor *s, int signal_fd, int button_fd)
 {
     struct pollfd fds[] = { { .fd = signal_fd, .events = POLLIN }, { .fd = button_fd, .events = POLLIN } };
-    int timeout = s->stopping ? clock_left_ms(s->kill_at_ms) : -1;
-    int r = poll(fds, ARRAY_SIZE(fds), timeout);
+    int r = poll(fds, ARRAY_SIZE(fds), next_timeout(s));
 
     if (r < 0 && errno != EINTR)
         return -errno;
@@ -144,10 +130,65 @@ static int watch(struct supervisor *s, int signal_fd, int button_fd)
     if (fds[1].revents && button_pressed(button_fd))
         ask_to_stop(s);
     if (s->stopping && !clock_left_ms(s->kill_at_ms)) {
-        (void)kill(-s->workload, SIGKILL);
-        s->kill_at_ms = clock_ms() + GRACE_MS;
+        signal_workload(s, SIGKILL);
+        s->kill_at_ms = clock_ms() + REST_KILLED_MS;
     }
     return 0;
+}
+
+static bool may_restart(const struct supervisor *s)
+{
+    if (s->stopping || s->workload->restart == WORKLOAD_RESTART_NO || s->end.restarts >= s->workload->restart_attempts)
+        return false;
+    return s->workload->restart == WORKLOAD_RESTART_ALWAYS || s->end.status != 0;
+}
+
+/* One second, then twice as long each time. */
+static void plan_restart(struct supervisor *s)
+{
+    uint64_t pause_ms = RESTART_FIRST_MS << (s->end.restarts < 6 ? s->end.restarts : 6);
+
+    s->restart_at_ms = clock_ms() + (pause_ms < RESTART_MOST_MS ? pause_ms : RESTART_MOST_MS);
+}
+
+static void restart(struct supervisor *s)
+{
+    struct workload_failure failure;
+    uint64_t begin_us = clock_boot_us();
+    pid_t pid;
+
+    console_exit(&s->end);
+    s->end.restarts++;
+    if (workload_start(s->workload, s->network, &pid, &failure) < 0) {
+        s->restart_at_ms = 0;
+        s->end.status = failure.status;
+        console_refusal("restart", begin_us, REFUSAL_WORKLOAD, reason_text(&failure.why, -EIO), NULL,
+                        failure.status);
+        return;
+    }
+    note_start(s, pid);
+    console_stage("restart", begin_us, NULL);
+}
+
+/* As long as the workload runs or is to run again. */
+static void run(struct supervisor *s, int signal_fd, int button_fd)
+{
+    for (;;) {
+        if (!s->running && !s->restart_at_ms) {
+            if (!may_restart(s))
+                return;
+            plan_restart(s);
+        }
+        if (watch(s, signal_fd, button_fd) < 0)
+            return;
+        if (!s->running && s->stopping)
+            return;
+        if (!s->running && s->restart_at_ms && !clock_left_ms(s->restart_at_ms)) {
+            restart(s);
+            if (!s->running)
+                return;
+        }
+    }
 }
 
 /*
@@ -156,49 +197,33 @@ static int watch(struct supervisor *s, int signal_fd, int button_fd)
  */
 static void end_the_rest(struct supervisor *s)
 {
-    static const int signals[] = { SIGTERM, SIGKILL };
+    static const struct {
+        int signal;
+        unsigned wait_ms;
+    } steps[] = { { SIGTERM, REST_ASKED_MS }, { SIGKILL, REST_KILLED_MS } };
 
-    for (size_t i = 0; i < ARRAY_SIZE(signals) && reap(s); i++) {
-        uint64_t deadline_ms = clock_ms() + REST_GRACE_MS;
+    for (size_t i = 0; i < ARRAY_SIZE(steps) && reap(s); i++) {
+        uint64_t deadline_ms = clock_ms() + steps[i].wait_ms;
 
-        (void)kill(-1, signals[i]);
+        (void)kill(-1, steps[i].signal);
         while (reap(s) && clock_left_ms(deadline_ms))
             clock_sleep_ms(REAP_PAUSE_MS);
     }
 }
 
-int supervise_run(pid_t workload)
+void supervise_run(const struct config_workload *workload, pid_t pid, int button, int network,
+                   struct workload_end *ret_end)
 {
-    struct supervisor s = { .workload = workload, .running = true };
+    struct supervisor s = { .workload = workload, .network = network, .pid_fd = -1 };
     CLEANUP_FD int signal_fd = -1;
-    CLEANUP_FD int button_fd = button_open();
     sigset_t all;
 
     (void)sigfillset(&all);
     signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+    note_start(&s, pid);
     (void)reap(&s); /* what ended before the descriptor was there */
-    while (s.running && watch(&s, signal_fd, button_fd) == 0)
-        ;
+    run(&s, signal_fd, button);
     end_the_rest(&s);
-    return s.status;
-}
-
-/* A mapping is free a moment after the file system on it has been unmounted. */
-static void unmount(const char *path)
-{
-    for (int i = 0; i < UNMOUNT_TRIES; i++) {
-        if (umount2(path, UMOUNT_NOFOLLOW) == 0 || errno == EINVAL || errno == ENOENT)
-            return;
-        clock_sleep_ms(UNMOUNT_PAUSE_MS);
-    }
-    (void)umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW);
-}
-
-void supervise_release_volumes(const struct config *config)
-{
-    for (size_t i = config->volume_count; i-- > 0;)
-        unmount(config->volumes[i].mount);
-    for (size_t i = config->volume_count; i-- > 0;)
-        if (crypt_close(config->volumes[i].id) < 0)
-            continue; /* the machine goes off next, and its memory with it */
+    fd_close(&s.pid_fd);
+    *ret_end = s.end;
 }

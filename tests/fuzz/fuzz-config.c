@@ -1,6 +1,7 @@
 /*
- * init/config-parse.c, init/config-network-parse.c, init/config-volume-parse.c and init/config-attest-parse.c. What is
- * accepted is complete: absolute paths, plain names, keys that are there.
+ * init/config-parse.c, init/config-network-parse.c, init/config-volume-parse.c, init/config-workload-parse.c,
+ * init/config-process-parse.c, init/config-sandbox-parse.c and init/config-attest-parse.c. What is accepted is complete:
+ * absolute paths, plain names, keys that are there.
  */
 #include "fuzz.h"
 #include "init/config.h"
@@ -25,6 +26,13 @@ static void check(const struct config *c)
     }
     REQUIRE(c->root.device[0] && c->root.tree.data_blocks && c->root.tree.salt_size <= VERITY_MAX_SALT_BYTES);
     REQUIRE(c->workload.args[0] && c->workload.args[0][0] == '/' && c->workload.cwd[0] == '/');
+    REQUIRE(!(c->workload.capabilities.permitted & ~c->workload.capabilities.bounding));
+    REQUIRE(!(c->workload.capabilities.effective & ~c->workload.capabilities.permitted));
+    REQUIRE(c->workload.mode != WORKLOAD_EXEC || (!c->workload.seccomp.given && !c->workload.mount_count));
+    for (size_t i = 0; i < c->workload.mount_count; i++)
+        REQUIRE(c->workload.mounts[i].destination[0] == '/' && c->workload.mounts[i].mode <= 07777);
+    for (size_t i = 0; i < c->workload.masked.count; i++)
+        REQUIRE(c->workload.masked.paths[i][0] == '/');
     REQUIRE(c->attestation.uid_count <= CONFIG_MAX_UIDS);
     REQUIRE(c->release_deadline_ms && c->expect.any_measurement);
     REQUIRE(c->network.address.prefix_bits <= 128 && c->network.resolver_count <= CONFIG_MAX_RESOLVERS);

@@ -22,10 +22,15 @@ static void a_boot_is_understood(void **state UNUSED)
     assert_true(give(&record, "postern: {\"postern\":1,\"stage\":\"handoff\",\"at_us\":3000,\"us\":20,\"outcome\":\"ok\",\"note\":\"x\"}"));
     assert_int_equal(record.count, 2);
     assert_true(record.handed_off);
-    assert_false(record.refused || record.ended);
+    assert_false(record.refused || record.ended || record.own_init);
     assert_true(give(&record, "postern: {\"postern\":1,\"stage\":\"exit\",\"at_us\":4000,\"status\":143}"));
     assert_true(record.ended);
     assert_int_equal(record.status, 143);
+    assert_true(give(&record, "postern: {\"postern\":1,\"stage\":\"exit\",\"at_us\":4000,\"status\":3,\"signal\":0,"
+                              "\"oom\":false,\"restarts\":1,\"asked_us\":0}"));
+    assert_int_equal(record.status, 3); /* of the last start */
+    assert_true(give(&record, "postern: {\"postern\":1,\"stage\":\"handoff\",\"at_us\":9,\"us\":0,\"outcome\":\"ok\",\"note\":\"exec\"}"));
+    assert_true(record.own_init);
 }
 
 static void a_refusal_is_understood(void **state UNUSED)

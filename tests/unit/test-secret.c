@@ -539,6 +539,45 @@ static void refuses_a_heap_that_is_not_locked(void **state UNUSED)
     assert_int_equal(WEXITSTATUS(status), 7);
 }
 
+static bool is_zero(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (bytes[i])
+            return false;
+    return true;
+}
+
+/* Everything at once, as the handler of a fatal signal does; the mappings stay. */
+static void wipe_all(void *argument UNUSED)
+{
+    struct secret secrets[3];
+    uint8_t *heap;
+
+    if (secret_library_init() < 0)
+        _exit(1);
+    for (size_t i = 0; i < ARRAY_SIZE(secrets); i++) {
+        if (secret_alloc(5000, &secrets[i]) < 0)
+            _exit(2);
+        memset(secrets[i].bytes, 0xa5, 5000);
+    }
+    secret_shrink(&secrets[1], 10); /* what was given back is not touched: that would fault */
+    secret_free(&secrets[2]);
+    heap = OPENSSL_secure_malloc(100);
+    if (!heap)
+        _exit(3);
+    memset(heap, 0xa5, 100);
+    secret_wipe_all();
+    _exit(is_zero(secrets[0].bytes, 5000) && is_zero(secrets[1].bytes, 10) && is_zero(heap, 100) ? 7 : 4);
+}
+
+static void wipes_all_of_them(void **state UNUSED)
+{
+    int status = in_child(wipe_all, NULL);
+
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -554,6 +593,7 @@ int main(void)
         cmocka_unit_test(gives_no_half_random_secret),
         cmocka_unit_test(wipes_before_it_unmaps),
         cmocka_unit_test(wipes_what_it_shrinks_away),
+        cmocka_unit_test(wipes_all_of_them),
         cmocka_unit_test(has_nothing_left_when_shrunk_to_nothing),
         cmocka_unit_test(does_not_grow),
         cmocka_unit_test(fails_when_it_cannot_protect),

@@ -23,7 +23,7 @@ def boot(world, broker, initrd, name, *words, way="/dev/sev-guest"):
     tap.note(f"{name}: served after {served:.1f} s")
     tap.same(launch.stages(), vm.STAGES, f"{name}: all stages, in their order")
     tap.same(launch.status, 0, f"{name}: an orderly stop is exit status 0") or tap.note(launch.said)
-    tap.ok(launch.record()[-1].get("stage") == "exit", f"{name}: the workload's end is in the boot record")
+    tap.ok([line["stage"] for line in launch.record()][-2:] == ["exit", "off"], f"{name}: the workload's end and the machine's are in the boot record")
     report_id = broker.events(event="release", outcome="granted")[-1]["report_id"]
     notes = [line.get("note") for line in launch.record() if line.get("stage") == "report"]
     said = f"report_id {report_id} by {way}" + ("" if way == "configfs-tsm" else ", as configfs-tsm takes no request: ")

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""The workload as postern.json describes it, seen from inside: rights, file systems, limits, restarts, how it may end.
+
+Each case is a guest of its own, two at a time. Prints TAP.
+"""
+import concurrent.futures
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+PROBE = os.path.join(vm.BUILD, "tests/workload-probe")
+# The volume is mounted noexec; that programs on it may run is a measured decision.
+BIN = {"destination": "/data/bin", "type": "bind", "source": "/data/bin", "options": ["exec", "ro"]}
+NAMES = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_ADMIN": 21, "CAP_SYS_BOOT": 22}
+
+
+def bits(*names):
+    return f"{sum(1 << NAMES[name] for name in names):016x}"
+
+
+class Facts:
+    """What the probe told, by its first words."""
+
+    def __init__(self, text):
+        self.text = text or ""
+        self.lines = self.text.splitlines()
+
+    def all(self, head):
+        return [line[len(head) + 2:] for line in self.lines if line.startswith(head + ": ") or line == head + ":"]
+
+    def one(self, head):
+        return (self.all(head) or [None])[0]
+
+    def status(self, path, name):
+        for line in self.all(f"file {path}"):
+            if line.startswith(name + ":"):
+                return line.split(":", 1)[1].split()
+        return None
+
+
+class Guest:
+    def __init__(self, world, broker, workload, words=""):
+        """`words` are more of the kernel's command line."""
+        self.world, self.port = world, vm.free_port()
+        # A volume of its own: a copy of one that another launch has opened is refused.
+        name = f"probe-{world.count}"
+        resource = f"default/volume/{name}"
+        self.disk, record = world.create(name, "data", "--from", world.path("probe.content"), "--size", "16")
+        broker.add(record, resource)
+        config = world.config(broker.site(), workload=workload)
+        self.initrd = world.initrd(config | {"volumes": [config["volumes"][0] | {"resource": resource}]})
+        line = f"{world.cmdline()} {words}".strip()
+        broker.allow(world.digest(self.initrd, line), resource)
+        self.words = ["--forward", f"{self.port}:8080", "--append", line]
+
+    def start(self):
+        return self.world.launch(self.initrd, *self.words, disk=self.disk)
+
+    def run(self, serves=True):
+        """Starts, asks for the facts, lets it end; (launch, facts)."""
+        launch = self.start()
+        facts = Facts(launch.page(self.port) if serves else "")
+        if serves:
+            launch.page(self.port, "exit", 30)
+        return launch.wait(300), facts
+
+
+def process(*args, **more):
+    return {"args": ["/data/bin/probe", *args], **more}
+
+
+def ends(launch):
+    return [{name: line[name] for name in ("status", "signal", "oom", "restarts")}
+            for line in launch.record() if line.get("stage") == "exit"]
+
+
+def end(status, signal=0, oom=False, restarts=0):
+    return {"status": status, "signal": signal, "oom": oom, "restarts": restarts}
+
+
+def check_default_rights(launch, facts):
+    """A workload of which nothing is said but its program: as little as possible."""
+    tap.same(ends(launch), [end(7)], "plain: exit status 7 is in the boot record") or tap.note(launch.said)
+    own = "/proc/self/status"
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        tap.same(facts.status(own, name), ["0" * 16], f"plain: {name} is empty")
+    tap.same((facts.status(own, "NoNewPrivs"), facts.status(own, "Seccomp")), (["1"], ["2"]),
+             "plain: no new privileges, a filter of system calls")
+    tap.same(facts.one("folder /dev"), "fd full null ptmx pts random shm stderr stdin stdout tty urandom zero",
+             "plain: /dev has six devices and no disk, no secure processor, no kernel log")
+    tap.same(facts.one("folder /proc/self/fd"), "0 1 2 3 4 5", "plain: no descriptor of PID 1")  # 3 to 5 are the probe's own
+    for name in ("mount", "umount2", "keyctl", "bpf", "ptrace", "init_module", "kexec_load", "userfaultfd", "reboot"):
+        tap.same(facts.one(f"call {name}"), "Operation not permitted", f"plain: {name} is denied")
+    tap.same(facts.one("call unshare-user"), "No space left on device", "plain: no user namespaces")
+    tap.same((facts.one("call chmod"), facts.one("call socket")), ("done", "done"), "plain: other calls are not")
+    for folder in ("/etc", "/dev"):
+        tap.same(facts.one(f"create {folder}"), "Read-only file system", f"plain: {folder} is read-only")
+    for folder in ("/tmp", "/dev/shm", "/run", "/data"):
+        tap.same(facts.one(f"create {folder}"), "done", f"plain: {folder} is writable for its owner")
+    for path in ("/proc/sys/kernel/hostname", "/sys/module/kernel/parameters/panic", "/sys/fs/cgroup/workload/memory.max"):
+        tap.same(facts.one(f"write {path}"), "Read-only file system", f"plain: {path} is read-only")
+    tap.same(facts.one("write /dev/null"), "open", "plain: /dev/null is not")
+    for folder in ("/sys/firmware", "/sys/kernel/config", "/proc/acpi"):
+        tap.same(facts.one(f"folder {folder}"), "", f"plain: {folder} shows nothing")
+    tap.same((facts.one("file /proc/kcore"), facts.one("file /proc/keys")), (None, None), "plain: masked files are empty")
+    tap.same(facts.one("session"), "1", "plain: a session of its own")
+    tap.ok('"stage":"handoff"' in (facts.text), "plain: the boot record is there to read")
+
+
+def check_pid1(facts):
+    tap.same(facts.status("/proc/1/status", "CapEff"), [bits("CAP_KILL", "CAP_SYS_ADMIN", "CAP_SYS_BOOT")],
+             "PID 1 keeps three capabilities")
+    tap.same(facts.status("/proc/1/status", "CapBnd"), [bits("CAP_KILL", "CAP_SYS_ADMIN", "CAP_SYS_BOOT")],
+             "PID 1 can get no others")
+    tap.same(facts.status("/proc/1/status", "Seccomp"), ["2"], "PID 1 has a filter of system calls")
+    tap.same(facts.status("/proc/1/status", "Name"), ["postern-init"], "PID 1 goes by its name")
+    tap.same(facts.one("file /proc/1/oom_score_adj"), "-1000", "PID 1 is not killed for want of memory")
+    wanted = {"modules_disabled": "1", "sysrq": "0", "kptr_restrict": "2", "dmesg_restrict": "1",
+              "unprivileged_bpf_disabled": "1", "core_pattern": "|/bin/false", "kexec_load_disabled": "1", "modprobe": ""}
+    for name, value in wanted.items():
+        tap.same(facts.one(f"file /proc/sys/kernel/{name}"), value, f"kernel.{name} is set")
+    tap.same(facts.one("file /proc/sys/fs/suid_dumpable"), "0", "fs.suid_dumpable is set")
+    tap.same((facts.one("file /proc/sys/fs/protected_symlinks"), facts.one("file /proc/sys/fs/protected_regular")),
+             ("1", "2"), "links and files of others are protected")
+    mounts = [line.split() for line in facts.all("file /proc/self/mountinfo")]
+    types = {line[line.index("-") + 1] for line in mounts}
+    tap.same(sorted(types & {"debugfs", "tracefs", "cgroup"}), [], "neither debugfs nor tracefs nor old control groups")
+    options = {line[4]: line[5].split(",") for line in mounts}
+    for path in ("/proc", "/run", "/tmp", "/sys", "/data"):
+        tap.ok({"nosuid", "nodev", "noexec"} <= set(options[path]), f"{path} is mounted nosuid, nodev, noexec", options[path])
+    tap.ok({"ro", "nodev"} <= set(options["/"]), "the root is mounted read-only and nodev", options["/"])
+
+
+FULL = {
+    "hostname": "probe.example",
+    "mounts": [BIN, {"destination": "/data/scratch", "type": "tmpfs", "source": "tmpfs", "options": ["size=1m", "mode=0777"]},
+               {"destination": "/data/bound", "type": "bind", "source": "/data/www", "options": ["ro"]}],
+    "linux": {"maskedPaths": ["/data/bound"], "readonlyPaths": ["/data/bin", "/not/there"],
+              "resources": {"memory": {"limit": 67108864}, "cpu": {"quota": 50000}, "pids": {"limit": 20}},
+              "seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"], "syscalls": [
+                  {"names": ["chmod", "fchmodat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 95},
+                  {"names": ["socket"], "action": "SCMP_ACT_ERRNO",
+                   "args": [{"index": 0, "value": 16, "op": "SCMP_CMP_EQ"}]}]}},
+    "user_namespaces": True,
+    "process": process("serve", "0", env=["A=1", "B=two words"], cwd="/data/www", oomScoreAdj=-5, noNewPrivileges=False,
+                       user={"uid": 1000, "gid": 1001, "umask": 63, "additionalGids": [5, 2000]},
+                       rlimits=[{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}],
+                       capabilities={name: ["CAP_CHOWN", "CAP_NET_BIND_SERVICE"] for name in
+                                     ("bounding", "effective", "permitted", "inheritable", "ambient")}),
+}
+
+
+def check_full(launch, facts):
+    tap.same(ends(launch), [end(0)], "full: ends with 0") or tap.note(launch.said)
+    own = "/proc/self/status"
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        tap.same(facts.status(own, name), [bits("CAP_CHOWN", "CAP_NET_BIND_SERVICE")], f"full: {name} is as configured")
+    tap.same((facts.status(own, "Uid"), facts.status(own, "Gid"), facts.status(own, "Groups")),
+             (["1000"] * 4, ["1001"] * 4, ["5", "2000"]), "full: user and groups")
+    tap.same(facts.status(own, "NoNewPrivs"), ["0"], "full: new privileges where they are asked for")
+    tap.same(facts.all("env"), ["A=1", "B=two words"], "full: the environment is what is configured")
+    tap.same((facts.one("cwd"), facts.one("umask"), facts.one("hostname"), facts.one("nofile")),
+             ("/data/www", "0077", "probe.example", "100 200"), "full: folder, umask, host name, limit of open files")
+    tap.same(facts.one("file /proc/self/oom_score_adj"), "-5", "full: oomScoreAdj")
+    tap.same(facts.one("file /proc/self/cgroup"), "0::/workload", "full: a control group of its own")
+    group = "file /sys/fs/cgroup/workload/"
+    tap.same((facts.one(group + "memory.max"), facts.one(group + "pids.max"), facts.one(group + "cpu.max")),
+             ("67108864", "20", "50000 100000"), "full: limits of memory, processes and processor")
+    tap.same(facts.one("call chmod"), "Operation not supported", "full: a configured filter denies with its error")
+    tap.ok(facts.one("call socket") == "done" and facts.one("call keyctl") != "Operation not permitted",
+           "full: and allows the rest, in the place of the deny list", facts.all("call keyctl"))
+    tap.same(facts.one("call unshare-user"), "done", "full: user namespaces where they are asked for")
+    tap.same((facts.one("create /data/scratch"), facts.one("create /data/bound")), ("done", "Read-only file system"),
+             "full: a tmpfs, and a masked path")
+    tap.same(facts.one("write /proc/sys/kernel/hostname"), "Permission denied", "full: given read-only paths replace the default ones")
+
+
+def check_ends(cases):
+    launch, _ = cases["restart"]
+    tap.same(ends(launch), [end(3), end(3, restarts=1), end(0, restarts=2)], "restart: again on failure, not after success")
+    tap.same([line["outcome"] for line in launch.record() if line.get("stage") == "restart"], ["ok", "ok"],
+             "restart: each is in the boot record")
+    launch, _ = cases["gives up"]
+    tap.same(ends(launch), [end(3), end(3, restarts=1)], "restart: not more often than configured")
+    launch, _ = cases["memory"]
+    tap.same(ends(launch), [end(137, 9, True)], "memory: the limit is found in the boot record as oom")
+    launch, _ = cases["signal"]
+    tap.same(ends(launch), [end(128 + 11, 11)], "signal: its number and 128 more")
+    launch, _ = cases["orphans"]
+    tap.same(ends(launch), [end(42)], "orphans: thousands are reaped, PID 1 does not grow (status 42)")
+
+
+def check_refusals(cases):
+    for name, code, detail, status in (
+            ("no file", "E-WORKLOAD", "/data/bin/nothing: cannot be started: No such file or directory", 127),
+            ("no program", "E-WORKLOAD", "/data/www/index.html: cannot be started: Permission denied", 126),
+            ("no folder", "E-WORKLOAD", "/nowhere: the workload cannot be set up: No such file or directory", 125),
+            ("privilege", "E-PRIVILEGE", "PID 1 cannot leave the network: No space left on device", None),
+            ("fault", "E-FAULT", "signal 011", None)):
+        launch, _ = cases[name]
+        refusal = launch.refusal()
+        tap.same((refusal.get("code"), refusal.get("status"), launch.status), (code, status, 3), f"{code}: {name}")
+        tap.ok(detail in refusal.get("detail", ""), f"{code}: {detail}", refusal)
+
+
+def check_deaf(world, broker):
+    """Asked to stop, a workload that does not listen is killed after its grace."""
+    guest = Guest(world, broker, {"process": process("deaf"), "mounts": [BIN], "stop_grace_s": 1})
+    launch = guest.start()
+    launch.page(guest.port)
+    launch.stop()
+    tap.same(ends(launch), [end(137, 9)], "deaf: killed when the grace is over") or tap.note(launch.said)
+    last = [line for line in launch.record() if line.get("stage") in ("exit", "off")]
+    if tap.ok(len(last) == 2 and last[0]["asked_us"], "deaf: when it was asked is in the record", last):
+        tap.note(f"from the request to power-off: {(last[1]['at_us'] - last[0]['asked_us']) / 1e6:.2f} s, grace 1 s")
+
+
+def main():
+    with vm.World() as world, vm.Broker(world.path("broker")) as broker:
+        content = world.path("probe.content")
+        for folder in ("bin", "www", "scratch", "bound"):
+            os.makedirs(os.path.join(content, folder))
+        shutil.copy(PROBE, os.path.join(content, "bin/probe"))
+        with open(os.path.join(content, "www/index.html"), "w", encoding="utf-8") as page:
+            page.write("no program")
+
+        def guest(program, serves=False, **more):
+            return Guest(world, broker, {"process": program, "mounts": [BIN], **more}), serves
+        cases = {
+            "plain": guest(process("serve", "7"), True),
+            "full": (Guest(world, broker, FULL), True),
+            "restart": guest(process("again", "/data/state", "2"), restart="on-failure"),
+            "gives up": guest(process("again", "/data/state", "9"), restart="always", restart_attempts=1),
+            "memory": guest(process("memory", str(1 << 30)), linux={"resources": {"memory": {"limit": 16 << 20}}}),
+            "signal": guest(process("die", "11")),
+            "orphans": guest(process("orphans", "5000")),
+            "no file": guest({"args": ["/data/bin/nothing"]}),
+            "no program": guest({"args": ["/data/www/index.html"]}),
+            "no folder": guest(process("serve", "0", cwd="/nowhere")),
+            "privilege": (Guest(world, broker, {"process": process("serve", "0"), "mounts": [BIN]},
+                                "sysctl.user.max_net_namespaces=0"), False),
+            "fault": guest(process("shoot", "11", capabilities={"bounding": ["CAP_KILL"], "permitted": ["CAP_KILL"],
+                                                                "effective": ["CAP_KILL"]})),
+        }
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            done = dict(zip(cases, pool.map(lambda case: case[0].run(case[1]), cases.values())))
+        check_default_rights(*done["plain"])
+        check_pid1(done["plain"][1])
+        check_full(*done["full"])
+        check_ends(done)
+        check_refusals(done)
+        check_deaf(world, broker)
+    tap.done()
+
+
+main()
