@@ -25,6 +25,9 @@ struct secret {
  */
 int secret_library_init(void) MUST_CHECK;
 
+/* The part of it that is no memory: no core dumps, not traceable. Errors: -errno. */
+int secret_protect_process(void) MUST_CHECK;
+
 /* `size` zero bytes, 1 to SECRET_MAX_BYTES. Errors: -EINVAL, -ENOMEM (also when the memory cannot be locked). */
 int secret_alloc(size_t size, struct secret *ret_secret) MUST_CHECK;
 

@@ -22,6 +22,8 @@ extern const struct command verb_manifest_lookup;
 extern const struct command verb_audit;
 extern const struct command verb_volume_create;
 extern const struct command verb_volume_inspect;
+extern const struct command verb_volume_adopt;
+#define EXIT_REFUSED 2 /* a disk that is not what it has to be */
 extern const struct command verb_launch;
 extern const struct command verb_timeline;
 extern const struct command verb_host;

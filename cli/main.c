@@ -37,6 +37,7 @@ static const struct command *const verbs[] = {
     &verb_generate_measurement,
     &verb_generate_ovmf_hash,
     &verb_volume_inspect,
+    &verb_volume_adopt,
 };
 
 int main(int argc, char **argv)

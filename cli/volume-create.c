@@ -74,10 +74,12 @@ static int make_volume(const struct request *request, const char *content, const
     int r = secret_random(create_key_bytes(request->integrity), &key);
 
     if (r == 0)
-        r = create_volume(&volume, &record.length, why);
+        r = create_volume(&volume, &record.length, record.header_mac, why);
     progress_end();
     if (r < 0)
         return r;
+    record.layout_length = record.length;
+    record.has_header_mac = true;
     memcpy(record.volume_id, request->id, strlen(request->id) + 1);
     memcpy(record.integrity, request->integrity, strlen(request->integrity) + 1);
     r = record_encode(&record, &key, &bytes);

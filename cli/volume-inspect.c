@@ -11,8 +11,6 @@
 #include "base/log.h"
 #include "luks/header.h"
 
-#define EXIT_REFUSED 2
-
 struct listing {
     struct buffer text;
     bool json;

@@ -67,6 +67,7 @@ static void read_length(struct json_reader *reader, struct config_volume *to)
     (void)json_read_u64(reader, "length", JSON_REQUIRED, CONFIG_LEAST_VOLUME_BYTES, INT64_MAX / 2, &to->length);
     if (!reader->status->error && to->length % 4096)
         json_refuse(reader, "length", "%llu is no multiple of 4096", (unsigned long long)to->length);
+    config_read_offset(reader, &to->offset);
 }
 
 /* Another TCB version is another key: moving to it is a new volume, by the builder's hand. */
@@ -92,7 +93,7 @@ static void read_filesystem(struct json_reader *reader, struct config_volume *to
 static void read_volume(struct json_reader *reader, struct config_volume *to)
 {
     config_read_word(reader, "id", NAME_CHARACTERS, to->id, sizeof(to->id));
-    config_read_word(reader, "device", NAME_CHARACTERS, to->device, sizeof(to->device));
+    config_read_device(reader, to->device);
     read_mode(reader, to);
     if (to->mode == VOLUME_VERITY)
         config_read_tree(reader, &to->tree);

@@ -19,7 +19,7 @@
 #define CONFIG_MAX_VOLUMES 8
 #define CONFIG_MAX_WORDS 64
 #define CONFIG_MAX_PATH_BYTES 255
-#define CONFIG_MAX_SERIAL_BYTES 20 /* what virtio-blk carries */
+#define CONFIG_MAX_DEVICE_BYTES 20 /* what virtio-blk carries */
 
 struct config_broker {
     struct tls_peer peer;
@@ -37,7 +37,7 @@ struct config_network {
 };
 
 struct config_root {
-    char device[CONFIG_MAX_SERIAL_BYTES + 1]; /* virtio serial of the disk */
+    char device[CONFIG_MAX_DEVICE_BYTES + 1]; /* virtio serial of the disk, or "pci-0000:00:05.0" */
     struct verity_tree tree;
 };
 
@@ -56,13 +56,14 @@ enum volume_mode {
 struct config_volume {
     enum volume_mode mode;
     char id[RECORD_ID_MAX_BYTES + 1];
-    char device[CONFIG_MAX_SERIAL_BYTES + 1];
+    char device[CONFIG_MAX_DEVICE_BYTES + 1];
     char resource[RELEASE_MAX_RESOURCE_BYTES + 1];
     char integrity[RECORD_ID_MAX_BYTES + 1];
     char mount[CONFIG_MAX_PATH_BYTES + 1]; /* in the new root */
     bool read_only;
     const char *filesystem;  /* "ext4", "erofs" */
     uint64_t length;         /* bytes; scratch and sealed */
+    uint64_t offset;         /* where it starts on its disk, bytes; scratch and sealed */
     bool initialise;         /* sealed: a blank disk may be formatted */
     bool has_tcb_version;    /* sealed: whether the key depends on one */
     uint64_t tcb_version;

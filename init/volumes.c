@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,14 +40,20 @@ static int check_record(const struct config_volume *wanted, const struct record 
 }
 
 /*
- * Mode header: the LUKS2 header before the data, read once, on the allow-list, of this key, and saying what the record
- * says. The table is made from the record all the same.
+ * Mode header: the LUKS2 header before the data, read once, on the allow-list, saying what the record says, of this
+ * key, and bit by bit the one that the record was made with. The table is made from the record all the same.
  */
-static int check_header(const struct crypt_volume *volume, int disk, const struct secret *key, struct reason *why)
+static int check_header(const struct crypt_volume *volume, const struct record *record, int disk,
+                        const struct secret *key, struct reason *why)
 {
     static uint8_t bytes[HEADER_BYTES];
+    uint8_t mac[HEADER_MAC_BYTES];
     struct header header;
     int r;
+
+    if (!record->has_header_mac)
+        return reason_set(why, -EBADMSG, "volume %s: its record knows no header; make one with `postern volume adopt`",
+                          volume->name);
 
     if (volume->offset < HEADER_DATA_OFFSET_BYTES)
         return reason_set(why, -EBADMSG, "volume %s: there is no room for a header before its data", volume->name);
@@ -60,7 +67,14 @@ static int check_header(const struct crypt_volume *volume, int disk, const struc
         header.sector_size != volume->sector_size || (header.length && header.length != volume->length))
         return reason_set(why, -EBADMSG, "volume %s: header and record say different things", volume->name);
     r = header_check_key(&header, key);
-    return r < 0 ? reason_set(why, r, "volume %s: its header is that of another key", volume->name) : 0;
+    if (r < 0)
+        return reason_set(why, r, "volume %s: its header is that of another key", volume->name);
+    r = header_make_mac(bytes, &header, volume->name, key, mac);
+    if (r == 0 && CRYPTO_memcmp(mac, record->header_mac, sizeof(mac)) != 0)
+        r = -EKEYREJECTED;
+    return r < 0 ? reason_set(why, r, "volume %s: its header is not the one that its record was made with",
+                              volume->name)
+                 : 0;
 }
 
 /* Cipher and place of volumes that no record describes. */
@@ -69,8 +83,8 @@ static void describe_unrecorded(const struct config_volume *wanted, struct recor
     memcpy(record->cipher, "aes-xts-plain64", sizeof("aes-xts-plain64"));
     memcpy(record->integrity, wanted->integrity, strlen(wanted->integrity) + 1);
     record->sector_size = SECTOR_SIZE;
-    record->offset = 0;
-    record->length = wanted->length;
+    record->offset = wanted->offset;
+    record->length = record->layout_length = wanted->length;
     record->state = RECORD_UNINITIALISED;
 }
 
@@ -170,7 +184,7 @@ static int open_or_format(struct boot *boot, const struct config_volume *wanted,
         return 0;
     if (!is_unfinished(r) || may_format(wanted, mapping, disk, &volume->record, &may) < 0 || !may)
         return boot_refuse(boot, refusal, r);
-    volume->label = (struct label){ .epoch = 0 };
+    volume->label = (struct label){ .length = volume->record.length };
     memcpy(volume->label.volume_id, wanted->id, strlen(wanted->id) + 1);
     r = volume_format(mapping, disk, &volume->key, &volume->label, volume->path, &boot->why);
     return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_FORMAT, r) : 0;
@@ -184,8 +198,9 @@ static int open_encrypted(struct boot *boot, const struct config_volume *wanted,
                                           .sector_size = volume->record.sector_size,
                                           .offset = volume->record.offset,
                                           .length = volume->record.length,
+                                          .layout_length = volume->record.layout_length,
                                           .read_only = wanted->read_only && strcmp(wanted->integrity, "none") == 0 };
-    int r = wanted->mode == VOLUME_HEADER ? check_header(&mapping, disk, &volume->key, &boot->why) : 0;
+    int r = wanted->mode == VOLUME_HEADER ? check_header(&mapping, &volume->record, disk, &volume->key, &boot->why) : 0;
 
     return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_HEADER, r) : open_or_format(boot, wanted, &mapping, disk, volume);
 }

@@ -151,10 +151,10 @@ static int write_empty_journal(struct writer *w)
     return r < 0 ? r : write_at(w->to, superblock, sizeof(superblock), 0);
 }
 
-static int put_label(const struct create_volume *volume, uint8_t *block)
+static int put_label(const struct create_volume *volume, uint64_t size, uint8_t *block)
 {
     CLEANUP_SECRET struct secret key = SECRET_NONE;
-    struct label label = { .epoch = 0 };
+    struct label label = { .length = size };
     int r = label_derive_key(volume->key, &key);
 
     memcpy(label.volume_id, volume->id, strnlen(volume->id, LABEL_ID_MAX_BYTES));
@@ -194,7 +194,7 @@ static int write_contents(struct writer *w, uint64_t size, struct reason *why)
             return reason_set(why, -EINVAL, "%s: its first 1024 bytes are not zero; they are the label's",
                               volume->content);
         if (!done)
-            r = put_label(volume, w->chunk);
+            r = put_label(volume, size, w->chunk);
         if (r == 0)
             r = write_chunk(w, done, part);
         done += part;
@@ -232,7 +232,7 @@ static int open_disk(struct writer *w, uint64_t size, struct reason *why)
     int r = 0;
 
     if (tags)
-        r = integrity_make_layout(size, &w->layout);
+        r = integrity_make_layout(size, size, &w->layout);
     if (r < 0 || size % CREATE_SECTOR_BYTES)
         return reason_set(why, -EINVAL, "%s: a volume cannot have %llu bytes", volume->path, (unsigned long long)size);
     if (tags)
@@ -254,9 +254,24 @@ static int open_cipher(struct writer *w)
     return has_tags(w->volume->integrity) ? aead_new(w->volume->key, &w->aead) : xts_new(w->volume->key, &w->xts);
 }
 
-int create_volume(const struct create_volume *volume, uint64_t *ret_length, struct reason *why)
+/* Of the header as it stands there at last: libcryptsetup has written it anew for a recovery key. */
+static int make_mac(const struct create_volume *volume, int disk, uint8_t ret_mac[HEADER_MAC_BYTES],
+                    struct reason *why)
+{
+    uint8_t bytes[HEADER_BYTES];
+    struct header header;
+    int r = header_read(disk, 0, bytes);
+
+    if (r == 0)
+        r = header_parse(bytes, sizeof(bytes), NULL, &header, NULL, why);
+    return r < 0 ? r : header_make_mac(bytes, &header, volume->id, volume->key, ret_mac);
+}
+
+int create_volume(const struct create_volume *volume, uint64_t *ret_length, uint8_t ret_header_mac[HEADER_MAC_BYTES],
+                  struct reason *why)
 {
     CLEANUP(writer_close) struct writer w = { .volume = volume, .from = -1, .to = -1 };
+    uint8_t mac[HEADER_MAC_BYTES];
     uint64_t size = 0;
     int r = open_content(&w, &size, why);
 
@@ -275,8 +290,11 @@ int create_volume(const struct create_volume *volume, uint64_t *ret_length, stru
         r = write_contents(&w, size, why);
     else if (r == 0 && fsync(w.to) < 0)
         r = -errno;
+    if (r == 0)
+        r = make_mac(volume, w.to, mac, why);
     if (r < 0)
         return r;
     *ret_length = size;
+    memcpy(ret_header_mac, mac, sizeof(mac));
     return 0;
 }

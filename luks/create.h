@@ -7,6 +7,7 @@
 
 #include "base/reason.h"
 #include "base/secret.h"
+#include "luks/header.h"
 
 /* Where the encrypted part starts: behind a LUKS2 header of the usual 16 MiB. */
 #define CREATE_DATA_OFFSET_BYTES (16u * 1024 * 1024)
@@ -29,7 +30,8 @@ size_t create_key_bytes(const char *integrity);
 
 /*
  * Writes header, then contents with the volume's label, then syncs. An empty volume is header and space: a guest
- * formats it. ret_length is the volume's size. On failure the file is whatever it is: the caller made it under a
- * temporary name. Errors: -errno, -EINVAL for contents of an odd size; with a sentence.
+ * formats it. ret_length is the volume's size, ret_header_mac is for its record (luks/header.h). On failure the file is
+ * whatever it is: the caller made it under a temporary name. Errors: -errno, -EINVAL for contents of an odd size; with a sentence.
  */
-int create_volume(const struct create_volume *volume, uint64_t *ret_length, struct reason *why) MUST_CHECK;
+int create_volume(const struct create_volume *volume, uint64_t *ret_length, uint8_t ret_header_mac[HEADER_MAC_BYTES],
+                  struct reason *why) MUST_CHECK;

@@ -149,7 +149,7 @@ static int open_with_tags(const struct crypt_volume *volume, int disk, const cha
     char name[DM_MAX_NAME_BYTES + 8], tags[32];
     struct integrity_layout layout;
     uint64_t end = 0;
-    int r = integrity_make_layout(volume->length, &layout);
+    int r = integrity_make_layout(volume->length, volume->layout_length, &layout);
 
     if (r < 0)
         return reason_set(why, r, "volume %s: it cannot have %llu bytes", volume->name,

@@ -15,6 +15,7 @@ struct crypt_volume {
     uint32_t sector_size;
     uint64_t offset; /* bytes */
     uint64_t length; /* bytes */
+    uint64_t layout_length; /* bytes; what the volume was made with: where its tags lie follows from it */
     bool read_only;  /* not with tags: their journal is replayed */
 };
 

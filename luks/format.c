@@ -55,7 +55,7 @@ int format_prepare(const struct crypt_volume *volume, int disk, struct reason *w
 
     if (strcmp(volume->integrity, "none") == 0)
         return 0;
-    r = integrity_make_layout(volume->length, &layout);
+    r = integrity_make_layout(volume->length, volume->layout_length, &layout);
     if (r == 0)
         r = dm_describe_device(disk, device, &bytes);
     if (r == 0 && (__builtin_add_overflow(volume->offset, layout.end * SECTOR_BYTES, &end) || end > bytes))

@@ -457,7 +457,7 @@ static int run_record(const char *path, const char *id, const char *key_text)
 {
     CLEANUP_SECRET struct secret key = SECRET_NONE, bytes = SECRET_NONE;
     struct record record = { .cipher = "aes-xts-plain64", .integrity = "none", .sector_size = 4096, .offset = 0,
-                             .length = 64u << 20, .generation = 1, .state = RECORD_READY };
+                             .length = 64u << 20, .layout_length = 64u << 20, .generation = 1, .state = RECORD_READY };
     struct reason why = { "" };
 
     (void)snprintf(record.volume_id, sizeof(record.volume_id), "%s", id);

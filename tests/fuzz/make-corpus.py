@@ -487,12 +487,12 @@ HEADER = {
 def volume(length=225728 * 512, label=b"", version=4, interleave=15, tag=32, sections=6, flags=8, block=3):
     """The length, a label, a superblock of dm-integrity."""
     superblock = b"integrt\0" + struct.pack("<BBHIQIBB", version, interleave, tag, sections, length // 512, flags, block, 12)
-    return struct.pack("<Q", length) + label.ljust(112, b"\0") + superblock
+    return struct.pack("<Q", length) + label.ljust(120, b"\0") + superblock
 
 
 VOLUME = {
     "right": volume(),
-    "label": volume(label=b"PSTNLBL1" + bytes(8) + b"data"),
+    "label": volume(label=b"PSTNLBL2" + bytes(8) + b"data"),
     "two-areas": volume(length=33554432, sections=1),
     "interleave": volume(interleave=14),
     "dirty-bitmap": volume(flags=12),

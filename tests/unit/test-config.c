@@ -223,6 +223,13 @@ static void each_wrong_part_is_named(void **state UNUSED)
         { PART(root), "{\"device\":\"root\",\"block_size\":4096,\"hash\":\"sha256\",\"data_blocks\":1,"
           "\"hash_start_block\":1,\"salt\":\"abc\"}", "root.salt" },
         { PART(root), "{\"device\":\"a_serial_number_that_is_too_long\"}", "root.device: 32 bytes, at most 20" },
+        { PART(root), "{\"device\":\"pci-0000:00:05\"}", "root.device: \"pci-0000:00:05\" is neither" },
+        { PART(root), "{\"device\":\"pci-0000:00:05.g\"}", "root.device: \"pci-0000:00:05.g\" is neither" },
+        { PART(root), "{\"device\":\"pci-0000:00:05.00\"}", "is neither" },
+        { PART(root), "{\"device\":\"usb-0000:00:05.0\"}", "is neither" },
+        { PART(root), "{\"device\":\"a.b\"}", "is neither" },
+        { PART(root), "{\"device\":\"root\",\"block_size\":4096,\"hash\":\"sha256\",\"offset\":4097}",
+          "root.offset: 4097 is no multiple of 4096" },
         { PART(volumes), "[{\"id\":\"Data\"}]", "volumes[0].id: \"Data\" is empty or has other characters" },
         { PART(volumes), "[{\"id\":\"root\",\"device\":\"d\",\"resource\":\"a/b/c\",\"integrity\":\"none\","
           "\"filesystem\":\"ext4\",\"mount\":\"/d\"}]", "volumes[0].id: \"root\" is taken" },

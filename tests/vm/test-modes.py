@@ -5,7 +5,6 @@ The workload appends a line to a file on each writable volume and serves all of 
 systemd-repart, in a partition.
 """
 import os
-import struct
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
@@ -13,6 +12,7 @@ import tap  # noqa: E402
 import vm  # noqa: E402
 
 MIB = 1 << 20
+SCRATCH_PLACE = "pci-0000:00:06.0"  # the fifth of QEMU's disks: each device gets the next slot
 SECONDS = 600  # two volumes are formatted on the way, under emulation
 WRITABLE = ["first", "scratch", "sealed"]
 SCRIPT = "cd /data/www && for d in " + " ".join(WRITABLE) + "; do echo boot >>$d/boots; done; " \
@@ -40,12 +40,15 @@ def make_tree(world):
            "--root-hash-file", root_hash, disk, disk)
     with open(root_hash, encoding="ascii") as file:
         found = file.read().strip()
-    return disk, {"block_size": 4096, "hash": "sha256", "data_blocks": blocks, "hash_start_block": blocks,
+    placed = world.path("tree-placed.img")
+    with open(disk, "rb") as file, open(placed, "wb") as to:
+        to.write(bytes(MIB) + file.read())
+    return placed, {"offset": MIB, "block_size": 4096, "hash": "sha256", "data_blocks": blocks, "hash_start_block": blocks,
                   "salt": "ab" * 32, "root_hash": found}
 
 
 def make_foreign(world):
-    """A disk that systemd-repart encrypted, and the record that a builder would write of it."""
+    """A disk that systemd-repart encrypted, and the record that its owner makes of it."""
     folder, key, disk = world.path("repart"), world.path("repart.key"), world.path("repart.img")
     os.makedirs(folder + ".d")
     os.makedirs(folder)
@@ -59,28 +62,18 @@ def make_foreign(world):
                    "SizeMinBytes=48M\nSizeMaxBytes=48M\n")
     vm.run("systemd-repart", "--dry-run=no", "--empty=create", "--size=96M", "--offline=yes", f"--definitions={folder}.d",
            f"--key-file={key}", disk)
-    part, volume_key = world.path("part"), world.path("volume.key")
-    with open(disk, "rb") as file, open(part, "wb") as copy:
-        file.seek(MIB)
-        copy.write(file.read(17 * MIB))
-    vm.run("cryptsetup", "luksDump", "--batch-mode", "--key-file", key, "--dump-volume-key", "--volume-key-file",
-           volume_key, part)
-    with open(volume_key, "rb") as file:
-        secret = file.read()
     record = world.path("foreign.record")
-    words = b"".join(bytes([len(word)]) + word for word in (b"foreign", b"aes-xts-plain64", b"none"))
-    with open(record, "wb") as file:
-        file.write(b"PSTNVOL1" + words + struct.pack("<IQQQBB", 4096, 17 * MIB, 32 * MIB, 0, 2, len(secret)) + secret)
-    os.chmod(record, 0o600)
+    vm.run(vm.program("postern"), "volume", "adopt", disk, "--offset", str(MIB), "--id", "foreign", "--key-file", key,
+           "--record", record)
     return disk, record
 
 
 def make_config(world, broker, tree):
     def volume(name, mode, filesystem="ext4", **members):
-        return {"id": name, "device": name, "mode": mode, "filesystem": filesystem, "mount": f"/data/www/{name}", **members}
+        return {"id": name, "device": members.pop("device", name), "mode": mode, "filesystem": filesystem, "mount": f"/data/www/{name}", **members}
 
     data = {"id": "data", "device": "data", "resource": vm.RESOURCE, "filesystem": "ext4", "mount": "/data"}
-    volumes = [data, volume("tree", "verity", "erofs", **tree), volume("scratch", "scratch", length=24 * MIB),
+    volumes = [data, volume("tree", "verity", "erofs", **tree), volume("scratch", "scratch", length=24 * MIB, device=SCRATCH_PLACE, offset=4 * MIB),
                volume("sealed", "sealed", length=16 * MIB, initialise=True),
                volume("first", "record", resource="default/volume/first"),
                volume("foreign", "header", resource="default/volume/foreign", integrity="none", read_only=True)]
