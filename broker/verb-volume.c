@@ -15,7 +15,7 @@
 
 static const char *state_name(enum record_state state)
 {
-    return state == RECORD_READY ? "ready" : "uninitialised";
+    return state == RECORD_READY ? "ready" : state == RECORD_ROTATING ? "rotating" : "uninitialised";
 }
 
 /* The record and what it says; the key it holds is not kept apart. */

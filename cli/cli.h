@@ -23,6 +23,11 @@ extern const struct command verb_audit;
 extern const struct command verb_volume_create;
 extern const struct command verb_volume_inspect;
 extern const struct command verb_volume_adopt;
+extern const struct command verb_volume_open;
+extern const struct command verb_volume_close;
+extern const struct command verb_volume_verify_table;
+extern const struct command verb_volume_rekey;
+extern const struct command verb_volume_sign_tree;
 #define EXIT_REFUSED 2 /* a disk that is not what it has to be */
 extern const struct command verb_launch;
 extern const struct command verb_timeline;

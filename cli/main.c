@@ -38,6 +38,11 @@ static const struct command *const verbs[] = {
     &verb_generate_ovmf_hash,
     &verb_volume_inspect,
     &verb_volume_adopt,
+    &verb_volume_open,
+    &verb_volume_close,
+    &verb_volume_verify_table,
+    &verb_volume_rekey,
+    &verb_volume_sign_tree,
 };
 
 int main(int argc, char **argv)

@@ -10,7 +10,6 @@
 #include "base/json.h"
 #include "init/config-read.h"
 
-#define SPKI_MAX_BYTES 256
 #define RELEASE_DEADLINE_DEFAULT_S 120u
 #define RELEASE_DEADLINE_MOST_S 3600u
 
@@ -318,6 +317,8 @@ void config_free(struct config *config)
 {
     for (size_t i = 0; i < CONFIG_MAX_BROKERS; i++)
         EVP_PKEY_free(config->brokers[i].record_key);
+    for (size_t i = 0; i < CONFIG_MAX_VOLUMES; i++)
+        EVP_PKEY_free(config->volumes[i].signer);
     policy_free(&config->expect);
     for (size_t i = 0; i < CONFIG_MAX_WORDS; i++) {
         free(config->workload.args[i]);

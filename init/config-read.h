@@ -5,6 +5,7 @@
 #include "init/config.h"
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
+#define SPKI_MAX_BYTES 256
 #define PATH_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./"
 
 /* A string of at least one character out of `characters`. */

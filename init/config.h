@@ -67,7 +67,10 @@ struct config_volume {
     bool initialise;         /* sealed: a blank disk may be formatted */
     bool has_tcb_version;    /* sealed: whether the key depends on one */
     uint64_t tcb_version;
-    struct verity_tree tree; /* verity; without a name */
+    struct verity_tree tree; /* verity; without a name; of a signed one the offset alone */
+    EVP_PKEY *signer;        /* verity: whose word the rest of the tree is; NULL: it stands in `tree` */
+    uint64_t signed_block;   /* where that word stands, in blocks behind the offset */
+    uint64_t least_version;
 };
 
 struct config_workload {

@@ -85,14 +85,15 @@ static int find(const char *device, char ret_disk[64])
 
 static int wait_for(const char *device, uint64_t deadline_ms, char ret_disk[64], struct reason *why)
 {
+    const char *how = strchr(device, ':') ? "at" : "with the serial";
     int r;
 
     while ((r = find(device, ret_disk)) == -ENODEV && clock_left_ms(deadline_ms))
         clock_sleep_ms(POLL_MS);
     if (r == -ENODEV)
-        return reason_set(why, r, "no disk with the serial or at the place \"%s\"", device);
+        return reason_set(why, r, "no disk %s \"%s\"", how, device);
     if (r == -ENOTUNIQ)
-        return reason_set(why, r, "two disks with the serial or at the place \"%s\"", device);
+        return reason_set(why, r, "two disks %s \"%s\"", how, device);
     return r < 0 ? reason_set(why, r, BLOCK_CLASS ": %s", strerror(-r)) : 0;
 }
 

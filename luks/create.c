@@ -4,16 +4,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libcryptsetup.h>
-#include <openssl/rand.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cursor.h"
 #include "base/file.h"
 #include "luks/aead.h"
+#include "luks/dm.h"
 #include "luks/header.h"
 #include "luks/integrity.h"
 #include "luks/label.h"
@@ -25,7 +27,6 @@
 
 /* The keys have as much entropy as keys can have: no need to stretch them. */
 #define PBKDF_ITERATIONS 1000u
-#define DIGEST_SALT_BYTES 32u
 
 static void crypt_device_free(struct crypt_device **device)
 {
@@ -51,36 +52,11 @@ size_t create_key_bytes(const char *integrity)
     return strcmp(integrity, "none") == 0 ? XTS_KEY_BYTES : strcmp(integrity, "hmac(sha256)") == 0 ? AEAD_KEY_BYTES : 0;
 }
 
-/* A random UUID (RFC 9562, version 4). */
-static int make_uuid(char ret_uuid[HEADER_UUID_BYTES])
-{
-    uint8_t b[16];
-
-    if (RAND_bytes(b, sizeof(b)) != 1)
-        return -EIO;
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    (void)snprintf(ret_uuid, HEADER_UUID_BYTES,
-                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
-                   b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-    return 0;
-}
-
 static int write_header(const struct create_volume *volume, int disk)
 {
-    struct header header = { .sequence = 1, .cipher = "aes-xts-plain64", .sector_size = CREATE_SECTOR_BYTES,
-                             .offset = CREATE_DATA_OFFSET_BYTES, .digest_iterations = PBKDF_ITERATIONS,
-                             .digest_salt_size = DIGEST_SALT_BYTES };
     uint8_t bytes[HEADER_BYTES];
-    int r = make_uuid(header.uuid);
+    int r = header_make_fresh(volume->integrity, CREATE_SECTOR_BYTES, volume->key, bytes);
 
-    memcpy(header.integrity, volume->integrity, strlen(volume->integrity) + 1);
-    if (r == 0 && RAND_bytes(header.digest_salt, DIGEST_SALT_BYTES) != 1)
-        r = -EIO;
-    if (r == 0)
-        r = header_digest_key(&header, volume->key, header.digest);
-    if (r == 0)
-        r = header_make(&header, bytes);
     if (r == 0 && pwrite(disk, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
         r = errno ? -errno : -EIO;
     return r;
@@ -190,6 +166,8 @@ static int write_contents(struct writer *w, uint64_t size, struct reason *why)
         r = fd_read_at(w->from, done, w->chunk, part);
         if (r < 0)
             return reason_set(why, r, "%s: cannot be read: %s", volume->content, strerror(-r));
+        if (!done && volume->relabel)
+            memset(w->chunk, 0, LABEL_ROOM_BYTES);
         if (!done && !all_zero(w->chunk, LABEL_ROOM_BYTES))
             return reason_set(why, -EINVAL, "%s: its first 1024 bytes are not zero; they are the label's",
                               volume->content);
@@ -217,6 +195,8 @@ static int open_content(struct writer *w, uint64_t *ret_size, struct reason *why
     w->from = open(content, O_RDONLY | O_CLOEXEC);
     if (w->from < 0 || fstat(w->from, &status) < 0)
         return reason_set(why, -errno, "%s: cannot be opened: %s", content, strerror(errno));
+    if (S_ISBLK(status.st_mode))
+        return ioctl(w->from, BLKGETSIZE64, ret_size) < 0 ? -errno : 0;
     if (!S_ISREG(status.st_mode) || status.st_size <= 0 || status.st_size % CREATE_SECTOR_BYTES)
         return reason_set(why, -EINVAL, "%s: %lld bytes, expected a file of whole 4096-byte sectors", content,
                           (long long)status.st_size);
@@ -228,7 +208,8 @@ static int open_disk(struct writer *w, uint64_t size, struct reason *why)
 {
     const struct create_volume *volume = w->volume;
     bool tags = has_tags(volume->integrity);
-    uint64_t whole = CREATE_DATA_OFFSET_BYTES + size;
+    uint64_t whole = CREATE_DATA_OFFSET_BYTES + size, device_bytes = 0;
+    char device[32];
     int r = 0;
 
     if (tags)
@@ -240,6 +221,12 @@ static int open_disk(struct writer *w, uint64_t size, struct reason *why)
     w->to = open(volume->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (w->to < 0)
         return reason_set(why, -errno, "%s: cannot be made: %s", volume->path, strerror(errno));
+    r = dm_describe_device(w->to, device, &device_bytes);
+    if (r == 0 && device_bytes < whole)
+        return reason_set(why, -ENOSPC, "%s: has %llu bytes, the volume wants %llu", volume->path,
+                          (unsigned long long)device_bytes, (unsigned long long)whole);
+    if (r == 0)
+        return 0;
     /* All of it, so that a full file system shows here and not in the middle. */
     r = volume->content ? posix_fallocate(w->to, 0, (off_t)whole) : ftruncate(w->to, (off_t)whole) < 0 ? errno : 0;
     return r > 0 ? reason_set(why, -r, "%s: cannot be made: %s", volume->path, strerror(r)) : 0;

@@ -38,13 +38,14 @@ int message_write_attestation(const char *nonce, const struct guest_public_key *
     return buffer_error(to);
 }
 
-void message_write_confirmation(uint64_t epoch, const uint64_t *found, struct buffer *to)
+void message_write_confirmation(const struct message_confirmation *confirmation, struct buffer *to)
 {
-    buffer_printf(to, "{\"epoch\":%llu,\"found\":", (unsigned long long)epoch);
-    if (found)
-        buffer_printf(to, "%llu}", (unsigned long long)*found);
+    buffer_printf(to, "{\"epoch\":%llu,\"found\":", (unsigned long long)confirmation->epoch);
+    if (confirmation->has_found)
+        buffer_printf(to, "%llu", (unsigned long long)confirmation->found);
     else
-        buffer_add_text(to, "null}");
+        buffer_add_text(to, "null");
+    buffer_add_text(to, confirmation->rotated ? ",\"rotated\":true}" : "}");
 }
 
 void message_write_acknowledgement(uint64_t epoch, const uint8_t *signature, size_t size, struct buffer *to)

@@ -4,6 +4,8 @@
 Each file is one shape that a target knows, good or bad, and is named after it. The folders are written anew, so that
 they hold what this file says and nothing else; their contents are committed.
 """
+import hashlib
+import hmac
 import json
 import shutil
 import struct
@@ -501,6 +503,46 @@ VOLUME = {
     "empty": b"",
 }
 
+
+
+def rotation(done=1 << 20, logged=0, magic=b"PSTNROT1", key=bytes([1]) + bytes(31)):
+    """A slot of a rotation."""
+    text = magic + struct.pack("<QQQQ", 7, 3, done, logged) + bytes(32) + b"data".ljust(64, b"\0")
+    return text + hmac.new(key, text, hashlib.sha256).digest()
+
+
+ROTATION = {
+    "right": rotation(),
+    "logged": rotation(logged=1 << 20),
+    "too-much-logged": rotation(logged=1 << 21),
+    "odd": rotation(done=5),
+    "another-key": rotation(key=bytes(32)),
+    "magic": rotation(magic=b"PSTNROT2"),
+    "empty": b"",
+}
+
+
+def tree(version=3, name=b"app", blocks=7, start=7, salt=b"\xab" * 32, salt_size=None, signature=b"0" * 102, more=b""):
+    """A signed tree; who signed it is not the parser's business."""
+    text = b"PSTNTRE1" + struct.pack("<Q", version) + name.ljust(64, b"\0") + b"r" * 32 + struct.pack("<QQ", blocks, start)
+    text += bytes([len(salt) if salt_size is None else salt_size]) + salt.ljust(32, b"\0")
+    return text + struct.pack("<H", len(signature)) + signature + more
+
+
+TREE = {
+    "right": tree(),
+    "no-salt": tree(salt=b""),
+    "salt-too-long": tree(salt_size=33),
+    "salt-unpadded": tree(salt_size=8),
+    "no-blocks": tree(blocks=0),
+    "tree-in-data": tree(start=6),
+    "no-signature": tree(signature=b""),
+    "long-signature": tree(signature=b"0" * 105),
+    "more": tree(more=b"x"),
+    "name": tree(name=b"App"),
+    "empty": b"",
+}
+
 if __name__ == "__main__":
     write("fuzz-encode", ENCODE)
     write("fuzz-json", JSON)
@@ -517,3 +559,5 @@ if __name__ == "__main__":
     write("fuzz-id-block", ID_BLOCK)
     write("fuzz-header", HEADER)
     write("fuzz-volume", VOLUME)
+    write("fuzz-rotation", ROTATION)
+    write("fuzz-tree", TREE)

@@ -111,6 +111,31 @@ static void volumes_have_modes(void **state UNUSED)
     config_free(&c);
 }
 
+static void trees_may_be_signed(void **state UNUSED)
+{
+    struct parts parts = right();
+    struct reason why = { "" };
+    char text[1024];
+    struct config c;
+
+    (void)snprintf(text, sizeof(text),
+                   "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"verity\",\"offset\":8192,\"signed\":{\"signer\":\"%s\","
+                   "\"block\":9,\"least_version\":3},\"mount\":\"/a\",\"filesystem\":\"erofs\"}]", record_key);
+    parts.volumes = text;
+    if (parse(&parts, &c, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_non_null(c.volumes[0].signer);
+    assert_int_equal(c.volumes[0].signed_block, 9);
+    assert_int_equal(c.volumes[0].least_version, 3);
+    assert_int_equal(c.volumes[0].tree.offset, 8192);
+    config_free(&c);
+    parts.volumes = "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"verity\",\"signed\":{\"signer\":\"AAAA\"}}]";
+    assert_refused(&parts, "volumes[0].signed.signer: not a P-384 public key");
+    parts.volumes = "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"scratch\",\"length\":33554432,\"signed\":{},"
+                    "\"mount\":\"/a\",\"filesystem\":\"ext4\"}]";
+    assert_refused(&parts, "volumes[0].signed");
+}
+
 static void everything_is_read(void **state UNUSED)
 {
     struct parts parts = right();
@@ -340,6 +365,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_read),
         cmocka_unit_test(volumes_have_modes),
+        cmocka_unit_test(trees_may_be_signed),
         cmocka_unit_test(optional_parts_have_their_defaults),
         cmocka_unit_test(ipv6_works_too),
         cmocka_unit_test(each_wrong_part_is_named),

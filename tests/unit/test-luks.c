@@ -63,7 +63,7 @@ static void crypt_tables_refuse_the_rest(void **state UNUSED)
     wrong[3].offset = 512;
     wrong[4].length = 0;
     wrong[5].length = 33554432 + 512;
-    wrong[6].name = "0123456789012345678901234567890123456789012345678901234567890123";
+    wrong[6].name = "012345678901234567890123456789012345678901234567890123456789012345678901";
     wrong[7].sector_size = 0;
     wrong[8].integrity = "hmac(sha256)"; /* its key is longer */
     wrong[9].integrity = "hmac(sha1)";

@@ -12,7 +12,7 @@ import tap  # noqa: E402
 import vm  # noqa: E402
 
 MIB = 1 << 20
-SCRATCH_PLACE = "pci-0000:00:06.0"  # the fifth of QEMU's disks: each device gets the next slot
+SCRATCH_PLACE = "pci-0000:00:07.0"  # behind network, root, data and three more disks: each gets the next slot
 SECONDS = 600  # two volumes are formatted on the way, under emulation
 WRITABLE = ["first", "scratch", "sealed"]
 SCRIPT = "cd /data/www && for d in " + " ".join(WRITABLE) + "; do echo boot >>$d/boots; done; " \

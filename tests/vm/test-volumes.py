@@ -199,7 +199,7 @@ def header_plan(disk):
     other = digest[:5] + (b"A" if digest[5:6] != b"A" else b"B") + digest[6:]
     plan += [line("header.other-key", "header",
                   *[(i * 16384, luks2.seal(copies[i].replace(digest, other))) for i in (0, 1)]),
-             line("header.salt", "header", *[(i * 16384, luks2.seal(copies[i][:200] + bytes(8) + copies[i][208:]))
+             line("header.salt", "header", *[(i * 16384, luks2.seal(copies[i][:104] + bytes(8) + copies[i][112:]))
                                              for i in (0, 1)]),
              line("header.checksum", "header", flip(disk, 16384 + 450)),
              line("header.512", "header", *[(i * 16384, luks2.seal(copies[i].replace(

@@ -3,7 +3,8 @@
  * production's stage volumes over and over, each time with another change on the raw disk. /plan says which:
  *
  *     record HEX             the volume's record, as a broker releases it
- *     round NAME MODE [PLACE:HEX …]   MODE record or header; the bytes go to these places and come back afterwards
+ *     round NAME MODE [PLACE:HEX …]   MODE record, header or rotate; the bytes go to these places and come back
+ *                                     afterwards, except in mode rotate, where a rotation is taken to its end
  *
  * For each round one line: "probe: NAME refused CODE DETAIL", or "probe: NAME opened READ WRONG FAILED" with the numbers
  * of blocks that read as they were made, with other contents, and not at all. tests/vm/test-volumes.py reads them.
@@ -49,11 +50,11 @@ __attribute__((weak)) int boot_refuse(struct boot *b, enum refusal refusal, int 
 }
 
 /* There is no broker here: what it acknowledges is tested with whole guests. */
-int release_confirm_open(struct boot *b, size_t index, const uint64_t *found)
+int release_confirm_open(struct boot *b, size_t index, const struct message_confirmation *confirmation)
 {
     (void)b;
     (void)index;
-    (void)found;
+    (void)confirmation;
     return 0;
 }
 
@@ -149,6 +150,23 @@ static void count_blocks(const char *path, uint64_t length, unsigned ret_counts[
     fd_close(&fd);
 }
 
+/* To its end, as init/rotation.c does. */
+static void rotate(const char *name)
+{
+    struct rotation *rotation = boot.volumes[0].rotation;
+    int r = 0;
+
+    if (!rotation)
+        return;
+    while (rotation->slot.done < rotation->length && r == 0)
+        r = rotation_step(rotation, &boot.why);
+    if (r < 0)
+        printf("probe: %s-rotation stopped %s\n", name, boot.why.text);
+    rotation_free(rotation);
+    free(rotation);
+    boot.volumes[0].rotation = NULL;
+}
+
 static void run_round(const char *name, const char *mode, char *words)
 {
     struct config_volume *volume = &boot.config.volumes[0];
@@ -164,12 +182,14 @@ static void run_round(const char *name, const char *mode, char *words)
     if (stage_volumes(&boot) < 0) {
         printf("probe: %s refused %s %s\n", name, refusal_code(boot.refusal), boot.why.text);
     } else {
+        rotate(name);
         count_blocks(boot.volumes[0].path, boot.volumes[0].record.length, counts);
         printf("probe: %s opened %u %u %u\n", name, counts[0], counts[1], counts[2]);
         must(crypt_close(volume->id), "close");
     }
     (void)fflush(stdout);
-    undo(count);
+    if (strcmp(mode, "rotate") != 0)
+        undo(count);
 }
 
 static void run_plan(char *plan)

@@ -1,0 +1,246 @@
+#!/usr/bin/env python3
+"""Another key for a volume, while it is in use: cut anywhere, bent by the host, and with a broker. Prints TAP.
+
+CUTS=N: so many cuts for each kind of volume (default 40).
+"""
+import hashlib
+import hmac
+import json
+import os
+import random
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import nbd  # noqa: E402
+import probe  # noqa: E402
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+MIB = 1 << 20
+START = 16 * MIB
+ROOM = START - 4 * MIB
+LOG = ROOM + 8192
+BLOCKS = 640  # two chunks and a half
+CONTROL = 8 * MIB  # in the keyslots' area: a round says there which state of the disk it wants
+CUTS = int(os.environ.get("CUTS", "40"))
+CHOICE = random.Random(6)
+SECONDS = 600
+
+
+def hkdf(key, info):
+    secret = hmac.new(bytes(32), key, hashlib.sha256).digest()
+    return hmac.new(secret, info + b"\x01", hashlib.sha256).digest()
+
+
+def rotating(path, old_path, size):
+    """The record of a volume on its way to another key, and that key."""
+    with open(old_path, "rb") as file:
+        old = file.read()
+    key = os.urandom(size)
+    with open(path, "wb") as file:
+        file.write(old[:-size - 2] + bytes([3, 2 * size]) + key + old[-size:])
+    return path, key
+
+
+def make_content(path):
+    """As volume-probe.c knows it; more than one chunk."""
+    with open(path, "wb") as file:
+        for n in range(BLOCKS):
+            block = (n + 1).to_bytes(8, "little") * 512
+            file.write(block if n else bytes(1024) + block[1024:])
+
+
+def slot(key, sequence, epoch, done, logged=0, digest=bytes(32)):
+    text = b"PSTNROT1" + struct.pack("<QQQQ", sequence, epoch, done, logged) + digest + b"data".ljust(64, b"\0")
+    return text + hmac.new(hkdf(key, b"postern rotation"), text, hashlib.sha256).digest()
+
+
+def after(before, writes, count, part=None):
+    """The disk after so many writes, of the next one a part."""
+    image = bytearray(before)
+    for place, data in writes[:count]:
+        image[place:place + len(data)] = data
+    if part is not None and count < len(writes):
+        place, data = writes[count]
+        image[place:place + part] = data[:part]
+    return image
+
+
+def check_kind(world, kind, size, words):
+    content = world.path("known")
+    make_content(content)
+    disk, old_record = world.create(kind, "data", "--content", content, *words)
+    record, key = rotating(world.path(kind + ".rotating"), old_record, size)
+    with open(disk, "rb") as file:
+        before = file.read()
+    with nbd.Server(disk) as server:
+        run = probe.Probe(world, record, [probe.line("whole", "rotate"), probe.line("again", "rotate")], server)
+        run.opened("whole", BLOCKS, 0)
+        run.opened("again", BLOCKS, 0)
+        writes = [(place, data) for place, data in server.writes if place is not None]
+    ends = [i for i, (_, data) in enumerate(writes) if data[:8] == b"PSTNROT1"
+            and struct.unpack_from("<Q", data, 24)[0] == BLOCKS * 4096]
+    tap.ok(ends, f"{kind}: a slot says that all is done")
+    writes = writes[:ends[0] + 1] if ends else writes
+    check_header(kind, disk, key)
+    check_cuts(world, kind, disk, before, record, writes)
+    check_bent(world, kind, disk, before, (record, key, old_record), writes)
+    new_record = world.path(kind + ".new")
+    with open(record, "rb") as file:
+        text = file.read()
+    with open(new_record, "wb") as file:
+        file.write(text[:-2 * size - 2] + bytes([2, size]) + key)
+    done = probe.Probe(world, new_record, [probe.line("new-key", "record")], disk)
+    done.opened("new-key", BLOCKS, 0)
+
+
+def check_header(kind, disk, key):
+    """The header of the old key is gone, the one that is there is of the new key, and has no keyslots."""
+    path = disk + ".key"
+    with open(path, "wb") as file:
+        file.write(key)
+    dump = vm.subprocess.run(["cryptsetup", "luksDump", disk], capture_output=True, text=True, check=False).stdout
+    tap.ok("Keyslots:\n  0:" not in dump and "Keyslots:" in dump, f"{kind}: the header has no keyslot", dump)
+    with open(path + ".pass", "wb") as file:
+        file.write(b"again")
+    copy = disk + ".copy"
+    vm.shutil.copy(disk, copy)
+    vm.run("cryptsetup", "luksAddKey", "--batch-mode", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000",
+           "--volume-key-file", path, "--new-keyfile", path + ".pass", copy)
+    opened = vm.subprocess.run(["cryptsetup", "luksOpen", "--test-passphrase", "--key-file", path + ".pass", copy],
+                               check=False)
+    tap.same(opened.returncode, 0, f"{kind}: with the new key cryptsetup gives it one again")
+
+
+def run_states(world, record, disk, before, states, mode="rotate"):
+    """One guest that finds the disk in each of these states in turn."""
+    names = list(states)
+
+    def state(offset, data):
+        if offset != CONTROL or data[0] == 0:
+            return offset == CONTROL
+        server.image = bytearray(states[names[int.from_bytes(data[:4], "little") - 1]]())
+        return True
+
+    with nbd.Server(disk) as server:
+        server.image = bytearray(before)
+        server.on_write = state
+        plan = [probe.line(name, mode, (CONTROL, (i + 1).to_bytes(4, "little") * 1024)) for i, name in enumerate(names)]
+        return probe.Probe(world, record, plan, server)
+
+
+def check_cuts(world, kind, disk, before, record, writes):
+    cuts = sorted({0, 1, len(writes) - 1, len(writes)} | {CHOICE.randrange(len(writes)) for _ in range(CUTS)})
+    states = {}
+    for n in cuts:
+        size = len(writes[n][1]) if n < len(writes) else 0
+        part = CHOICE.randrange(size // 512 + 1) * 512 if n % 2 else None
+        states[f"{kind}-cut-{n}"] = lambda n=n, part=part: after(before, writes, n, part)
+    run = run_states(world, record, disk, before, states)
+    wrong = {name: run.results.get(name) for name in states if run.results.get(name) != ["opened", f"{BLOCKS} 0 0"]}
+    tap.same(wrong, {}, f"{kind}: power cut at {len(cuts)} of {len(writes)} writes: each goes on to its end, no block lost")
+    tap.ok(not [name for name in run.results if name.endswith("-rotation")], f"{kind}: and none stopped", run.results)
+
+
+def check_bent(world, kind, disk, before, keys, writes):
+    """What the host does to the notes: a refusal, never another volume."""
+    record, key, _ = keys
+    slots = [i for i, (_, data) in enumerate(writes) if data[:8] == b"PSTNROT1"]
+    logged = [i for i in slots if struct.unpack_from("<Q", writes[i][1], 32)[0]]
+    second = logged[1]  # the first chunk is moved, the second one is in the log
+    whole = after(before, writes, second + 1)
+
+    def bent(*changes):
+        def make():
+            image = bytearray(whole)
+            for place, data in changes:
+                image[place:place + len(data)] = data
+            return image
+        return make
+
+    other = os.urandom(len(key))
+    states = {
+        "control": bent(),
+        "log": bent((LOG + 70000, bytes([whole[LOG + 70000] ^ 1]))),
+        "no-slots": bent((ROOM, bytes(8192))),
+        "slots-of-another-key": bent((ROOM, slot(other, 9, 0, MIB)), (ROOM + 4096, slot(other, 8, 0, MIB))),
+        "too-far": bent((ROOM, slot(key, 1000, 0, BLOCKS * 4096 + MIB))),
+        "not-so-far": bent((ROOM, slot(key, 1001, 0, 0)), (ROOM + 4096, bytes(4096))),
+    }
+    run = run_states(world, record, disk, before, {f"{kind}-{name}": make for name, make in states.items()})
+    run.opened(f"{kind}-control", BLOCKS, 0)
+    run.refused(f"{kind}-log", "E-VOLUME-OPEN", "the log of its rotation is not what was written there")
+    run.refused(f"{kind}-no-slots", "E-VOLUME-LABEL")
+    run.refused(f"{kind}-slots-of-another-key", "E-VOLUME-LABEL")
+    run.refused(f"{kind}-too-far", "E-VOLUME-OPEN", "its rotation has got further than its record's length")
+    run.refused(f"{kind}-not-so-far", "E-VOLUME-LABEL")
+
+
+def listed(broker, resource=vm.RESOURCE):
+    lines = vm.run(vm.program("postern-broker"), "volume", "list", "--dir", broker.directory, "--json").splitlines()
+    return [line for line in map(json.loads, lines) if line["resource"] == resource][0]
+
+
+def change(broker, verb, *words):
+    vm.run(vm.program("postern-broker"), "volume", verb, "--dir", broker.directory, "--resource", vm.RESOURCE, *words)
+
+
+SCRIPT = "cd /data/www && echo boot >>boots; df -k /data >df; (while :; do date +%s%N >>busy; cat busy >busy.copy; " \
+         "cmp busy busy.copy || echo differs >>wrong; sleep 0.1; done) & exec httpd -f -p 8080 -h /data/www"
+
+
+def check_guests(world):
+    """With a broker: the volume grows, then gets another key while the workload writes, then the old key goes."""
+    with vm.Broker(world.path("broker")) as broker:
+        broker.add(world.record)
+        initrd = world.initrd(world.config(broker.site(), workload={"process": {
+            "args": ["/usr/bin/busybox", "sh", "-c", SCRIPT]}}))
+        broker.allow(world.digest(initrd))
+        length = listed(broker)["bytes"]
+        os.truncate(world.data, os.path.getsize(world.data) + 12 * MIB)
+        change(broker, "grow", "--length", str(length + 8 * MIB))
+        sizes = []
+        for number in range(1, 4):
+            if number == 2:
+                change(broker, "rotate")
+                tap.same(listed(broker)["state"], "rotating", "the broker has another key for the volume")
+            port = vm.free_port()
+            launch = world.launch(initrd, "--forward", f"{port}:8080", "--boot-timeout", str(SECONDS))
+            tap.same(launch.page(port, "", SECONDS), world.secret, f"boot {number}: the page is served")
+            tap.same(launch.page(port, "boots", 60), "boot\n" * number, f"boot {number}: what was written before is there")
+            sizes.append(int((launch.page(port, "df", 60) or "x\nx 0").splitlines()[-1].split()[1]))
+            deadline = time.monotonic() + SECONDS
+            while number == 2 and time.monotonic() < deadline and launch.process.poll() is None and \
+                    not [line for line in launch.record() if line.get("stage") == "rotation"]:
+                time.sleep(0.5)
+            if number == 2:
+                notes = [line for line in launch.record() if line.get("stage") == "rotation"]
+                tap.ok(len(notes) == 1 and "all of it is under its new key" in notes[0].get("note", ""),
+                       "the rotation ends while the workload writes", notes)
+                tap.same(launch.page(port, "", 60), world.secret, "and the page is still served")
+                tap.same(listed(broker)["state"], "rotating", "the old key is kept until a launch has confirmed")
+            launch.stop()
+            tap.same(launch.status, 0, f"boot {number}: an orderly end") or tap.note(f"{launch.said}\n{launch.refusal()}")
+        tap.ok(sizes[0] >= (length + 7 * MIB) // 1024 and len(set(sizes)) == 1, "the file system has grown with its volume",
+               (length, sizes))
+        found = listed(broker)
+        tap.same((found["state"], found["epoch"], found["version"]), ("ready", 3, 2),
+                 "confirmed: ready, and the epochs went on over the rotation")
+        gone = vm.subprocess.run([vm.program("postern-broker"), "volume", "remove", "--dir", broker.directory, "--resource",
+                                  vm.RESOURCE, "--version", "1"], capture_output=True, check=False)
+        tap.same(gone.returncode, 1, "the version with the old key is gone from the broker's store")
+
+
+def main():
+    with vm.World() as world:
+        if sys.argv[1:] != ["guests"]:
+            check_kind(world, "tags", 96, [])
+            check_kind(world, "plain", 64, ["--integrity", "none"])
+        if sys.argv[1:] != ["probes"]:
+            check_guests(world)
+    tap.done()
+
+
+main()
