@@ -207,6 +207,14 @@ build/tests/volume-probe: tests/vm/volume-probe.c $(call objects,base/static) $(
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
 	    -ldevmapper -lm -lpthread $(COMMON)
 
+# The production's init once more, with functions of a test around those that handle secrets.
+WRAPPED := secret_free guest_key_generate tls_client_exchange EVP_KDF_derive EVP_PKEY_derive EVP_PKEY_decapsulate \
+    EVP_PKEY_keygen EVP_DecryptInit_ex2
+build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call objects,base/static) $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) $(WRAPPED:%=-Wl$(comma)--wrap=%) -o $@ \
+	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(COMMON)
+
 # A guest that tests of the broker can make lie, with a processor of its own.
 $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
 	$(call link,-pie,$(DYNAMIC))
@@ -265,7 +273,8 @@ lint: $(PROGRAMS)
 check-image: image
 	@tests/run $(TESTS_IMAGE)
 # What guests of tests have besides the image.
-GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/postern-psp-tsm.ko
+GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/telling-init build/tests/find-bytes \
+    build/tests/postern-psp-tsm.ko
 check-vm: image $(GUEST_TESTS)
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.

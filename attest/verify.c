@@ -144,6 +144,15 @@ time_t verify_time_now(void)
     return verify_time_of(time(NULL));
 }
 
+static int find_chain(const struct cert_table *table, enum signing_key kind, const struct trust_roots *roots,
+                      const struct verify_options *options, struct trust_chain *ret_chain, enum verify_step *ret_step,
+                      struct reason *why)
+{
+    if (options->cache)
+        return chain_cache_verify(options->cache, table, kind, roots, options->at, ret_chain, ret_step, why);
+    return trust_chain_verify(table, kind, roots, options->at, ret_chain, ret_step, why);
+}
+
 int verify_report_with(const void *data, size_t size, const struct cert_table *table, const struct trust_roots *roots,
                        const struct verify_options *options, struct verified *ret_verified, enum verify_step *ret_step,
                        struct reason *why)
@@ -163,7 +172,7 @@ int verify_report_with(const void *data, size_t size, const struct cert_table *t
     *ret_step = VERIFY_CERTIFICATE;
     r = check_known(&verified.report, why);
     if (r == 0)
-        r = trust_chain_verify(table, report_signing_key(&verified.report), roots, options->at, &chain, ret_step, why);
+        r = find_chain(table, report_signing_key(&verified.report), roots, options, &chain, ret_step, why);
     if (r < 0)
         return r;
     verified.revocation_checked = chain.revocation_checked;

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "attest/cert-table.h"
+#include "attest/chain-cache.h"
 #include "attest/chain.h"
 #include "attest/report.h"
 #include "attest/roots.h"
@@ -34,6 +35,7 @@ time_t verify_time_now(void);
 struct verify_options {
     time_t at;           /* when certificates and revocation lists have to be valid */
     bool allow_reserved; /* reserved bytes of the report that are not zero are left to the caller */
+    struct chain_cache *cache; /* of chains under the same roots; NULL: each is verified */
 };
 
 /*

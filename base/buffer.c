@@ -9,6 +9,14 @@
 
 #include "base/cursor.h"
 
+/* realloc() would leave a copy behind. */
+static void give_back(struct buffer *b)
+{
+    if (b->data)
+        explicit_bzero(b->data, b->size + 1);
+    free(b->data);
+}
+
 static bool make_room(struct buffer *b, size_t more)
 {
     size_t room = b->room ? b->room : 256;
@@ -24,11 +32,14 @@ static bool make_room(struct buffer *b, size_t more)
         room *= 2;
     if (room == b->room)
         return true;
-    data = realloc(b->data, room);
+    data = malloc(room);
     if (!data) {
         b->error = -ENOMEM;
         return false;
     }
+    if (b->data)
+        memcpy(data, b->data, b->size + 1);
+    give_back(b);
     b->data = data;
     b->room = room;
     return true;
@@ -124,6 +135,7 @@ void buffer_consume(struct buffer *b, size_t size)
         return;
     memmove(b->data, b->data + size, b->size - size + 1);
     b->size -= size;
+    explicit_bzero(b->data + b->size, size);
 }
 
 int buffer_error(const struct buffer *b)
@@ -138,6 +150,6 @@ const char *buffer_text(const struct buffer *b)
 
 void buffer_free(struct buffer *b)
 {
-    free(b->data);
+    give_back(b);
     *b = BUFFER_EMPTY;
 }

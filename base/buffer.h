@@ -1,8 +1,9 @@
 /*
  * Writing text and bytes of unknown length: a growing buffer with a sticky error.
  *
- * Not for secrets: the memory is ordinary heap. After the first failure (no memory, or more than BUFFER_MAX_BYTES)
- * every further write is ignored; buffer_error() is asked once, at the end.
+ * Not for keys: the memory is ordinary heap. It is wiped when it is given back, as session cookies go through it. After
+ * the first failure (no memory, or more than BUFFER_MAX_BYTES) every further write is ignored; buffer_error() is asked
+ * once, at the end.
  */
 #pragma once
 

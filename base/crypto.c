@@ -2,9 +2,50 @@
 #include "base/crypto.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <openssl/crypto.h>
+#include <stdlib.h>
+#include <string.h>
 
 int crypto_library_init(void)
 {
     return OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1 ? 0 : -ENOMEM;
+}
+
+static void *wiping_malloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return malloc(size);
+}
+
+static void wiping_free(void *memory, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    if (memory)
+        OPENSSL_cleanse(memory, malloc_usable_size(memory));
+    free(memory);
+}
+
+/* Memory that grows in place would be realloc()'s to choose; what it moves it does not wipe. */
+static void *wiping_realloc(void *memory, size_t size, const char *file, int line)
+{
+    size_t had = memory ? malloc_usable_size(memory) : 0;
+    void *moved = memory;
+
+    if (!memory || size > had) {
+        moved = malloc(size);
+        if (!moved)
+            return NULL;
+        if (had)
+            memcpy(moved, memory, had);
+        wiping_free(memory, file, line);
+    }
+    return moved;
+}
+
+int crypto_wipe_freed(void)
+{
+    return CRYPTO_set_mem_functions(wiping_malloc, wiping_realloc, wiping_free) == 1 ? 0 : -EBUSY;
 }

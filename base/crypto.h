@@ -8,3 +8,9 @@
  * for modules that a static program cannot load (base/static/no-loader.c). Errors: -ENOMEM.
  */
 int crypto_library_init(void) MUST_CHECK;
+
+/*
+ * Before everything else of OpenSSL, crypto_library_init() included: all that it gives back to the heap is wiped first.
+ * OpenSSL 3.5 frees the structure with a TLS 1.3 connection's secrets as it is. Errors: -EBUSY when OpenSSL has begun.
+ */
+int crypto_wipe_freed(void) MUST_CHECK;

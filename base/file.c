@@ -124,23 +124,26 @@ static int read_to_end(int fd, size_t max, uint8_t **ret_data, size_t *ret_size)
     return 0;
 }
 
+int fd_read_whole(int fd, const char *name, size_t max, uint8_t **ret_data, size_t *ret_size, struct reason *why)
+{
+    int r = read_to_end(fd, max, ret_data, ret_size);
+
+    if (r == -EFBIG)
+        return reason_set(why, r, "%s: larger than %zu bytes, the most that is accepted here", name, max);
+    return r < 0 ? reason_set(why, r, "%s: cannot be read: %s", name, strerror(-r)) : 0;
+}
+
 int file_read(const char *path, size_t max, uint8_t **ret_data, size_t *ret_size, struct reason *why)
 {
     /* Without O_NONBLOCK the open of a FIFO waits for a writer. */
     CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat status;
-    int r;
 
     if (fd < 0 || fstat(fd, &status) < 0)
         return reason_set(why, -errno, "%s: cannot be opened: %s", path, strerror(errno));
     if (S_ISFIFO(status.st_mode))
         return reason_set(why, -ESPIPE, "%s: is a pipe, expected a file", path);
-    r = read_to_end(fd, max, ret_data, ret_size);
-    if (r == -EFBIG)
-        return reason_set(why, r, "%s: larger than %zu bytes, the most that is accepted here", path, max);
-    if (r < 0)
-        return reason_set(why, r, "%s: cannot be read: %s", path, strerror(-r));
-    return 0;
+    return fd_read_whole(fd, path, max, ret_data, ret_size, why);
 }
 
 /* The directory's entry has to reach the disk as well, or the rename may be lost. */

@@ -30,6 +30,10 @@ int fd_read_at(int fd, uint64_t offset, void *ret_data, size_t size) MUST_CHECK;
  */
 int file_read(const char *path, size_t max, uint8_t **ret_data, size_t *ret_size, struct reason *why) MUST_CHECK;
 
+/* The same from a descriptor that is open, from where it stands; `name` is for the sentence. */
+int fd_read_whole(int fd, const char *name, size_t max, uint8_t **ret_data, size_t *ret_size, struct reason *why)
+    MUST_CHECK;
+
 /*
  * Writes a file of the given mode through a temporary beside it, synced and renamed: after a failure the old file, or
  * none, is there. Errors: -errno, named in `why`.

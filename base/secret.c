@@ -57,6 +57,55 @@ static int map_guarded(size_t data, uint8_t **ret_data)
     return 0;
 }
 
+/*
+ * Pages that wait for the next secret. Each starts with KEPT_MARK: it reads as zero in a forked child, where the page
+ * is no longer locked and so is not to be used.
+ */
+#define KEPT_MARK UINT64_C(0x6b6570742d706167)
+
+static uint8_t *kept[SECRET_MAX_KEPT];
+static size_t kept_count, kept_max;
+
+static void unmap(uint8_t *data, size_t size)
+{
+    (void)munmap(data - PAGE_BYTES, size + 2 * PAGE_BYTES);
+}
+
+void secret_keep_pages(size_t count)
+{
+    kept_max = count < SECRET_MAX_KEPT ? count : SECRET_MAX_KEPT;
+    while (kept_count > kept_max)
+        unmap(kept[--kept_count], PAGE_BYTES);
+}
+
+static uint8_t *take_kept(void)
+{
+    while (kept_count) {
+        uint8_t *data = kept[--kept_count];
+        uint64_t mark;
+
+        memcpy(&mark, data, sizeof(mark));
+        if (mark == KEPT_MARK) {
+            memset(data, 0, sizeof(mark));
+            return data;
+        }
+        unmap(data, PAGE_BYTES);
+    }
+    return NULL;
+}
+
+/* A page that has been wiped. */
+static bool keep(uint8_t *data)
+{
+    const uint64_t mark = KEPT_MARK;
+
+    if (kept_count >= kept_max)
+        return false;
+    memcpy(data, &mark, sizeof(mark));
+    kept[kept_count++] = data;
+    return true;
+}
+
 int secret_alloc(size_t size, struct secret *ret_secret)
 {
     uint8_t *data = NULL;
@@ -64,7 +113,9 @@ int secret_alloc(size_t size, struct secret *ret_secret)
 
     if (!size || size > SECRET_MAX_BYTES)
         return -EINVAL;
-    r = map_guarded(round_up(size), &data);
+    if (size <= PAGE_BYTES)
+        data = take_kept();
+    r = data ? 0 : map_guarded(round_up(size), &data);
     if (r < 0)
         return r;
     *ret_secret = (struct secret){ .bytes = data, .size = size };
@@ -139,6 +190,7 @@ void secret_free(struct secret *secret)
     if (!secret->bytes)
         return;
     OPENSSL_cleanse(secret->bytes, secret->size);
-    (void)munmap(secret->bytes - PAGE_BYTES, round_up(secret->size) + 2 * PAGE_BYTES);
+    if (secret->size > PAGE_BYTES || !keep(secret->bytes))
+        unmap(secret->bytes, round_up(secret->size));
     *secret = SECRET_NONE;
 }

@@ -225,17 +225,16 @@ static int send_all(struct tls_client *client, const struct buffer *request, uin
     return 0;
 }
 
-static int receive(struct tls_client *client, uint64_t deadline_ms, struct http_parser *parser)
+static int receive(struct tls_client *client, uint64_t deadline_ms, struct http_parser *parser, uint8_t *data,
+                   size_t room)
 {
-    uint8_t data[4096];
-
     for (;;) {
         size_t got = 0, used = 0;
         int result, r;
 
         ERR_clear_error();
         errno = 0;
-        result = SSL_read_ex(client->ssl, data, sizeof(data), &got);
+        result = SSL_read_ex(client->ssl, data, room, &got);
         if (result != 1) {
             r = wait_or_fail(client, result, deadline_ms);
             if (r < 0)
@@ -256,6 +255,7 @@ int tls_client_exchange(struct tls_client *client, const struct buffer *request,
                         struct http_parser *parser, struct reason *why)
 {
     int r = buffer_error(request);
+    uint8_t data[4096];
     sigset_t before;
 
     if (r < 0)
@@ -263,7 +263,8 @@ int tls_client_exchange(struct tls_client *client, const struct buffer *request,
     hold_sigpipe(&before);
     r = send_all(client, request, deadline_ms);
     if (r == 0)
-        r = receive(client, deadline_ms, parser);
+        r = receive(client, deadline_ms, parser, data, sizeof(data));
+    OPENSSL_cleanse(data, sizeof(data)); /* cookies */
     release_sigpipe(&before);
     if (r == -EBADMSG || r == -EMSGSIZE)
         return reason_set(why, r, "%s: sent a response that is %s", client->peer.endpoint.authority,

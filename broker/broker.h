@@ -14,11 +14,13 @@
 
 #include <openssl/evp.h>
 
+#include "attest/chain-cache.h"
 #include "attest/roots.h"
 #include "base/base.h"
 #include "base/secret.h"
 #include "broker/keys.h"
 #include "broker/nonce.h"
+#include "broker/policy-cache.h"
 #include "broker/session.h"
 #include "broker/store.h"
 
@@ -35,6 +37,8 @@ struct broker {
     struct keys keys;
     struct store *store;
     struct trust_roots *roots;
+    struct chain_cache chains; /* under `roots` */
+    struct policy_cache policies;
     struct nonces nonces;
     struct sessions sessions;
     uint64_t lease_ms; /* how long a launch that was heard of counts as alive */

@@ -58,9 +58,10 @@ static enum verdict verify(struct broker *broker, const struct message_attestati
         [VERIFY_CHAIN] = VERDICT_EVIDENCE_CHAIN,          [VERIFY_CHIP] = VERDICT_EVIDENCE_CHIP,
         [VERIFY_SIGNATURE] = VERDICT_EVIDENCE_SIGNATURE, [VERIFY_DONE] = VERDICT_OK,
     };
+    const struct verify_options options = { .at = entry->time.tv_sec, .cache = &broker->chains };
     enum verify_step step;
-    int r = verify_report_step(message->evidence.report, REPORT_BYTES, &message->evidence.table, broker->roots,
-                               entry->time.tv_sec, ret_verified, &step, &entry->detail);
+    int r = verify_report_with(message->evidence.report, REPORT_BYTES, &message->evidence.table, broker->roots,
+                               &options, ret_verified, &step, &entry->detail);
 
     return r == -ENOMEM ? VERDICT_INTERNAL : verdicts[step];
 }

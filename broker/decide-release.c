@@ -13,23 +13,26 @@
 #include "release/record.h"
 
 /* Whether the volume's policy wants this launch; every check goes into the entry. */
-static enum verdict check_policy(const struct volume *volume, const struct session *session, struct entry *entry)
+static enum verdict check_policy(struct broker *broker, const struct volume *volume, const struct session *session,
+                                 struct entry *entry)
 {
-    const struct policy_facts facts = { .report = &session->report,
-                                        .product = session->product,
-                                        .revocation_checked = session->revocation_checked };
-    struct policy policy;
+    struct policy_facts facts = { .report = &session->report,
+                                  .product = session->product,
+                                  .revocation_checked = session->revocation_checked };
+    const struct policy_entry *policy = NULL;
     int r;
 
     if (!volume->policy.size)
         return VERDICT_POLICY_MISSING;
-    r = policy_parse(volume->policy.data, volume->policy.size, &policy, &entry->detail);
+    r = policy_cache_find(&broker->policies, broker->store, volume, &policy, &entry->detail);
     if (r < 0)
-        return r == -ENOMEM ? VERDICT_INTERNAL : VERDICT_STORE_DAMAGED;
-    entry->has_policy = EVP_Digest(volume->policy.data, volume->policy.size, entry->policy_digest, NULL, EVP_sha256(),
-                                   NULL) == 1;
-    policy_evaluate(&policy, &facts, &entry->decision);
-    policy_free(&policy);
+        return r == -EBADMSG || r == -EMSGSIZE ? VERDICT_STORE_DAMAGED
+               : r == -ENOMEM                  ? VERDICT_INTERNAL
+                                               : VERDICT_STORE;
+    entry->has_policy = true;
+    memcpy(entry->policy_digest, policy->digest, sizeof(entry->policy_digest));
+    policy_entry_facts(policy, &facts);
+    policy_evaluate(&policy->policy, &facts, &entry->decision);
     return entry->decision.failed ? VERDICT_POLICY : VERDICT_OK;
 }
 
@@ -42,22 +45,33 @@ static struct record_binding binding_of(const struct session *session)
     return binding;
 }
 
-/* The record as this launch gets it, signed for this session and encrypted to its key. */
+/* What is encrypted to the guest: a record restated and signed for this session, a plain secret as it is. */
+static int make_payload(struct broker *broker, const struct session *session, enum volume_kind kind,
+                        const struct secret *registered, const struct release_row *row, struct secret *ret_payload)
+{
+    CLEANUP_SECRET struct secret record = SECRET_NONE;
+    const struct record_binding binding = binding_of(session);
+    int r;
+
+    if (kind == VOLUME_PLAIN)
+        return secret_copy(registered->bytes, registered->size, ret_payload);
+    r = record_restate(registered, row->generation, row->state, &record);
+    return r < 0 ? r : record_sign(&record, &binding, row->epoch, broker->keys.record, ret_payload);
+}
+
+/* The answer for this launch, encrypted to its key. */
 static enum verdict make_answer(struct broker *broker, const struct session *session, const struct volume *volume,
                                 const struct release_row *row, struct entry *entry, struct buffer *to)
 {
-    CLEANUP_SECRET struct secret registered = SECRET_NONE, record = SECRET_NONE, release = SECRET_NONE;
-    const struct record_binding binding = binding_of(session);
+    CLEANUP_SECRET struct secret registered = SECRET_NONE, payload = SECRET_NONE;
     int r = volume_unseal(volume, &broker->keys.kek, entry->resource, &registered, &entry->detail);
 
     if (r == 0)
-        r = record_restate(&registered, row->generation, row->state, &record);
+        r = make_payload(broker, session, volume->kind, &registered, row, &payload);
     if (r == -EBADMSG || r == -EINVAL)
         return VERDICT_STORE_DAMAGED;
     if (r == 0)
-        r = record_sign(&record, &binding, row->epoch, broker->keys.record, &release);
-    if (r == 0)
-        r = jwe_encrypt(&session->key, &release, to);
+        r = jwe_encrypt(&session->key, &payload, to);
     if (r == 0)
         return VERDICT_OK;
     (void)reason_set(&entry->detail, 0, "the answer could not be made: %s", strerror(-r));
@@ -82,8 +96,8 @@ static enum verdict find_volume(struct broker *broker, struct volume *volume, st
 }
 
 /*
- * What this launch gets: what it got before, when it asks with the same key; otherwise the next generation, with the
- * epoch after the last confirmed one.
+ * What this launch gets of a volume: what it got before, when it asks with the same key; otherwise the next generation,
+ * with the epoch after the last confirmed one. Plain secrets have neither epochs nor a disk that two could open.
  */
 static enum verdict choose(struct broker *broker, const struct session *session, const struct volume *volume,
                            struct entry *entry, struct release_row *ret_row)
@@ -92,7 +106,7 @@ static enum verdict choose(struct broker *broker, const struct session *session,
 
     if (r < 0)
         return store_verdict(r);
-    if (r == 1 && memcmp(&ret_row->key, &session->key, sizeof(session->key)) != 0)
+    if (r == 1 && volume->kind == VOLUME_RECORD && memcmp(&ret_row->key, &session->key, sizeof(session->key)) != 0)
         return VERDICT_RELEASED_ALREADY;
     /* What was released while it rotated is released again as it is now. */
     if (r == 1 && ret_row->state == RECORD_ROTATING)
@@ -101,18 +115,23 @@ static enum verdict choose(struct broker *broker, const struct session *session,
         *ret_row = (struct release_row){ .key = session->key,
                                          .state = volume->state,
                                          .generation = volume->generation + 1,
-                                         .epoch = volume->epoch + 1 };
+                                         .epoch = volume->kind == VOLUME_RECORD ? volume->epoch + 1 : 0 };
     entry->generation = ret_row->generation;
     entry->epoch = ret_row->epoch;
     return r == 1 ? VERDICT_REPEATED : VERDICT_OK;
 }
 
-/* The last step: nothing that is written here is undone but by giving up the transaction. */
+/*
+ * The last step: nothing that is written here is undone but by giving up the transaction. A launch that asks again
+ * renews its lease.
+ */
 static enum verdict write_release(struct broker *broker, const struct volume *volume, const struct release_row *row,
-                                  struct entry *entry)
+                                  bool again, struct entry *entry)
 {
     int r = release_count_live(broker->store, entry, broker->lease_ms, &entry->live, &entry->detail);
 
+    if (r == 0 && again)
+        return release_renew(broker->store, entry, &entry->detail) < 0 ? VERDICT_STORE : VERDICT_OK;
     if (r == 0)
         r = volume_note_release(broker->store, volume, row->generation, entry->report_id, &entry->detail);
     if (r == 0)
@@ -137,7 +156,7 @@ enum verdict decide_release(struct broker *broker, const uint8_t cookie[NONCE_SE
                             struct entry *entry, struct buffer *to)
 {
     const struct session *session = begin(broker, cookie, resource, entry);
-    CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    CLEANUP_VOLUME struct volume volume = VOLUME_NONE;
     enum verdict verdict, chosen;
     struct release_row row;
 
@@ -145,15 +164,15 @@ enum verdict decide_release(struct broker *broker, const uint8_t cookie[NONCE_SE
         return VERDICT_SESSION_UNKNOWN;
     verdict = find_volume(broker, &volume, entry);
     if (verdict == VERDICT_OK)
-        verdict = check_policy(&volume, session, entry);
+        verdict = check_policy(broker, &volume, session, entry);
     if (verdict != VERDICT_OK)
         return verdict;
     chosen = choose(broker, session, &volume, entry, &row);
     if (!verdict_granted(chosen))
         return chosen;
     verdict = make_answer(broker, session, &volume, &row, entry, to);
-    if (verdict == VERDICT_OK && chosen == VERDICT_OK)
-        verdict = write_release(broker, &volume, &row, entry);
+    if (verdict == VERDICT_OK)
+        verdict = write_release(broker, &volume, &row, chosen == VERDICT_REPEATED, entry);
     return verdict == VERDICT_OK ? chosen : verdict;
 }
 
@@ -196,7 +215,7 @@ enum verdict decide_confirm(struct broker *broker, const uint8_t cookie[NONCE_SE
                             const struct message_confirmation *confirmation, struct entry *entry, struct buffer *to)
 {
     const struct session *session = begin(broker, cookie, resource, entry);
-    CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    CLEANUP_VOLUME struct volume volume = VOLUME_NONE;
     enum verdict verdict, checked;
     struct release_row row;
     int r;
@@ -207,7 +226,7 @@ enum verdict decide_confirm(struct broker *broker, const uint8_t cookie[NONCE_SE
     if (verdict != VERDICT_OK)
         return verdict;
     r = release_find(broker->store, volume.version, session->report.report_id, &row, &entry->detail);
-    if (r <= 0)
+    if (r <= 0 || volume.kind != VOLUME_RECORD)
         return r < 0 ? store_verdict(r) : VERDICT_CONFIRM_UNKNOWN;
     entry->epoch = row.epoch;
     checked = check_epoch(&volume, &row, confirmation, entry);

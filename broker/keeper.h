@@ -25,7 +25,7 @@ struct keeper {
     struct bufferevent *link;
     struct event *commit, *later, *tick, *ready, *signals[3];
     struct message_attestation *attestation; /* of the question being read */
-    struct admin *admin;
+    struct admin *admin; /* admin.h; the owner's */
     int control;   /* to the front (front.h) */
     int ready_fd;  /* told once the front listens; -1: nobody */
     bool draining;

@@ -2,6 +2,7 @@
 #include "broker/policy-document.h"
 
 #include <errno.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,4 +26,19 @@ int policy_document_add(struct policy *policy, const uint8_t measurement[MEASURE
     policy->measurement_count++;
     *ret_added = true;
     return 0;
+}
+
+int policy_signer_set(struct policy_signer *signer, EVP_PKEY *key)
+{
+    unsigned char *der = NULL;
+    int size = i2d_PUBKEY(key, &der);
+
+    if (size <= 0)
+        return -ENOMEM;
+    if ((size_t)size <= sizeof(signer->der)) {
+        memcpy(signer->der, der, (size_t)size);
+        signer->size = (size_t)size;
+    }
+    OPENSSL_free(der);
+    return (size_t)size <= sizeof(signer->der) ? 0 : -EINVAL;
 }

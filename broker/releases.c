@@ -69,10 +69,11 @@ int release_add(struct store *store, const struct entry *entry, const struct rel
     return r;
 }
 
-int release_confirm(struct store *store, const struct entry *entry, struct reason *why)
+/* A statement about one launch that moves its lease to the entry's time. */
+static int touch(struct store *store, enum store_statement which, const struct entry *entry, struct reason *why)
 {
     sqlite3_stmt *statement = NULL;
-    int r = store_statement(store, STORE_RELEASE_CONFIRM, &statement, why);
+    int r = store_statement(store, which, &statement, why);
 
     if (r < 0)
         return r;
@@ -80,6 +81,16 @@ int release_confirm(struct store *store, const struct entry *entry, struct reaso
         !bind_u64(statement, 3, entry_ms(entry)))
         return -ENOMEM;
     return store_step(store, statement, why);
+}
+
+int release_confirm(struct store *store, const struct entry *entry, struct reason *why)
+{
+    return touch(store, STORE_RELEASE_CONFIRM, entry, why);
+}
+
+int release_renew(struct store *store, const struct entry *entry, struct reason *why)
+{
+    return touch(store, STORE_RELEASE_RENEW, entry, why);
 }
 
 int release_count_live(struct store *store, const struct entry *entry, uint64_t lease_ms, unsigned *ret_count,

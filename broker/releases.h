@@ -31,6 +31,9 @@ int release_add(struct store *store, const struct entry *entry, const struct rel
 /* The launch has confirmed its epoch, or shown that it still lives. */
 int release_confirm(struct store *store, const struct entry *entry, struct reason *why) MUST_CHECK;
 
+/* It asked again. */
+int release_renew(struct store *store, const struct entry *entry, struct reason *why) MUST_CHECK;
+
 /* How many other launches have got it, and were heard of within the lease (milliseconds); 100 stands for more. */
 int release_count_live(struct store *store, const struct entry *entry, uint64_t lease_ms, unsigned *ret_count,
                        struct reason *why) MUST_CHECK;

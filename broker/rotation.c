@@ -24,7 +24,7 @@ static void opened_free(struct opened *opened)
     secret_free(&opened->key);
 }
 
-#define OPENED_NONE { .volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY }, .key = SECRET_NONE }
+#define OPENED_NONE { .volume = VOLUME_NONE, .key = SECRET_NONE }
 
 static int open_volume(struct store *store, const struct secret *kek, const char *resource, struct opened *opened,
                        struct reason *why)
@@ -32,6 +32,8 @@ static int open_volume(struct store *store, const struct secret *kek, const char
     CLEANUP_SECRET struct secret bytes = SECRET_NONE;
     int r = volume_find(store, resource, &opened->volume, why);
 
+    if (r == 0 && opened->volume.kind != VOLUME_RECORD)
+        r = reason_set(why, -EINVAL, "%s: is a plain secret and no volume", resource);
     if (r == 0)
         r = volume_unseal(&opened->volume, kek, resource, &bytes, why);
     return r < 0 ? r : record_parse(&bytes, &opened->record, &opened->key, why);
@@ -45,8 +47,10 @@ static int replace(struct store *store, const struct secret *kek, const char *re
     CLEANUP_BUFFER struct buffer sealed = BUFFER_EMPTY;
     const struct seal_context context = { .resource = resource,
                                           .version = opened->volume.version,
+                                          .kind = (uint8_t)opened->volume.kind,
                                           .state = (uint8_t)opened->record.state,
-                                          .policy = &opened->volume.policy };
+                                          .policy = &opened->volume.policy,
+                                          .manifests = &opened->volume.manifests };
     sqlite3_stmt *statement = NULL;
     int r = record_encode(&opened->record, key, &bytes);
 
@@ -92,7 +96,7 @@ static int join_keys(const struct secret *before, struct secret *ret_keys)
 /* The newest version goes on from the epoch of the one before it. */
 static int take_epoch(struct store *store, const char *resource, uint64_t epoch, struct reason *why)
 {
-    CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    CLEANUP_VOLUME struct volume volume = VOLUME_NONE;
     sqlite3_stmt *statement = NULL;
     int r = volume_find(store, resource, &volume, why);
 
@@ -106,8 +110,11 @@ static int take_epoch(struct store *store, const char *resource, uint64_t epoch,
     return store_step(store, statement, why);
 }
 
-int rotation_begin(struct store *store, const struct secret *kek, const char *resource, struct reason *why)
+int rotation_begin(const struct operation *operation, const struct admin_request *request, struct reason *why)
 {
+    struct store *store = operation->store;
+    const struct secret *kek = operation->kek;
+    const char *resource = request->resource;
     CLEANUP(opened_free) struct opened opened = OPENED_NONE;
     CLEANUP_SECRET struct secret keys = SECRET_NONE, bytes = SECRET_NONE;
     int r = open_volume(store, kek, resource, &opened, why);
@@ -126,8 +133,13 @@ int rotation_begin(struct store *store, const struct secret *kek, const char *re
     if (r == 0)
         r = record_encode(&opened.record, &keys, &bytes);
     if (r == 0)
-        r = volume_add(store, kek, resource, &bytes, true, why);
-    return r < 0 ? r : take_epoch(store, resource, opened.volume.epoch, why);
+        r = volume_add(store, kek, resource, VOLUME_RECORD, &bytes, true, why);
+    if (r == 0)
+        r = take_epoch(store, resource, opened.volume.epoch, why);
+    if (r == 0)
+        buffer_printf(operation->output, "%s: has another key; the next guests re-encrypt its disk, and the key before is "
+                                         "kept until one confirms the end\n", resource);
+    return r;
 }
 
 int rotation_end(struct store *store, const struct secret *kek, const char *resource, struct reason *why)
@@ -153,11 +165,13 @@ int rotation_end(struct store *store, const struct secret *kek, const char *reso
     return store_step(store, statement, why);
 }
 
-int rotation_grow(struct store *store, const struct secret *kek, const char *resource, uint64_t length,
+int rotation_grow(const struct operation *operation, const struct admin_request *request, struct buffer *detail,
                   struct reason *why)
 {
+    const char *resource = request->resource;
+    uint64_t length = request->version;
     CLEANUP(opened_free) struct opened opened = OPENED_NONE;
-    int r = open_volume(store, kek, resource, &opened, why);
+    int r = open_volume(operation->store, operation->kek, resource, &opened, why);
 
     if (r == 0)
         r = must_be_ready(resource, &opened, why);
@@ -167,5 +181,11 @@ int rotation_grow(struct store *store, const struct secret *kek, const char *res
         return reason_set(why, -EINVAL, "%s: %llu bytes; expected a multiple of 4096 greater than %llu", resource,
                           (unsigned long long)length, (unsigned long long)opened.record.length);
     opened.record.length = length;
-    return replace(store, kek, resource, &opened, &opened.key, why);
+    r = replace(operation->store, operation->kek, resource, &opened, &opened.key, why);
+    if (r < 0)
+        return r;
+    buffer_printf(detail, "%llu bytes", (unsigned long long)length);
+    buffer_printf(operation->output, "%s: has %llu bytes; the next guest makes its file system larger\n", resource,
+                  (unsigned long long)length);
+    return 0;
 }

@@ -1,10 +1,7 @@
 /* Changes of a registered record that the volume's guests carry out: another key, a greater length. */
 #pragma once
 
-#include "base/base.h"
-#include "base/reason.h"
-#include "base/secret.h"
-#include "broker/store.h"
+#include "broker/operate.h"
 
 /* All functions are for the caller's transaction, which it ends as their result says. */
 
@@ -13,7 +10,8 @@
  * epochs go on, since the disk stays the same. Errors: -EINVAL for a volume that is not ready or has no room for a
  * rotation, those of volume_find() and volume_unseal().
  */
-int rotation_begin(struct store *store, const struct secret *kek, const char *resource, struct reason *why) MUST_CHECK;
+int rotation_begin(const struct operation *operation, const struct admin_request *request, struct reason *why)
+    MUST_CHECK;
 
 /*
  * A guest has confirmed that all of the volume is under the new key: the one before is dropped from the record, and with
@@ -26,5 +24,5 @@ int rotation_end(struct store *store, const struct secret *kek, const char *reso
  * Gives a volume a greater length, in bytes; its guests make its file system larger. Errors: -EINVAL for one that is no
  * greater or no whole block, or for a volume that is not ready; those of volume_find() and volume_unseal().
  */
-int rotation_grow(struct store *store, const struct secret *kek, const char *resource, uint64_t length,
+int rotation_grow(const struct operation *operation, const struct admin_request *request, struct buffer *detail,
                   struct reason *why) MUST_CHECK;

@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "measure/measure.h"
 
-#define MAGIC "PSTNSEA2"
+#define MAGIC "PSTNSEA3"
 #define MAGIC_BYTES 8
 #define IV_BYTES 12
 #define TAG_BYTES 16
@@ -28,6 +28,7 @@ static void write_place(const char *domain, const struct seal_context *context, 
 static int write_inner(const struct seal_context *context, struct buffer *to)
 {
     write_place("postern-broker record", context, to);
+    buffer_add_u8(to, context->kind);
     return buffer_error(to);
 }
 
@@ -40,6 +41,7 @@ static int write_outer(const struct seal_context *context, struct buffer *to)
     write_place("postern-broker key", context, to);
     buffer_add_u8(to, context->state);
     buffer_add(to, digest, sizeof(digest));
+    buffer_add(to, context->manifests->data, context->manifests->size);
     return buffer_error(to);
 }
 

@@ -2,12 +2,13 @@
  * How records lie in the store: envelope encryption. Each record has a key of its own (A256GCM), which is encrypted
  * with the broker's key-encryption key (A256GCM), so that what surrounds a record changes without rewriting it.
  *
- *     "PSTNSEA2" | iv 12 | encrypted data key 32 | tag 16 | iv 12 | encrypted record | tag 16
+ *     "PSTNSEA3" | iv 12 | encrypted data key 32 | tag 16 | iv 12 | encrypted record | tag 16
  *
- * The inner layer authenticates "postern-broker record" NUL resource NUL version (64 bits, little-endian); the outer
- * one "postern-broker key" NUL resource NUL version, state (8 bits), SHA-256 of the policy document. A sealed record
- * that is moved to another resource, put back in place of a later version, given another policy, or declared empty by
- * whoever can write the store does not open.
+ * The inner layer authenticates "postern-broker record" NUL resource NUL version (64 bits, little-endian), kind (8
+ * bits); the outer one "postern-broker key" NUL resource NUL version, state (8 bits), SHA-256 of the policy document,
+ * and the SHA-256 of each manifest that counts for it. A sealed record that is moved to another resource, put back in
+ * place of a later version, given another policy or manifest, or declared empty by whoever can write the store does not
+ * open.
  */
 #pragma once
 
@@ -18,8 +19,9 @@
 struct seal_context {
     const char *resource;
     uint64_t version;
-    uint8_t state;
+    uint8_t kind, state;
     const struct buffer *policy; /* empty: there is none */
+    const struct buffer *manifests;
 };
 
 /* Appends the sealed form of `plain` to `to`. Errors: -ENOMEM. */

@@ -10,7 +10,7 @@
 #include "base/base.h"
 
 #define APPLICATION_ID 0x50535442 /* "PSTB" */
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define BUSY_TIMEOUT_MS 5000
 #define MAX_PATH 1024
 
@@ -23,9 +23,13 @@ struct store {
 static const char schema[] =
     "PRAGMA journal_mode=WAL;"
     "BEGIN IMMEDIATE;"
-    "CREATE TABLE volume (version INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, sealed BLOB NOT NULL,"
-    " policy TEXT, state INTEGER NOT NULL, generation INTEGER NOT NULL, epoch INTEGER NOT NULL, pending BLOB) STRICT;"
+    "CREATE TABLE policy (name TEXT PRIMARY KEY, document TEXT NOT NULL, manifests BLOB NOT NULL) STRICT;"
+    "CREATE TABLE manifest (sha256 BLOB PRIMARY KEY, envelope BLOB NOT NULL) STRICT;"
+    "CREATE TABLE volume (version INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, kind INTEGER NOT NULL,"
+    " sealed BLOB NOT NULL, policy TEXT, state INTEGER NOT NULL, generation INTEGER NOT NULL,"
+    " epoch INTEGER NOT NULL, pending BLOB) STRICT;"
     "CREATE INDEX volume_resource ON volume (resource, version);"
+    "CREATE INDEX volume_policy ON volume (policy, version);"
     "CREATE TABLE release (version INTEGER NOT NULL, report_id BLOB NOT NULL, key BLOB NOT NULL,"
     " request TEXT NOT NULL, time INTEGER NOT NULL, state INTEGER NOT NULL, generation INTEGER NOT NULL,"
     " epoch INTEGER NOT NULL, confirmed INTEGER NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (version, report_id))"
@@ -38,7 +42,7 @@ static const char schema[] =
     " line TEXT NOT NULL) STRICT;"
     "CREATE INDEX refused_request ON refused (request);"
     "PRAGMA application_id=1347638338;"
-    "PRAGMA user_version=2;"
+    "PRAGMA user_version=3;"
     "COMMIT;";
 
 static const char *const texts[STORE_STATEMENTS] = {
@@ -46,11 +50,14 @@ static const char *const texts[STORE_STATEMENTS] = {
     [STORE_COMMIT] = "COMMIT",
     [STORE_ROLLBACK] = "ROLLBACK",
     /* AUTOINCREMENT: a version is never given twice, even after a removal. */
-    [STORE_VOLUME_INSERT] = ("INSERT INTO volume (resource, sealed, policy, state, generation, epoch)"
-                             " VALUES (?1, x'', ?2, ?3, ?4, 0)"),
+    [STORE_VOLUME_INSERT] = ("INSERT INTO volume (resource, kind, sealed, policy, state, generation, epoch)"
+                             " VALUES (?1, ?5, x'', ?2, ?3, ?4, 0)"),
     [STORE_VOLUME_SEAL] = "UPDATE volume SET sealed = ?2 WHERE version = ?1",
-    [STORE_VOLUME_FIND] = ("SELECT version, sealed, policy, state, generation, epoch, pending FROM volume"
-                           " WHERE resource = ?1 ORDER BY version DESC LIMIT 1"),
+    [STORE_VOLUME_FIND] = ("SELECT v.version, v.sealed, p.document, v.state, v.generation, v.epoch, v.pending, v.kind,"
+                           " v.policy, p.manifests FROM volume v LEFT JOIN policy p ON p.name = v.policy"
+                           " WHERE v.resource = ?1 ORDER BY v.version DESC LIMIT 1"),
+    [STORE_VOLUME_OF_POLICY] = ("SELECT version, sealed, state, kind, resource FROM volume"
+                                " WHERE policy = ?1 AND version > ?2 ORDER BY version LIMIT 1"),
     [STORE_VOLUME_LIST] = "SELECT DISTINCT resource FROM volume ORDER BY resource",
     [STORE_VOLUME_COUNT] = "SELECT count(*) FROM volume WHERE resource = ?1",
     [STORE_VOLUME_DELETE] = "DELETE FROM volume WHERE resource = ?1",
@@ -62,11 +69,26 @@ static const char *const texts[STORE_STATEMENTS] = {
     [STORE_VOLUME_EPOCH] = "UPDATE volume SET epoch = ?2 WHERE version = ?1",
     [STORE_VOLUME_ROTATED] = "UPDATE volume SET sealed = ?2, state = ?3 WHERE version = ?1",
     [STORE_VOLUME_DELETE_OLDER] = "DELETE FROM volume WHERE resource = ?1 AND version < ?2",
+    [STORE_POLICY_FIND] = "SELECT document, manifests FROM policy WHERE name = ?1",
+    [STORE_POLICY_PUT] = "INSERT OR REPLACE INTO policy (name, document, manifests) VALUES (?1, ?2, ?3)",
+    [STORE_POLICY_DELETE] = ("DELETE FROM policy WHERE name = ?1"
+                             " AND NOT EXISTS (SELECT 1 FROM volume WHERE policy = ?1)"),
+    [STORE_POLICY_LIST] = ("SELECT p.name, p.document, length(p.manifests) / 32,"
+                           " (SELECT count(DISTINCT resource) FROM volume WHERE policy = p.name)"
+                           " FROM policy p ORDER BY p.name"),
+    [STORE_MANIFEST_FIND] = "SELECT envelope FROM manifest WHERE sha256 = ?1",
+    [STORE_MANIFEST_PUT] = "INSERT OR IGNORE INTO manifest (sha256, envelope) VALUES (?1, ?2)",
+    [STORE_MANIFEST_TRIM] = ("DELETE FROM manifest WHERE NOT EXISTS (SELECT 1 FROM policy"
+                             " WHERE instr(policy.manifests, manifest.sha256) > 0)"),
     [STORE_RELEASE_FIND] = ("SELECT key, state, generation, epoch, confirmed FROM release"
                             " WHERE version = ?1 AND report_id = ?2"),
     [STORE_RELEASE_INSERT] = ("INSERT INTO release (version, report_id, key, request, time, state, generation, epoch,"
                               " confirmed, seen) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?5)"),
     [STORE_RELEASE_CONFIRM] = "UPDATE release SET confirmed = 1, seen = ?3 WHERE version = ?1 AND report_id = ?2",
+    [STORE_RELEASE_RENEW] = "UPDATE release SET seen = ?3 WHERE version = ?1 AND report_id = ?2",
+    [STORE_RELEASE_LIST] = ("SELECT version, report_id, generation, epoch, confirmed, time, seen FROM release"
+                            " WHERE version IN (SELECT version FROM volume WHERE resource = ?1) AND seen > ?2"
+                            " ORDER BY seen DESC"),
     /* Bounded: a volume may have had thousands of launches within its lease, and each release asks. */
     [STORE_RELEASE_LIVE] = ("SELECT count(*) FROM (SELECT 1 FROM release WHERE version = ?1 AND seen > ?2"
                             " AND report_id <> ?3 LIMIT 100)"),

@@ -2,9 +2,11 @@
  * The store: one SQLite file in WAL mode, synchronous=FULL, so that what was committed is on the disk. This file is the
  * database itself; volumes.h and journal.h are what lies in it.
  *
- *     volume   resource, version, sealed record (seal.h), policy document (NULL: nobody may have it), state,
- *              generation, epoch, REPORT_ID of the launch that the next epoch was given to; of several versions the
- *              highest counts
+ *     volume   resource, version, kind, sealed record (seal.h), the name of its policy (NULL: nobody may have it),
+ *              state, generation, epoch, REPORT_ID of the launch that the next epoch was given to; of several versions
+ *              the highest counts
+ *     policy   documents by name, each with the SHA-256 of the manifests that count for it (policies.h)
+ *     manifest signed manifests by their SHA-256
  *     release  one row for each volume and REPORT_ID that has got it (releases.h)
  *     log      decisions about guests whose evidence verified, and what the operator changed; kept, and hash-chained
  *     refused  what was refused before that: anybody can cause these, so only the newest STORE_MAX_REFUSED are kept
@@ -30,6 +32,7 @@ enum store_statement {
     STORE_VOLUME_INSERT,
     STORE_VOLUME_SEAL,
     STORE_VOLUME_FIND,
+    STORE_VOLUME_OF_POLICY,
     STORE_VOLUME_LIST,
     STORE_VOLUME_COUNT,
     STORE_VOLUME_DELETE,
@@ -40,9 +43,18 @@ enum store_statement {
     STORE_VOLUME_EPOCH,
     STORE_VOLUME_ROTATED,
     STORE_VOLUME_DELETE_OLDER,
+    STORE_POLICY_FIND,
+    STORE_POLICY_PUT,
+    STORE_POLICY_DELETE,
+    STORE_POLICY_LIST,
+    STORE_MANIFEST_FIND,
+    STORE_MANIFEST_PUT,
+    STORE_MANIFEST_TRIM,
     STORE_RELEASE_FIND,
     STORE_RELEASE_INSERT,
     STORE_RELEASE_CONFIRM,
+    STORE_RELEASE_RENEW,
+    STORE_RELEASE_LIST,
     STORE_RELEASE_LIVE,
     STORE_RELEASE_ORPHANS,
     STORE_LOG_LAST,

@@ -9,6 +9,7 @@
 #include "attest/verify.h"
 #include "base/encode.h"
 #include "base/file.h"
+#include "broker/policy-cache.h"
 #include "broker/verbs.h"
 #include "broker/volumes.h"
 #include "release/message.h"
@@ -88,9 +89,9 @@ static bool explain_binding(const struct message_attestation *message, const str
     return bound;
 }
 
-static int load_policy(const struct question *question, struct policy *ret_policy, struct reason *why)
+static int load_policy(const struct question *question, struct policy_entry *ret_entry, struct reason *why)
 {
-    CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    CLEANUP_VOLUME struct volume volume = VOLUME_NONE;
     CLEANUP(store_close) struct store *store = NULL;
     CLEANUP_FREE uint8_t *text = NULL;
     size_t size = 0;
@@ -98,19 +99,19 @@ static int load_policy(const struct question *question, struct policy *ret_polic
 
     if (question->policy) {
         r = file_read(question->policy, POLICY_MAX_BYTES, &text, &size, why);
-        return r < 0 ? r : policy_parse(text, size, ret_policy, why);
+        return r < 0 ? r : policy_parse(text, size, &ret_entry->policy, why);
     }
     r = verb_open_store(question->directory, STORE_READ, &store, why);
     if (r == 0)
         r = volume_find(store, question->resource, &volume, why);
     if (r == 0 && !volume.policy.size)
         r = reason_set(why, -ENODATA, "%s: has no policy, so nobody may have it", question->resource);
-    return r < 0 ? r : policy_parse(volume.policy.data, volume.policy.size, ret_policy, why);
+    return r < 0 ? r : policy_entry_read(store, &volume.policy, &volume.manifests, ret_entry, why);
 }
 
 /* 0, or BROKER_EXIT_REFUSED when something would refuse it. */
 static int explain(const struct message_attestation *message, const struct trust_roots *roots,
-                   const struct policy *policy)
+                   const struct policy_entry *policy)
 {
     struct policy_decision decision = { .count = 0 };
     struct policy_facts facts;
@@ -123,7 +124,8 @@ static int explain(const struct message_attestation *message, const struct trust
     facts = (struct policy_facts){ .report = &verified.report,
                                    .product = verified.product,
                                    .revocation_checked = verified.revocation_checked };
-    policy_evaluate(policy, &facts, &decision);
+    policy_entry_facts(policy, &facts);
+    policy_evaluate(&policy->policy, &facts, &decision);
     for (size_t i = 0; i < decision.count; i++)
         print_check(&decision.checks[i]);
     printf("%s\n", decision.failed ? "this launch would be refused" : "this launch would be given the volume");
@@ -133,7 +135,7 @@ static int explain(const struct message_attestation *message, const struct trust
 static int load_and_explain(const struct question *question)
 {
     CLEANUP_FREE struct message_attestation *message = malloc(sizeof(*message));
-    CLEANUP(policy_free) struct policy policy = { .measurements = NULL };
+    CLEANUP(policy_entry_free) struct policy_entry policy = POLICY_ENTRY_NONE;
     struct trust_roots *roots = NULL;
     struct reason why = { "" };
     int exit_code, r;

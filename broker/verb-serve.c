@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/endpoint.h"
 #include "base/file.h"
+#include "broker/admin.h"
 #include "broker/front.h"
 #include "broker/keeper.h"
 #include "broker/server.h"
@@ -21,6 +22,8 @@
 #define BACKLOG 1024
 /* Files that are not connections: standard ones, listeners, link and control, epoll, signals, two of TLS. */
 #define OTHER_FILES 64
+/* Secrets that one decision has at a time, all of less than a page. */
+#define KEPT_PAGES 16
 
 struct settings {
     const char *directory, *credentials, *listen, *metrics, *trust_root, *evidence_directory;
@@ -51,6 +54,8 @@ static void free_broker(struct broker *broker)
 {
     sessions_free(&broker->sessions);
     nonces_free(&broker->nonces);
+    chain_cache_clear(&broker->chains);
+    policy_cache_free(&broker->policies);
     trust_roots_free(&broker->roots);
     keys_free(&broker->keys);
     store_close(&broker->store);
@@ -173,6 +178,7 @@ static int reload(struct keeper *keeper, struct reason *why)
         keys_free(&keys);
         return r;
     }
+    chain_cache_clear(&keeper->broker->chains);
     trust_roots_free(&keeper->broker->roots);
     keys_free(&keeper->broker->keys);
     keeper->broker->roots = roots;
@@ -202,8 +208,11 @@ static int keep(const struct settings *settings, int link, int control, const ch
     } else {
         (void)signal(SIGPIPE, SIG_IGN);
         (void)signal(SIGXFSZ, SIG_IGN);
+        secret_keep_pages(KEPT_PAGES);
         journal_init(&journal, broker.store, trust_word(trust_roots_software(broker.roots)));
         r = keeper_open(&keeper, link, control);
+        if (r == 0)
+            r = admin_open(&keeper, settings->directory, &keeper.admin, &why);
         if (r == 0)
             r = send_tls(settings, control, &why);
         if (r == 0) {
@@ -212,6 +221,7 @@ static int keep(const struct settings *settings, int link, int control, const ch
             exit_code = keeper.lost ? BROKER_EXIT_FRONT : COMMAND_OK;
             journal_note(&journal, "end", "stopped listening on %s", name);
         }
+        admin_free(&keeper.admin);
         keeper_free(&keeper);
     }
     if (r < 0)

@@ -2,12 +2,13 @@
 #include "broker/verbs.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/secret.h"
-#include "broker/entry.h"
-#include "broker/log-chain.h"
+#include "broker/request.h"
 
 bool verb_options(const struct command *command, const struct option_row *rows, size_t row_count, int argc, char **argv,
                   const char **words, size_t max_words, int *ret_exit)
@@ -43,28 +44,35 @@ int verb_open_store(const char *directory, enum store_access mode, struct store 
     return store_open(path, mode, ret_store, why);
 }
 
-static int log_change(struct store *store, const char *event, const char *resource, const char *detail,
-                      struct reason *why)
+bool verb_resource(struct admin_request *request, const char *resource, const char *volume)
 {
-    CLEANUP_BUFFER struct buffer line = BUFFER_EMPTY;
-    struct entry entry;
-    int r = entry_init(&entry, "");
+    struct reason why = { "" };
 
-    if (r < 0)
-        return r;
-    entry_write_change(&entry, event, (unsigned)getuid(), resource, detail, &line);
-    r = buffer_error(&line);
-    return r < 0 ? r : log_chain_add(store, entry_ms(&entry), entry.request, line.data, line.size, why);
+    if (!resource == !volume) {
+        log_error("expected either --resource NAME, or --volume ID for default/volume/ID");
+        return false;
+    }
+    (void)snprintf(request->resource, sizeof(request->resource), "%s%s", volume ? "default/volume/" : "",
+                   volume ? volume : resource);
+    if (strlen(volume ? volume : resource) < sizeof(request->resource) - 16 &&
+        request_resource_valid(request->resource))
+        return true;
+    (void)reason_set(&why, 0, "%s", volume ? volume : resource); /* printable */
+    log_error("\"%.200s\" is not a resource's name, expected REPOSITORY/TYPE/TAG", why.text);
+    return false;
 }
 
-int verb_end_change(struct store *store, int error, const char *event, const char *resource, const char *detail,
-                    struct reason *why)
+bool verb_policy(struct admin_request *request, const char *name)
 {
-    if (error == 0)
-        error = log_change(store, event, resource, detail, why);
-    if (error == 0)
-        error = store_run(store, STORE_COMMIT, why);
-    if (error < 0)
-        store_rollback(store);
-    return error;
+    struct reason why = { "" };
+
+    if (!name)
+        return true;
+    if (policy_name_valid(name)) {
+        (void)snprintf(request->policy, sizeof(request->policy), "%s", name);
+        return true;
+    }
+    (void)reason_set(&why, 0, "%s", name);
+    log_error("\"%.200s\" is not a policy's name, expected at most 64 letters, digits and .-_", why.text);
+    return false;
 }

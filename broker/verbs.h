@@ -4,6 +4,7 @@
 #include "base/base.h"
 #include "base/command.h"
 #include "base/reason.h"
+#include "broker/admin.h"
 #include "broker/broker.h"
 #include "broker/store.h"
 
@@ -14,8 +15,13 @@ extern const struct command verb_volume_list;
 extern const struct command verb_volume_remove;
 extern const struct command verb_volume_rotate;
 extern const struct command verb_volume_grow;
+extern const struct command verb_secret_add;
 extern const struct command verb_allow;
+extern const struct command verb_policy_set;
+extern const struct command verb_policy_list;
 extern const struct command verb_policy_show;
+extern const struct command verb_policy_remove;
+extern const struct command verb_leases;
 extern const struct command verb_serve;
 extern const struct command verb_log_show;
 extern const struct command verb_log_verify;
@@ -29,7 +35,8 @@ extern const struct command verb_restore;
 #define VERB_CREDENTIALS(to)                                                                                           \
     OPTION("credentials", "DIR", "the key-encryption key is there: systemd's credentials", OPTION_TEXT, to)
 #define VERB_RESOURCE(to)                                                                                              \
-    OPTION("resource", "NAME", "the volume's name, as `volume list` prints it", OPTION_TEXT, to, .required = true)
+    OPTION("resource", "NAME", "the resource's name, as `volume list` prints it", OPTION_TEXT, to)
+#define VERB_VOLUME(to) OPTION("volume", "ID", "or a volume's id, for default/volume/ID", OPTION_TEXT, to)
 
 /*
  * Reads the options, then sees to it that memory for secrets can be had. false when there is nothing more to do:
@@ -46,9 +53,8 @@ int verb_open_store(const char *directory, enum store_access mode, struct store 
     MUST_CHECK;
 
 /*
- * Ends a change of the store that came to `error`: rolls back, or writes a row into the log and commits. What was
- * changed is said by `event`, `resource` and `detail` (NULL: nothing more). Gives `error`, or what went wrong with
- * that.
+ * The resource that is meant: its name, or the id of a volume. And the policy, where there is a name. false after a
+ * complaint.
  */
-int verb_end_change(struct store *store, int error, const char *event, const char *resource, const char *detail,
-                    struct reason *why) MUST_CHECK;
+bool verb_resource(struct admin_request *request, const char *resource, const char *volume) MUST_CHECK;
+bool verb_policy(struct admin_request *request, const char *name) MUST_CHECK;

@@ -5,6 +5,7 @@
 #include "broker/volumes.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "broker/seal.h"
@@ -13,6 +14,7 @@ void volume_free(struct volume *volume)
 {
     buffer_free(&volume->sealed);
     buffer_free(&volume->policy);
+    buffer_free(&volume->manifests);
 }
 
 static int bind_text(sqlite3_stmt *statement, int place, const char *text)
@@ -54,24 +56,21 @@ static int bind_u64(sqlite3_stmt *statement, int place, uint64_t value)
     return sqlite3_bind_int64(statement, place, (sqlite3_int64)value) == SQLITE_OK ? 0 : -ENOMEM;
 }
 
-static int bind_policy(sqlite3_stmt *statement, int place, const struct buffer *policy)
-{
-    return policy->size ? bind_text(statement, place, buffer_text(policy)) : 0;
-}
-
 /* A row without its record yet, which needs the row's number. */
 static int insert_row(struct store *store, const char *resource, const struct record *record,
-                      const struct buffer *policy, uint64_t *ret_version, struct reason *why)
+                      const struct volume *like, uint64_t *ret_version, struct reason *why)
 {
     sqlite3_stmt *statement = NULL;
     int r = prepare(store, STORE_VOLUME_INSERT, resource, &statement, why);
 
     if (r == 0)
-        r = bind_policy(statement, 2, policy);
+        r = like->policy_name[0] ? bind_text(statement, 2, like->policy_name) : 0;
     if (r == 0)
         r = bind_u64(statement, 3, record->state);
     if (r == 0)
         r = bind_u64(statement, 4, record->generation);
+    if (r == 0)
+        r = bind_u64(statement, 5, like->kind);
     if (r == 0)
         r = store_step(store, statement, why);
     if (r < 0)
@@ -80,22 +79,25 @@ static int insert_row(struct store *store, const char *resource, const struct re
     return 0;
 }
 
-static int insert(struct store *store, const struct secret *kek, const char *resource, const struct secret *record,
-                  const struct buffer *policy, struct reason *why)
+/* Of the kind and with the policy that `like` has. */
+static int insert(struct store *store, const struct secret *kek, const char *resource, const struct secret *bytes,
+                  const struct volume *like, struct reason *why)
 {
     CLEANUP_SECRET struct secret key = SECRET_NONE;
     CLEANUP_BUFFER struct buffer sealed = BUFFER_EMPTY;
-    struct seal_context context = { .resource = resource, .policy = policy };
+    struct seal_context context = {
+        .resource = resource, .kind = (uint8_t)like->kind, .policy = &like->policy, .manifests = &like->manifests,
+    };
+    struct record fields = { .state = RECORD_READY };
     sqlite3_stmt *statement = NULL;
-    struct record fields;
-    int r = record_parse(record, &fields, &key, why);
+    int r = like->kind == VOLUME_RECORD ? record_parse(bytes, &fields, &key, why) : 0;
 
     if (r == 0)
-        r = insert_row(store, resource, &fields, policy, &context.version, why);
+        r = insert_row(store, resource, &fields, like, &context.version, why);
     if (r < 0)
         return r;
     context.state = (uint8_t)fields.state;
-    r = seal_close(kek, &context, record, &sealed);
+    r = seal_close(kek, &context, bytes, &sealed);
     if (r == 0)
         r = store_statement(store, STORE_VOLUME_SEAL, &statement, why);
     if (r == 0)
@@ -105,19 +107,23 @@ static int insert(struct store *store, const struct secret *kek, const char *res
     return r < 0 ? r : store_step(store, statement, why);
 }
 
-int volume_add(struct store *store, const struct secret *kek, const char *resource, const struct secret *record,
-               bool next, struct reason *why)
+int volume_add(struct store *store, const struct secret *kek, const char *resource, enum volume_kind kind,
+               const struct secret *bytes, bool next, struct reason *why)
 {
-    CLEANUP_VOLUME struct volume before = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    CLEANUP_VOLUME struct volume before = VOLUME_NONE;
     uint64_t count = 0;
     int r = count_versions(store, resource, &count, why);
 
     if (r == 0 && count && !next)
         return reason_set(why, -EEXIST, "%s: a volume is registered there already; remove it first, or give it a later "
                                         "version with --next", resource);
+    before.kind = kind;
     if (r == 0 && next)
         r = volume_find(store, resource, &before, why);
-    return r < 0 ? r : insert(store, kek, resource, record, &before.policy, why);
+    if (r == 0 && before.kind != kind)
+        return reason_set(why, -EEXIST, "%s: is a %s, and a later version of it is one as well", resource,
+                          before.kind == VOLUME_PLAIN ? "plain secret" : "volume");
+    return r < 0 ? r : insert(store, kek, resource, bytes, &before, why);
 }
 
 static void take_column(sqlite3_stmt *statement, int column, struct buffer *to)
@@ -136,6 +142,7 @@ static int not_there(const char *resource, struct reason *why)
 static void take_row(sqlite3_stmt *statement, struct volume *volume)
 {
     const void *pending = sqlite3_column_blob(statement, 6);
+    const char *name = (const char *)sqlite3_column_text(statement, 8);
 
     volume->version = (uint64_t)sqlite3_column_int64(statement, 0);
     take_column(statement, 1, &volume->sealed);
@@ -146,11 +153,14 @@ static void take_row(sqlite3_stmt *statement, struct volume *volume)
     volume->pending = pending && sqlite3_column_bytes(statement, 6) == REPORT_ID_BYTES;
     if (volume->pending)
         memcpy(volume->pending_report_id, pending, REPORT_ID_BYTES);
+    volume->kind = (enum volume_kind)sqlite3_column_int(statement, 7);
+    (void)snprintf(volume->policy_name, sizeof(volume->policy_name), "%s", name ? name : "");
+    take_column(statement, 9, &volume->manifests);
 }
 
 int volume_find(struct store *store, const char *resource, struct volume *ret_volume, struct reason *why)
 {
-    struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    struct volume volume = VOLUME_NONE;
     sqlite3_stmt *statement = NULL;
     int r = prepare(store, STORE_VOLUME_FIND, resource, &statement, why);
 
@@ -162,7 +172,7 @@ int volume_find(struct store *store, const char *resource, struct volume *ret_vo
         return not_there(resource, why);
     take_row(statement, &volume);
     (void)sqlite3_reset(statement);
-    if (buffer_error(&volume.sealed) < 0 || buffer_error(&volume.policy) < 0) {
+    if (buffer_error(&volume.sealed) < 0 || buffer_error(&volume.policy) < 0 || buffer_error(&volume.manifests) < 0) {
         volume_free(&volume);
         return -ENOMEM;
     }
@@ -174,8 +184,10 @@ static struct seal_context context_of(const struct volume *volume, const char *r
 {
     return (struct seal_context){ .resource = resource,
                                   .version = volume->version,
+                                  .kind = (uint8_t)volume->kind,
                                   .state = (uint8_t)volume->state,
-                                  .policy = &volume->policy };
+                                  .policy = &volume->policy,
+                                  .manifests = &volume->manifests };
 }
 
 static int opened(int r, const char *resource, struct reason *why)
@@ -211,29 +223,38 @@ int volume_remove(struct store *store, const char *resource, uint64_t version, s
 
     if (r == 0 && version)
         r = bind_u64(statement, 2, version);
-    return r < 0 ? r : change_row(store, statement, resource, why);
+    if (r == 0)
+        r = change_row(store, statement, resource, why);
+    if (r < 0)
+        return r;
+    r = policies_remove(store, resource, why);
+    return r == -ENODATA ? 0 : r; /* other versions, or others, still need it */
 }
 
-int volume_set_policy(struct store *store, const struct secret *kek, const char *resource,
-                      const struct buffer *document, struct reason *why)
+int volume_set_policy(struct store *store, const struct secret *kek, const char *resource, const char *name,
+                      struct reason *why)
 {
-    CLEANUP_VOLUME struct volume volume = { .sealed = BUFFER_EMPTY, .policy = BUFFER_EMPTY };
+    CLEANUP_VOLUME struct volume volume = VOLUME_NONE;
+    CLEANUP(policy_row_free) struct policy_row row = POLICY_ROW_NONE;
     CLEANUP_BUFFER struct buffer sealed = BUFFER_EMPTY;
     struct seal_context before, after;
     sqlite3_stmt *statement = NULL;
     int r = volume_find(store, resource, &volume, why);
 
+    if (r == 0)
+        r = policies_find(store, name, &row, why);
     if (r < 0)
         return r;
     before = after = context_of(&volume, resource);
-    after.policy = document;
+    after.policy = &row.document;
+    after.manifests = &row.manifests;
     r = opened(seal_change(kek, &before, &after, volume.sealed.data, volume.sealed.size, &sealed), resource, why);
     if (r == 0)
         r = store_statement(store, STORE_VOLUME_POLICY, &statement, why);
     if (r == 0)
         r = bind_u64(statement, 1, volume.version);
     if (r == 0)
-        r = bind_policy(statement, 2, document);
+        r = bind_text(statement, 2, name);
     if (r == 0)
         r = bind_blob(statement, 3, sealed.data, sealed.size);
     return r < 0 ? r : change_row(store, statement, resource, why);

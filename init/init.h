@@ -23,9 +23,9 @@ struct open_volume {
     struct secret key;  /* wiped once the volume is mapped */
     struct label label; /* as it was read, or written at first use */
     size_t broker;      /* which of the configured ones released it */
-    struct release_session session;
-    char path[32];             /* "/dev/dm-N" */
-    struct rotation *rotation; /* while it is on its way to another key, otherwise NULL */
+    struct release_session session; /* wiped as well */
+    char path[32];                  /* "/dev/dm-N" */
+    struct rotation *rotation;      /* while it is on its way to another key, otherwise NULL */
 };
 
 /* All that the stages hand on to each other. */

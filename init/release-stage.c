@@ -3,6 +3,7 @@
  * network are hostile until the pinned keys have spoken (release/client.h).
  */
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -71,6 +72,7 @@ static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
     }
     if (r == 0) {
         volume->session = result.session;
+        OPENSSL_cleanse(&result.session, sizeof(result.session));
         return 0;
     }
     memcpy(boot->request_id, result.request_id, sizeof(boot->request_id));

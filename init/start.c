@@ -84,6 +84,8 @@ int stage_start(struct boot *boot)
     if (r == 0)
         r = console_open();
     if (r == 0)
+        r = crypto_wipe_freed();
+    if (r == 0)
         r = crypto_library_init();
     if (r == 0)
         r = secret_library_init();

@@ -434,6 +434,7 @@ static int open_volume(struct boot *boot, size_t index)
     if (r == 0 && config_volume_is_released(wanted) && !wanted->read_only)
         r = change(boot, volume);
     secret_free(&volume->key);
+    OPENSSL_cleanse(&volume->session, sizeof(volume->session));
     return r;
 }
 

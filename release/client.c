@@ -5,6 +5,7 @@
 #include "release/client.h"
 
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -260,6 +261,7 @@ static void close_session(struct session *session)
 {
     tls_client_free(&session->tls);
     http_parser_free(&session->parser);
+    OPENSSL_cleanse(session, sizeof(*session)); /* the cookie, and the headers in which it came */
     free(session);
 }
 

@@ -9,6 +9,7 @@
 #include "base/base.h"
 #include "base/buffer.h"
 #include "base/json.h"
+#include "base/key.h"
 #include "base/reason.h"
 
 #define P256_COORDINATE_BYTES 32
@@ -41,5 +42,3 @@ void guest_key_write_jwk(const struct guest_public_key *point, struct buffer *to
 void guest_key_read_jwk(struct json_reader *reader, bool with_alg, struct guest_public_key *ret_public);
 
 void guest_key_free(EVP_PKEY **key);
-
-#define CLEANUP_KEY CLEANUP(guest_key_free)

@@ -158,15 +158,16 @@ def _():
 @test("a store where somebody declares a volume uninitialised again, or gives it another policy, opens nothing")
 def _():
     other = fresh()
-    for column, value in (("state", 1), ("policy", json.dumps({"measurements": ["a5" * 48, "b6" * 48]}))):
+    for table, column, value in (("volume", "state", 1), ("volume", "kind", 2), ("policy", "manifests", b"x" * 32),
+                                 ("policy", "document", json.dumps({"measurements": ["a5" * 48, "b6" * 48]}))):
         with sqlite3.connect(os.path.join(other.directory, "store.db")) as db:
-            before = db.execute(f"SELECT {column} FROM volume").fetchone()[0]
-            db.execute(f"UPDATE volume SET {column} = ?", [value])
+            before = db.execute(f"SELECT {column} FROM {table}").fetchone()[0]
+            db.execute(f"UPDATE {table} SET {column} = ?", [value])
         guest = launch()
         connection, cookie = session(other, guest)
         denied(other, connection.resource(NAME, cookie), "store-damaged", status=500, outcome="failed")
         with sqlite3.connect(os.path.join(other.directory, "store.db")) as db:
-            db.execute(f"UPDATE volume SET {column} = ?", [before])
+            db.execute(f"UPDATE {table} SET {column} = ?", [before])
     equal(connection.resource(NAME, cookie).status, 200)
     equal(other.stop(), 0)
 

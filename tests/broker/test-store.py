@@ -59,7 +59,7 @@ def _():
     connection, cookie = session(broker, guest)
     for text in ("{}", "x", '{"measurements":["%s"],"allow":"all"}' % ("a5" * 48)):
         with database(broker) as db:
-            db.execute("UPDATE volume SET policy = ?", [text])
+            db.execute("UPDATE policy SET document = ?", [text])
         fails(broker, connection.resource("default/volume/data", cookie), "store-damaged")
     equal(broker.stop(), 0)
 
@@ -238,7 +238,7 @@ def _():
     with open(os.path.join(broker.directory, "kek"), "rb") as file:
         kek = file.read()
     places = {name: open(os.path.join(broker.directory, name), "rb").read() for name in os.listdir(broker.directory)
-              if name != "kek"}
+              if name not in ("kek", "admin.sock")}
     true({"store.db", "store.db-wal"} <= set(places), "the log of the database is looked at as well")
     for name in ("cmdline", "environ"):
         places[name] = open(f"/proc/{broker.process.pid}/{name}", "rb").read()

@@ -13,8 +13,9 @@ import tempfile
 from harness import (BROKER, CLIENT, Broker, GOOD_MEASUREMENT, chain, equal, free_port, main, must, path, refused, run,
                      test, true)
 
-VERBS = (["init"], ["identity"], ["volume", "add"], ["volume", "list"], ["volume", "remove"], ["allow"],
-         ["policy", "show"], ["serve"], ["log", "show"], ["log", "verify"], ["log", "export"], ["backup"], ["restore"])
+VERBS = (["init"], ["identity"], ["volume", "add"], ["volume", "list"], ["volume", "remove"], ["secret", "add"],
+         ["leases"], ["allow"], ["policy", "set"], ["policy", "list"], ["policy", "show"], ["policy", "remove"],
+         ["serve"], ["log", "show"], ["log", "verify"], ["log", "export"], ["backup"], ["restore"])
 FILES = {"tls.key", "tls.crt", "record.key", "token.key", "kek", "store.db"}
 
 broker = Broker()
@@ -262,9 +263,9 @@ def _():
     for measurement in ("", "0d", "0d" * 47 + "0", "zz" * 48, "0d" * 49):
         refused(1, ["not a launch digest", "96"], "allow", *here, f"--measurement={measurement}")
     refused(1, ["not a launch digest"], "allow", *here, "--measurement", "0f" * 48, "nonsense")
-    refused(1, ["either --measurement or --policy"], "allow", *here, "0f" * 48)
-    refused(1, ["either --measurement or --policy"], "allow", *here)
-    refused(1, ["either --measurement or --policy"], "allow", *here, "--measurement", "0d" * 48, "--policy", path("policy"))
+    refused(1, ["expected one of", "--manifest"], "allow", *here, "0f" * 48)
+    refused(1, ["expected one of", "--manifest"], "allow", *here)
+    refused(1, ["expected one of", "--manifest"], "allow", *here, "--measurement", "0d" * 48, "--policy", path("policy"))
     refused(1, ["no volume"], "allow", *at, "--resource", "a/b/c", "--measurement", "0d" * 48)
     refused(1, ["no volume"], "policy", "show", *at, "--resource", "a/b/c")
     refused(1, ["cannot be opened"], "allow", *here, "--policy", path("nothing"))

@@ -522,6 +522,38 @@ ROTATION = {
 }
 
 
+# --------------------------------------------------------------------------------------------------- administration
+
+
+def admin(verb=2, flags=0, version=0, threshold=0, resource=b"", policy=b"", measurements=0, files=(), form=1):
+    text = struct.pack("<BBBQI", form, verb, flags, version, threshold)
+    text += struct.pack("<H", len(resource)) + resource + struct.pack("<H", len(policy)) + policy
+    text += struct.pack("<H", measurements) + b"\xa5" * 48 * measurements
+    return text + bytes([len(files)]) + b"".join(struct.pack("<BH", kind, len(name)) + name for kind, name in files)
+
+
+ADMIN = {
+    "volume-add": admin(1, 1, resource=b"default/volume/data", files=[(1, b"data.record")]),
+    "volume-list": admin(2, 2),
+    "volume-remove": admin(3, version=7, resource=b"default/volume/data"),
+    "secret-add": admin(4, resource=b"a/b/c", policy=b"production", files=[(1, b"secret")]),
+    "allow-measurements": admin(5, resource=b"a/b/c", measurements=2),
+    "allow-manifest": admin(5, threshold=2, resource=b"a/b/c", files=[(3, b"m"), (4, b"k1"), (4, b"k2")]),
+    "policy-set": admin(6, policy=b"production", files=[(2, b"policy.json")]),
+    "verb-unknown": admin(13),
+    "format-unknown": admin(form=2),
+    "flags-unknown": admin(flags=4),
+    "version-negative": admin(version=1 << 63),
+    "name-unprintable": admin(resource=b"\n"),
+    "name-long": admin(resource=b"a" * 193),
+    "file-kind-unknown": admin(files=[(5, b"x")]),
+    "files-many": admin(files=[(1, b"")] * 19),
+    "measurements-many": admin(measurements=529),
+    "byte-behind": admin() + b"\0",
+    "empty": b"",
+}
+
+
 def tree(version=3, name=b"app", blocks=7, start=7, salt=b"\xab" * 32, salt_size=None, signature=b"0" * 102, more=b""):
     """A signed tree; who signed it is not the parser's business."""
     text = b"PSTNTRE1" + struct.pack("<Q", version) + name.ljust(64, b"\0") + b"r" * 32 + struct.pack("<QQ", blocks, start)
@@ -561,3 +593,4 @@ if __name__ == "__main__":
     write("fuzz-volume", VOLUME)
     write("fuzz-rotation", ROTATION)
     write("fuzz-tree", TREE)
+    write("fuzz-admin", ADMIN)

@@ -143,3 +143,19 @@ class Server:
                 self.writes.append((None, b""))
         client.sendall(struct.pack(">IIQ", ANSWER_MAGIC, error, handle) + data)
         return True
+
+
+def qemu_with(path, servers):
+    """A program that is QEMU, with servers in the place of these disk files; {file: server}."""
+    places = {f"file.driver=file,file.filename={name}": f"file.driver=nbd,file.server.type=unix,file.server.path={server.path}"
+              for name, server in servers.items()}
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"""#!/usr/bin/env python3
+import os, sys
+words = sys.argv[1:]
+for old, new in {places!r}.items():
+    words = [word.replace(old, new) if word.endswith(old) else word for word in words]
+os.execvp("qemu-system-x86_64", ["qemu-system-x86_64", *words])
+""")
+    os.chmod(path, 0o755)
+    return path

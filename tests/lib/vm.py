@@ -141,11 +141,16 @@ class Launch:
 
     def page(self, port, path="", seconds=BOOT_SECONDS):
         """The page that the guest serves, or None when it ends without; waits for it."""
+        page = self.fetch(port, path, seconds)
+        return None if page is None else page.decode()
+
+    def fetch(self, port, path="", seconds=BOOT_SECONDS):
+        """The same, as bytes."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None:
             with contextlib.suppress(OSError):
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
-                    return answer.read().decode()
+                    return answer.read()
             time.sleep(0.1)
         return None
 
@@ -208,8 +213,9 @@ class World:
         config |= {"brokers": list(sites), **changes}
         return {name: value for name, value in config.items() if value is not None}
 
-    def initrd(self, config, shim=True, files=None, tsm=False):
-        """The production initrd with a configuration and the processor's shim laid over it; more `files` by name."""
+    def initrd(self, config, shim=True, files=None, tsm=False, init=None):
+        """The production initrd with a configuration and the processor's shim laid over it; more `files` by name, and
+        another program in the place of the production's init."""
         self.count += 1
         stage = self.path(f"overlay-{self.count}")
         os.makedirs(os.path.join(stage, "etc/postern"))
@@ -217,6 +223,9 @@ class World:
             file.write(config if isinstance(config, str) else json.dumps(config))
         if shim:
             overlay_shim(stage, tsm=tsm)
+        if init:
+            os.makedirs(os.path.join(stage, "usr/lib/postern"))
+            shutil.copy(init, os.path.join(stage, "usr/lib/postern/postern-init"))
         for name, text in (files or {}).items():
             os.makedirs(os.path.dirname(os.path.join(stage, name)), exist_ok=True)
             with open(os.path.join(stage, name), "w", encoding="utf-8") as file:

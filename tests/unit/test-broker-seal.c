@@ -5,7 +5,8 @@
 
 static struct secret kek, record;
 static struct buffer policy = { .data = (uint8_t *)"{}", .size = 2 };
-static const struct seal_context here = { "a/b/c", 7, 2, &policy };
+static struct buffer one = { .data = (uint8_t *)"0123456789abcdef0123456789abcdef", .size = 32 };
+static const struct seal_context here = { "a/b/c", 7, 1, 2, &policy, &one };
 
 static int make(void **state UNUSED)
 {
@@ -42,10 +43,19 @@ static void opens_in_its_place_alone(void **state UNUSED)
 {
     struct buffer another = { .data = (uint8_t *)"[]", .size = 2 }, none = BUFFER_EMPTY;
     const struct seal_context places[] = {
-        { "a/b/c", 8, 2, &policy },  { "a/b/c", 0, 2, &policy },  { "a/b/d", 7, 2, &policy },
-        { "a/b/", 7, 2, &policy },   { "a/b/c\a", 7, 2, &policy }, { "", 7, 2, &policy },
-        { "a/b/c", UINT64_C(7) << 8, 2, &policy }, { "a/b/c", 7, 1, &policy }, { "a/b/c", 7, 2, &another },
-        { "a/b/c", 7, 2, &none },
+        { "a/b/c", 8, 1, 2, &policy, &one },
+        { "a/b/c", 0, 1, 2, &policy, &one },
+        { "a/b/d", 7, 1, 2, &policy, &one },
+        { "a/b/", 7, 1, 2, &policy, &one },
+        { "a/b/c\a", 7, 1, 2, &policy, &one },
+        { "", 7, 1, 2, &policy, &one },
+        { "a/b/c", UINT64_C(7) << 8, 1, 2, &policy, &one },
+        { "a/b/c", 7, 2, 2, &policy, &one },
+        { "a/b/c", 7, 1, 1, &policy, &one },
+        { "a/b/c", 7, 1, 2, &another, &one },
+        { "a/b/c", 7, 1, 2, &none, &one },
+        { "a/b/c", 7, 1, 2, &policy, &none },
+        { "a/b/c", 7, 1, 2, &policy, &another },
     };
     CLEANUP_BUFFER struct buffer sealed = BUFFER_EMPTY;
     CLEANUP_SECRET struct secret other = SECRET_NONE, again = SECRET_NONE;
@@ -80,7 +90,8 @@ static void changes_its_surroundings_without_the_record(void **state UNUSED)
     CLEANUP_BUFFER struct buffer sealed = BUFFER_EMPTY, changed = BUFFER_EMPTY, wrong = BUFFER_EMPTY;
     CLEANUP_SECRET struct secret again = SECRET_NONE;
     struct buffer none = BUFFER_EMPTY;
-    const struct seal_context there = { "a/b/c", 7, 1, &none }, elsewhere = { "a/b/d", 7, 2, &policy };
+    const struct seal_context there = { "a/b/c", 7, 1, 1, &none, &none },
+                              elsewhere = { "a/b/d", 7, 1, 2, &policy, &one };
 
     assert_int_equal(seal_close(&kek, &here, &record, &sealed), 0);
     assert_int_equal(seal_change(&kek, &here, &there, sealed.data, sealed.size, &changed), 0);

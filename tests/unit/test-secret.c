@@ -231,6 +231,55 @@ static void copies_and_compares(void **state UNUSED)
     secret_free(&c);
 }
 
+/* Pages that are kept are wiped, still fenced, and not for a child, whose memory is not locked. */
+static void exit_when_fenced(void *context UNUSED)
+{
+    struct secret secret;
+
+    if (secret_alloc(32, &secret) < 0)
+        _exit(1);
+    assert_fenced(&secret);
+    _exit(all_zero(secret.bytes, PAGE_BYTES) ? 7 : 8);
+}
+
+static void keeps_pages_that_it_is_told_to(void **state UNUSED)
+{
+    struct secret secrets[4];
+    const uint8_t *first;
+    int status;
+
+    secret_keep_pages(2);
+    for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
+        assert_int_equal(secret_random(PAGE_BYTES, &secrets[i]), 0);
+    first = secrets[0].bytes;
+    unmapped_bytes = 0;
+    watch_unmap = true;
+    for (size_t i = 0; i < ARRAY_SIZE(secrets); i++)
+        secret_free(&secrets[i]);
+    watch_unmap = false;
+    assert_int_equal(unmapped_bytes, 2 * 3 * PAGE_BYTES); /* two of four were kept */
+    assert_int_equal(unmapped_dirty_bytes, 0);
+    assert_true(mapped(first));
+    assert_true(all_zero(first + sizeof(uint64_t), PAGE_BYTES - sizeof(uint64_t)));
+    status = in_child(exit_when_fenced, NULL);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 7);
+    fail_mmap = 1; /* is not called for a kept page */
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(secret_alloc(48, &secrets[i]), 0);
+        assert_true(all_zero(secrets[i].bytes, PAGE_BYTES));
+        assert_fenced(&secrets[i]);
+    }
+    assert_int_equal(fail_mmap, 1);
+    assert_int_equal(secret_alloc(48, &secrets[2]), -ENOMEM);
+    assert_int_equal(secret_alloc(PAGE_BYTES + 1, &secrets[2]), 0);
+    secret_shrink(&secrets[2], 10); /* one page now */
+    for (size_t i = 0; i < 3; i++)
+        secret_free(&secrets[i]);
+    secret_keep_pages(0);
+    assert_false(mapped(first));
+}
+
 static void gives_random_bytes(void **state UNUSED)
 {
     struct secret a, b;
@@ -498,6 +547,7 @@ int main(void)
         cmocka_unit_test(faults_on_both_sides),
         cmocka_unit_test(is_zero_in_a_forked_child),
         cmocka_unit_test(copies_and_compares),
+        cmocka_unit_test(keeps_pages_that_it_is_told_to),
         cmocka_unit_test(gives_random_bytes),
         cmocka_unit_test(gives_randomness_at_every_place),
         cmocka_unit_test(collects_random_bytes_in_pieces),
