@@ -15,12 +15,6 @@
 #include "base/file.h"
 #include "base/secret-file.h"
 
-void key_free(EVP_PKEY **key)
-{
-    EVP_PKEY_free(*key);
-    *key = NULL;
-}
-
 unsigned key_kind(EVP_PKEY *key)
 {
     char group[32] = "";

@@ -137,8 +137,8 @@ int rotation_begin(const struct operation *operation, const struct admin_request
     if (r == 0)
         r = take_epoch(store, resource, opened.volume.epoch, why);
     if (r == 0)
-        buffer_printf(operation->output, "%s: has another key; the next guests re-encrypt its disk, and the key before is "
-                                         "kept until one confirms the end\n", resource);
+        buffer_printf(operation->output, "%s: has another key; the next guests re-encrypt its disk, and the key before "
+                                         "is kept until one confirms the end\n", resource);
     return r;
 }
 

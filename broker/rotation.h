@@ -14,9 +14,9 @@ int rotation_begin(const struct operation *operation, const struct admin_request
     MUST_CHECK;
 
 /*
- * A guest has confirmed that all of the volume is under the new key: the one before is dropped from the record, and with
- * the earlier versions from the store. Errors: -EINVAL for a volume that does not rotate, those of volume_find() and
- * volume_unseal().
+ * A guest has confirmed that all of the volume is under the new key: the one before is dropped from the record, and
+ * with the earlier versions from the store. Errors: -EINVAL for a volume that does not rotate, those of volume_find()
+ * and volume_unseal().
  */
 int rotation_end(struct store *store, const struct secret *kek, const char *resource, struct reason *why) MUST_CHECK;
 

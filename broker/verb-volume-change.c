@@ -53,6 +53,7 @@ const struct command verb_volume_grow = {
     .name = "volume grow",
     .summary = "Gives a volume a greater length; its next guest makes the file system larger.",
     .usage = "--dir DIR --resource NAME --length BYTES",
-    .example = "  postern-broker volume grow --dir /var/lib/broker --resource default/volume/data --length 1073741824\n",
+    .example = "  postern-broker volume grow --dir /var/lib/broker --resource default/volume/data \\\n"
+               "      --length 1073741824\n",
     .run = run_grow,
 };

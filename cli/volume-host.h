@@ -4,6 +4,7 @@
 #include "base/reason.h"
 #include "base/secret.h"
 #include "luks/crypt.h"
+#include "luks/label.h"
 #include "release/record.h"
 
 struct host_volume {
@@ -24,7 +25,7 @@ int host_volume_load(const char *record, const char *disk, bool read_only, struc
  * Nothing stays mapped after an error. Errors: those of crypt_open() and rotation_open(); -EKEYREJECTED for a label of
  * another key or volume.
  */
-struct label;
-int host_volume_open(struct host_volume *host, char ret_path[32], struct label *ret_label, struct reason *why) MUST_CHECK;
+int host_volume_open(struct host_volume *host, char ret_path[32], struct label *ret_label, struct reason *why)
+    MUST_CHECK;
 
 void host_volume_free(struct host_volume *host);

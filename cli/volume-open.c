@@ -29,7 +29,7 @@ static int open_volume(const char *disk, const char *record, bool read_only, str
     int r = host_volume_load(record, disk, read_only, &host, why);
 
     if (r == 0 && read_only && strcmp(host.record.integrity, "none") != 0)
-        r = reason_set(why, -EINVAL, "--read-only: the journal of a volume with tags has to be written when it is opened; "
+        r = reason_set(why, -EINVAL, "--read-only: the journal of a volume with tags is written when it is opened; "
                                      "mount it read-only instead");
     if (r == 0)
         r = host_volume_open(&host, path, &label, why);
@@ -118,7 +118,7 @@ static int verify(const char *disk, const char *record, bool json, bool *ret_sam
     int r = host_volume_load(record, disk, true, &host, why);
 
     if (r == 0 && host.record.state == RECORD_ROTATING)
-        r = reason_set(why, -EINVAL, "%s: the volume is on its way to another key and has more tables than one", record);
+        r = reason_set(why, -EINVAL, "%s: the volume is on its way to another key and has several tables", record);
     if (r == 0)
         r = dm_describe_device(host.disk, device, &bytes);
     if (r == -ENOTBLK)

@@ -2,44 +2,23 @@
 #include "cli/cli.h"
 
 #include <errno.h>
-#include <openssl/pem.h>
 #include <string.h>
 
 #include "base/encode.h"
 #include "base/file.h"
+#include "base/key.h"
 #include "base/log.h"
-#include "base/secret-file.h"
+#include "base/secret.h"
 #include "luks/tree.h"
-
-#define KEY_MAX_BYTES 16384
 
 struct request {
     const char *id, *root_hash, *salt, *key, *output;
     uint64_t version, data_blocks, hash_start_block;
 };
 
-static void key_free(EVP_PKEY **key)
-{
-    EVP_PKEY_free(*key);
-}
-
-static int read_key(const char *path, EVP_PKEY **ret_key, struct reason *why)
-{
-    CLEANUP_SECRET struct secret pem = SECRET_NONE;
-    BIO *bio = NULL;
-    int r = secret_file_read(path, KEY_MAX_BYTES, &pem, why);
-
-    if (r < 0)
-        return r;
-    bio = BIO_new_mem_buf(pem.bytes, (int)pem.size);
-    *ret_key = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)"") : NULL;
-    BIO_free(bio);
-    return *ret_key ? 0 : reason_set(why, -EBADMSG, "%s: holds no private key in PEM without a passphrase", path);
-}
-
 static int sign(const struct request *request, struct reason *why)
 {
-    CLEANUP(key_free) EVP_PKEY *key = NULL;
+    CLEANUP_KEY EVP_PKEY *key = NULL;
     struct tree_statement statement = { .version = request->version,
                                         .tree = { .data_blocks = request->data_blocks,
                                                   .hash_start_block = request->hash_start_block,
@@ -55,13 +34,13 @@ static int sign(const struct request *request, struct reason *why)
     if (statement.tree.salt_size > VERITY_MAX_SALT_BYTES ||
         hex_decode(request->salt, strlen(request->salt), statement.tree.salt, statement.tree.salt_size) < 0)
         return reason_set(why, -EINVAL, "--salt: expected up to %u bytes in hexadecimal", VERITY_MAX_SALT_BYTES);
-    r = read_key(request->key, &key, why);
+    r = key_read_private(request->key, KEY_P384, &key, why);
     if (r < 0)
         return r;
     r = tree_sign(&statement, key, block);
     if (r < 0)
-        return reason_set(why, r, "not signed: expected a P-384 key, an id of a-z, 0-9 and -, and a hash tree that starts "
-                                  "behind the data");
+        return reason_set(why, r, "not signed: expected a P-384 key, an id of a-z, 0-9 and -, and a hash tree "
+                                  "that starts behind the data");
     return file_write(request->output, 0644, block, sizeof(block), why);
 }
 

@@ -56,7 +56,8 @@ int stage_release(struct boot *boot) MUST_CHECK;
 int stage_volumes(struct boot *boot) MUST_CHECK;
 
 /*
- * For stage_volumes(): tells the broker that the volume is open, and which epoch its disk carried. It may be mounted writable once this has succeeded.
+ * For stage_volumes(): tells the broker that the volume is open, and which epoch its disk carried. It may be mounted
+ * writable once this has succeeded.
  */
 int release_confirm_open(struct boot *boot, size_t index, const struct message_confirmation *confirmation) MUST_CHECK;
 

@@ -8,7 +8,6 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -18,11 +17,11 @@
 #include "base/file.h"
 #include "init/devices.h"
 #include "init/init.h"
+#include "init/volume.h"
 #include "luks/verity.h"
 
 #define NEW_ROOT "/sysroot"
 #define WAIT_MS 10000u
-#define RESIZE_FS _IOW('f', 16, uint64_t) /* EXT4_IOC_RESIZE_FS */
 
 static int mount_root(struct boot *boot)
 {
@@ -41,43 +40,23 @@ static int mount_root(struct boot *boot)
     return 0;
 }
 
-/*
- * A file system that is smaller than its volume, because the record's length has grown, follows; one that is as large
- * stays as it is.
- */
-static int grow(const struct config_volume *volume, const char *target, uint64_t length, struct reason *why)
-{
-    CLEANUP_FD int directory = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    struct statfs system;
-    uint64_t blocks;
-
-    if (directory < 0 || fstatfs(directory, &system) < 0)
-        return -errno;
-    blocks = length / (uint64_t)system.f_bsize;
-    if (ioctl(directory, RESIZE_FS, &blocks) < 0)
-        return reason_set(why, -errno, "volume %s: its file system cannot grow to %llu blocks: %s", volume->id,
-                          (unsigned long long)blocks, strerror(errno));
-    return 0;
-}
-
 /* Whether the record says that the volume was smaller once. Volumes that others made keep their file system. */
 static bool has_grown(const struct config_volume *volume, const struct record *record)
 {
     return volume->mode == VOLUME_RECORD && !volume->read_only && record->length > record->layout_length;
 }
 
-static int mount_volume(const struct config_volume *volume, const struct record *record, const char *device,
-                        struct reason *why)
+static int mount_volume(const struct config_volume *volume, const struct open_volume *opened, struct reason *why)
 {
     unsigned long flags = MS_NODEV | MS_NOSUID | MS_NOEXEC | (volume->read_only ? MS_RDONLY : 0);
     char target[sizeof(NEW_ROOT) + CONFIG_MAX_PATH_BYTES];
     bool ext4 = strcmp(volume->filesystem, "ext4") == 0;
 
     (void)snprintf(target, sizeof(target), NEW_ROOT "%s", volume->mount);
-    if (mount(device, target, volume->filesystem, flags, ext4 ? "errors=panic" : NULL) < 0)
+    if (mount(opened->path, target, volume->filesystem, flags, ext4 ? "errors=panic" : NULL) < 0)
         return reason_set(why, -errno, "volume %s cannot be mounted on %s: %s", volume->id, volume->mount,
                           strerror(errno));
-    return has_grown(volume, record) ? grow(volume, target, record->length, why) : 0;
+    return has_grown(volume, &opened->record) ? volume_grow(target, opened->record.length, why) : 0;
 }
 
 /* Deletes what is below an open directory, not beyond its file system. Takes the descriptor. */
@@ -149,7 +128,7 @@ int stage_root(struct boot *boot)
     if (r < 0)
         return boot_refuse(boot, REFUSAL_ROOT, r);
     for (size_t i = 0; i < boot->config.volume_count; i++) {
-        r = mount_volume(&boot->config.volumes[i], &boot->volumes[i].record, boot->volumes[i].path, &boot->why);
+        r = mount_volume(&boot->config.volumes[i], &boot->volumes[i], &boot->why);
         if (r < 0)
             return boot_refuse(boot, REFUSAL_VOLUME_MOUNT, r);
     }

@@ -39,7 +39,7 @@ static int check_record(const struct config_volume *wanted, const struct record 
     if (record->state == RECORD_ROTATING && (wanted->read_only || wanted->mode == VOLUME_HEADER))
         return reason_set(why, -EBADMSG, "volume %s: it is on its way to another key, for which it has to be writable "
                                          "and in mode record", wanted->id);
-    if (record->state != RECORD_READY && record->state != RECORD_ROTATING && (wanted->read_only || wanted->mode == VOLUME_HEADER))
+    if (record->state == RECORD_UNINITIALISED && (wanted->read_only || wanted->mode == VOLUME_HEADER))
         return reason_set(why, -EBADMSG, "volume %s: the broker says that it was never initialised", wanted->id);
     return 0;
 }
@@ -149,7 +149,7 @@ static int check_progress(const struct crypt_volume *mapping, const struct open_
                           mapping->name, (unsigned long long)volume->label.length,
                           (unsigned long long)mapping->length);
     if (volume->rotation && !volume->rotation->fresh && volume->rotation->slot.epoch < volume->label.epoch)
-        return reason_set(why, -EKEYREJECTED, "volume %s: its rotation is as it was at epoch %llu, its label is of %llu",
+        return reason_set(why, -EKEYREJECTED, "volume %s: its rotation is of epoch %llu, its label of %llu",
                           mapping->name, (unsigned long long)volume->rotation->slot.epoch,
                           (unsigned long long)volume->label.epoch);
     return 0;
@@ -270,7 +270,7 @@ static int open_encrypted(struct boot *boot, const struct config_volume *wanted,
 static int read_signed_tree(const struct config_volume *wanted, int disk, struct verity_tree *tree, struct reason *why)
 {
     static uint8_t block[TREE_BLOCK_BYTES] __attribute__((aligned(TREE_BLOCK_BYTES)));
-    EVP_PKEY *const keys[] = { wanted->signer };
+    const struct tree_expectation expected = { wanted->id, wanted->least_version, wanted->signer };
     struct tree_statement statement;
     int flags = fcntl(disk, F_GETFL), r;
 
@@ -279,18 +279,11 @@ static int read_signed_tree(const struct config_volume *wanted, int disk, struct
     r = fd_read_at(disk, wanted->tree.offset + wanted->signed_block * TREE_BLOCK_BYTES, block, sizeof(block));
     if (r < 0)
         return reason_set(why, r, "volume %s: its signed tree cannot be read: %s", wanted->id, strerror(-r));
-    r = tree_verify(block, keys, ARRAY_SIZE(keys), &statement, why);
+    r = tree_verify(block, &expected, &statement, why);
     if (r < 0) {
         reason_prefix(why, wanted->id);
         return r;
     }
-    if (strcmp(statement.volume_id, wanted->id) != 0)
-        return reason_set(why, -EKEYREJECTED, "volume %s: the signed tree is that of \"%s\"", wanted->id,
-                          statement.volume_id);
-    if (statement.version < wanted->least_version)
-        return reason_set(why, -EKEYREJECTED, "volume %s: the signed tree is version %llu, expected %llu or later",
-                          wanted->id, (unsigned long long)statement.version,
-                          (unsigned long long)wanted->least_version);
     *tree = statement.tree;
     tree->offset = wanted->tree.offset;
     return 0;
@@ -380,8 +373,8 @@ static int confirm(struct boot *boot, const struct config_volume *wanted, size_t
 }
 
 /*
- * A record whose length has grown: blocks that were never written have no tag, so they get one before the label says that
- * they are in use. The file system follows when it is mounted.
+ * A record whose length has grown: blocks that were never written have no tag, so they get one before the label says
+ * that they are in use. The file system follows when it is mounted.
  */
 static int extend(struct open_volume *volume, struct reason *why)
 {

@@ -19,7 +19,8 @@ struct adopt_volume {
 /*
  * The header and its keyslots are read once, `offset` bytes into the disk, into memory; allow-list, MAC and
  * libcryptsetup all see that copy. The library's own view of it has to be ours. The caller frees with adopt_free().
- * Errors: -EBADMSG refused by the list or seen otherwise by the library, -EKEYREJECTED the passphrase opens nothing, -ENODATA too short,
+ * Errors: -EBADMSG refused by the list or seen otherwise by the library, -EKEYREJECTED the passphrase opens nothing,
+ * -ENODATA too short,
  * -errno; with a sentence.
  */
 int adopt_volume(int disk, uint64_t offset, const char *id, const struct secret *passphrase,

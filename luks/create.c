@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <libcryptsetup.h>
 #include <linux/fs.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@
 
 /* The keys have as much entropy as keys can have: no need to stretch them. */
 #define PBKDF_ITERATIONS 1000u
+#define DIGEST_SALT_BYTES 32u
 
 static void crypt_device_free(struct crypt_device **device)
 {
@@ -52,11 +54,36 @@ size_t create_key_bytes(const char *integrity)
     return strcmp(integrity, "none") == 0 ? XTS_KEY_BYTES : strcmp(integrity, "hmac(sha256)") == 0 ? AEAD_KEY_BYTES : 0;
 }
 
+/* A random UUID (RFC 9562, version 4). */
+static int make_uuid(char ret_uuid[HEADER_UUID_BYTES])
+{
+    uint8_t b[16];
+
+    if (RAND_bytes(b, sizeof(b)) != 1)
+        return -EIO;
+    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
+    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+    (void)snprintf(ret_uuid, HEADER_UUID_BYTES,
+                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
+                   b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    return 0;
+}
+
 static int write_header(const struct create_volume *volume, int disk)
 {
+    struct header header = { .sequence = 1, .cipher = "aes-xts-plain64", .sector_size = CREATE_SECTOR_BYTES,
+                             .offset = CREATE_DATA_OFFSET_BYTES, .digest_iterations = PBKDF_ITERATIONS,
+                             .digest_salt_size = DIGEST_SALT_BYTES };
     uint8_t bytes[HEADER_BYTES];
-    int r = header_make_fresh(volume->integrity, CREATE_SECTOR_BYTES, volume->key, bytes);
+    int r = make_uuid(header.uuid);
 
+    memcpy(header.integrity, volume->integrity, strlen(volume->integrity) + 1);
+    if (r == 0 && RAND_bytes(header.digest_salt, DIGEST_SALT_BYTES) != 1)
+        r = -EIO;
+    if (r == 0)
+        r = header_digest_key(&header, volume->key, header.digest);
+    if (r == 0)
+        r = header_make(&header, bytes);
     if (r == 0 && pwrite(disk, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
         r = errno ? -errno : -EIO;
     return r;

@@ -16,7 +16,7 @@
 struct create_volume {
     const char *path;              /* of the new disk image; made, or overwritten; or a block device */
     const char *id;                /* for its label */
-    const char *content;           /* file or block device with the plain file system, whole 4096-byte blocks; NULL: none */
+    const char *content;           /* file or block device with the plain file system, whole blocks; NULL: none */
     bool relabel;                  /* the content has a volume's label, which the new one takes the place of */
     uint64_t length;               /* of an empty volume, bytes */
     const char *integrity;         /* "hmac(sha256)" or "none" */

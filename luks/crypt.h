@@ -36,8 +36,8 @@ int crypt_open(const struct crypt_volume *volume, int disk, const struct secret 
                struct reason *why) MUST_CHECK;
 
 /*
- * The two halves of crypt_open(), for who maps a volume's sectors more than once (luks/rotation.h): what dm-crypt is put
- * on ("MAJOR:MINOR": the disk, with tags the mapping "NAME.tags", checked as above), and dm-crypt on it. Errors as
+ * The two halves of crypt_open(), for who maps a volume's sectors more than once (luks/rotation.h): what dm-crypt is
+ * put on ("MAJOR:MINOR": the disk, with tags the mapping "NAME.tags", checked as above), and dm-crypt on it. Errors as
  * crypt_open().
  */
 int crypt_open_below(const struct crypt_volume *volume, int disk, char ret_device[32], struct reason *why) MUST_CHECK;

@@ -1,6 +1,6 @@
 /*
- * Devices joined of parts of others: a volume while it moves from one mapping to another. Each part lies at the place in
- * its own device that it has in the joined one (device-mapper's target linear).
+ * Devices joined of parts of others: a volume while it moves from one mapping to another. Each part lies at the place
+ * in its own device that it has in the joined one (device-mapper's target linear).
  */
 #pragma once
 
@@ -21,8 +21,8 @@ struct dm_join {
 int dm_join_create(const struct dm_join *join, char ret_path[32], struct reason *why) MUST_CHECK;
 
 /*
- * Stops a device: what was asked of it is done when this returns, what is asked later waits for dm_join_change(). A file
- * system on it is not told. Errors: -errno.
+ * Stops a device: what was asked of it is done when this returns, what is asked later waits for dm_join_change(). A
+ * file system on it is not told. Errors: -errno.
  */
 int dm_join_suspend(const struct dm_join *join, struct reason *why) MUST_CHECK;
 

@@ -125,34 +125,6 @@ int dm_read_status(const char *name, char ret_status[128])
     return 0;
 }
 
-int dm_read_table(const char *name, char *ret_text, size_t room)
-{
-    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_TABLE, name);
-    uint64_t start = 0, length = 0;
-    char *target = NULL, *parameters = NULL;
-    int r = task && dm_task_secure_data(task) == 1 ? dm_task_do(task) : -ENOMEM, size;
-
-    if (r < 0)
-        return r;
-    if (dm_get_next_target(task, NULL, &start, &length, &target, &parameters) || !target || !parameters || start)
-        return -EMSGSIZE;
-    size = snprintf(ret_text, room, "%llu %s %s", (unsigned long long)length, target, parameters);
-    return size < 0 || (size_t)size >= room ? -EMSGSIZE : 0;
-}
-
-int dm_find_device(const char *name, char ret_device[32])
-{
-    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_INFO, name);
-    struct dm_info info;
-    int r = task ? dm_task_do(task) : -ENOMEM;
-
-    if (r == 0 && (dm_task_get_info(task, &info) != 1 || !info.exists))
-        r = -ENXIO;
-    if (r == 0)
-        (void)snprintf(ret_device, 32, "%u:%u", info.major, info.minor);
-    return r;
-}
-
 int dm_remove(const char *name)
 {
     CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_REMOVE, name);

@@ -27,15 +27,6 @@ int dm_create(const struct dm_table *table, char ret_path[32], struct reason *wh
 /* The status line of a one-target device, at most 127 bytes. Errors: -EMSGSIZE, -errno. */
 int dm_read_status(const char *name, char ret_status[128]) MUST_CHECK;
 
-/*
- * The live table of a one-target device as "SECTORS TARGET PARAMETERS". For devices whose key is in the keyring: with a
- * key in the table the kernel would give the key. Errors: -ENXIO there is none, -EMSGSIZE, -errno.
- */
-int dm_read_table(const char *name, char *ret_text, size_t room) MUST_CHECK;
-
-/* "MAJOR:MINOR" of a device. Errors: -ENXIO, -errno. */
-int dm_find_device(const char *name, char ret_device[32]) MUST_CHECK;
-
 /* Removes a device. Errors: -EBUSY while it is in use, -errno. */
 int dm_remove(const char *name) MUST_CHECK;
 

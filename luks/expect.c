@@ -5,14 +5,51 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "luks/dm-task.h"
 #include "luks/integrity.h"
 #include "luks/luks.h"
 
-/* "SECTORS TARGET PARAMETERS" of a device that is there. */
+/*
+ * As "SECTORS TARGET PARAMETERS". The key of our devices is in the keyring; of one that somebody made with a key in its
+ * table the kernel gives the key, and it is left out.
+ */
+static int read_table(const char *name, char *ret_text, size_t room)
+{
+    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_TABLE, name);
+    uint64_t start = 0, length = 0;
+    char *target = NULL, *parameters = NULL, *words;
+    int r = task && dm_task_secure_data(task) == 1 ? dm_task_do(task) : -ENOMEM, size;
+
+    if (r < 0)
+        return r;
+    if (dm_get_next_target(task, NULL, &start, &length, &target, &parameters) || !target || !parameters || start)
+        return -EMSGSIZE;
+    words = strcmp(target, "crypt") == 0 ? strchr(parameters, ' ') : NULL;
+    if (words && words[1] != ':')
+        size = snprintf(ret_text, room, "%llu %s %.*s KEY-IN-TABLE%s", (unsigned long long)length, target,
+                        (int)(words - parameters), parameters, words + 1 + strcspn(words + 1, " "));
+    else
+        size = snprintf(ret_text, room, "%llu %s %s", (unsigned long long)length, target, parameters);
+    return size < 0 || (size_t)size >= room ? -EMSGSIZE : 0;
+}
+
+static int find_device(const char *name, char ret_device[32])
+{
+    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_INFO, name);
+    struct dm_info info;
+    int r = task ? dm_task_do(task) : -ENOMEM;
+
+    if (r == 0 && (dm_task_get_info(task, &info) != 1 || !info.exists))
+        r = -ENXIO;
+    if (r == 0)
+        (void)snprintf(ret_device, 32, "%u:%u", info.major, info.minor);
+    return r;
+}
+
 static int read_live(struct expect_table *expected)
 {
     char wanted[sizeof(expected->live)];
-    int r = dm_read_table(expected->table.name, expected->live, sizeof(expected->live));
+    int r = read_table(expected->table.name, expected->live, sizeof(expected->live));
 
     if (r == -ENXIO || r == -ENODEV) {
         expected->live[0] = '\0';
@@ -42,7 +79,7 @@ int expect_tables(const struct crypt_volume *volume, const char *device, size_t 
             r = integrity_table(name, &layout, device, volume->offset, &ret_tables[0].table);
         if (r == 0)
             r = read_live(&ret_tables[count++]);
-        if (r == 0 && dm_find_device(name, below) < 0)
+        if (r == 0 && find_device(name, below) < 0)
             (void)snprintf(below, sizeof(below), "0:0");
     }
     if (r == 0)

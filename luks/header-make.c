@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/buffer.h"
@@ -12,10 +11,6 @@
 #include "measure/measure.h"
 
 #define CHECKSUM_AT 448u
-
-/* The key has as much entropy as keys can have: no need to stretch it. */
-#define DIGEST_ITERATIONS 1000u
-#define DIGEST_SALT_BYTES 32u
 
 static void put_be(uint8_t *to, uint64_t value, size_t size)
 {
@@ -88,35 +83,4 @@ int header_make(const struct header *header, uint8_t ret_bytes[HEADER_BYTES])
         return -EINVAL;
     memcpy(ret_bytes, bytes, sizeof(bytes));
     return 0;
-}
-
-/* A random UUID (RFC 9562, version 4). */
-static int make_uuid(char ret_uuid[HEADER_UUID_BYTES])
-{
-    uint8_t b[16];
-
-    if (RAND_bytes(b, sizeof(b)) != 1)
-        return -EIO;
-    b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
-    b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-    (void)snprintf(ret_uuid, HEADER_UUID_BYTES,
-                   "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4],
-                   b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
-    return 0;
-}
-
-int header_make_fresh(const char *integrity, uint32_t sector_size, const struct secret *key,
-                      uint8_t ret_bytes[HEADER_BYTES])
-{
-    struct header header = { .sequence = 1, .cipher = "aes-xts-plain64", .sector_size = sector_size,
-                             .offset = HEADER_DATA_OFFSET_BYTES, .digest_iterations = DIGEST_ITERATIONS,
-                             .digest_salt_size = DIGEST_SALT_BYTES };
-    int r = make_uuid(header.uuid);
-
-    memcpy(header.integrity, integrity, strlen(integrity) + 1);
-    if (r == 0 && RAND_bytes(header.digest_salt, DIGEST_SALT_BYTES) != 1)
-        r = -EIO;
-    if (r == 0)
-        r = header_digest_key(&header, key, header.digest);
-    return r < 0 ? r : header_make(&header, ret_bytes);
 }

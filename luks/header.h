@@ -170,7 +170,3 @@ int header_make_mac(const uint8_t bytes[HEADER_BYTES], const struct header *head
 
 /* Both copies of a header without keyslots. Errors: -EINVAL for one that header_parse() would refuse, -ENOMEM, -EIO. */
 int header_make(const struct header *header, uint8_t ret_bytes[HEADER_BYTES]) MUST_CHECK;
-
-/* A header of its own UUID and salt for a volume of this kind and key. Errors as header_make(). */
-int header_make_fresh(const char *integrity, uint32_t sector_size, const struct secret *key,
-                      uint8_t ret_bytes[HEADER_BYTES]) MUST_CHECK;

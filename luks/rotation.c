@@ -173,7 +173,7 @@ static void set_parts(struct rotation *rotation)
 }
 
 /* The header and keyslots of the old key go. */
-static int replace_header(struct rotation *rotation)
+static int wipe_header(struct rotation *rotation)
 {
     uint64_t place = rotation->log_place + ROTATION_ROOM_BYTES - HEADER_DATA_OFFSET_BYTES;
     int r = 0;
@@ -181,8 +181,7 @@ static int replace_header(struct rotation *rotation)
     memset(rotation->chunk, 0, ROTATION_CHUNK_BYTES);
     for (uint64_t at = place; r == 0 && at < rotation->log_place; at += ROTATION_CHUNK_BYTES)
         r = write_synced(rotation->disk, at, rotation->chunk, ROTATION_CHUNK_BYTES);
-    memcpy(rotation->chunk, rotation->header, HEADER_BYTES);
-    return r < 0 ? r : write_synced(rotation->disk, place, rotation->chunk, HEADER_BYTES);
+    return r;
 }
 
 int rotation_step(struct rotation *rotation, struct reason *why)
@@ -194,9 +193,9 @@ int rotation_step(struct rotation *rotation, struct reason *why)
     if (!size)
         return -ENODATA;
     if (size == rotation->length - rotation->slot.done) {
-        r = replace_header(rotation);
+        r = wipe_header(rotation);
         if (r < 0)
-            return reason_set(why, r, "volume %s: its header cannot be replaced: %s", rotation->name, strerror(-r));
+            return reason_set(why, r, "volume %s: its header cannot be wiped: %s", rotation->name, strerror(-r));
     }
     r = dm_join_suspend(&rotation->join, why);
     if (r < 0)
@@ -341,9 +340,7 @@ static int prepare(const struct crypt_volume *volume, int disk, const struct sec
     if (posix_memalign(&chunk, ROTATION_SLOT_BYTES, ROTATION_CHUNK_BYTES) != 0)
         return -ENOMEM;
     rotation->chunk = chunk;
-    r = header_make_fresh(volume->integrity, volume->sector_size, new_key, rotation->header);
-    if (r == 0)
-        r = derive_key(new_key, "postern rotation", ROTATION_KEY_BYTES, &rotation->key);
+    r = derive_key(new_key, "postern rotation", ROTATION_KEY_BYTES, &rotation->key);
     return r < 0 ? r : read_slots(rotation, why);
 }
 

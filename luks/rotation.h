@@ -22,7 +22,7 @@
  * A chunk is written to the log, then a slot says so, then the chunk is written to its place, then a slot says that it
  * is there; each is synced before the next, and no one else writes to the volume meanwhile. Whatever is cut, one slot
  * is whole, and what it says can be done again. Before the last chunk the disk's LUKS2 header and its keyslots, which
- * are for the old key, make room for a header of the new key without keyslots. A slot of an earlier launch than the volume's label is refused.
+ * are for the old key, are wiped. A slot of an earlier launch than the volume's label is refused.
  */
 #pragma once
 
@@ -50,7 +50,10 @@ struct rotation_slot {
 int rotation_make_slot(const struct rotation_slot *slot, const struct secret *key,
                        uint8_t ret_bytes[ROTATION_TEXT_BYTES]) MUST_CHECK;
 
-/* Errors: -ENODATA nothing of that kind, -EKEYREJECTED one of another key, or changed; -EBADMSG numbers that do not fit. */
+/*
+ * Errors: -ENODATA nothing of that kind, -EKEYREJECTED one of another key, or changed; -EBADMSG numbers that do not
+ * fit.
+ */
 int rotation_parse_slot(const uint8_t bytes[ROTATION_TEXT_BYTES], const struct secret *key,
                         struct rotation_slot *ret_slot) MUST_CHECK;
 
@@ -64,7 +67,6 @@ struct rotation {
     int disk, before, after, log; /* descriptors; their mappings are NAME.old, NAME.new, NAME.log */
     struct dm_join join;
     uint8_t *chunk;
-    uint8_t header[HEADER_BYTES]; /* of the new key; takes the place of the old one at the end */
 };
 
 #define ROTATION_NONE { .key = SECRET_NONE, .disk = -1, .before = -1, .after = -1, .log = -1 }
@@ -88,7 +90,10 @@ int rotation_take_epoch(struct rotation *rotation, uint64_t epoch, struct reason
  */
 int rotation_begin(struct rotation *rotation, const struct secret *keys, struct reason *why) MUST_CHECK;
 
-/* One step, of a volume that may be in use. Errors: -ENODATA when there is none left, -errno; the volume goes on then. */
+/*
+ * One step, of a volume that may be in use. Errors: -ENODATA when there is none left; -errno: the volume goes on as it
+ * is, or, when the step was half done, is stopped until another launch has ended it.
+ */
 int rotation_step(struct rotation *rotation, struct reason *why) MUST_CHECK;
 
 /* Closes descriptors and wipes the key; the mappings stay. */

@@ -40,8 +40,15 @@ struct tree_statement {
 int tree_parse(const uint8_t block[TREE_BLOCK_BYTES], struct tree_statement *ret_statement, struct reason *why)
     MUST_CHECK;
 
-/* Whether one of the keys has signed the block. Errors: -EBADMSG, -EKEYREJECTED. */
-int tree_verify(const uint8_t block[TREE_BLOCK_BYTES], EVP_PKEY *const keys[], size_t count,
+/* Whose word counts, for which volume, and from which version on. */
+struct tree_expectation {
+    const char *volume_id;
+    uint64_t least_version;
+    EVP_PKEY *signer;
+};
+
+/* Whether the block is what is expected. Errors: -EBADMSG, -EKEYREJECTED signer, volume or version. */
+int tree_verify(const uint8_t block[TREE_BLOCK_BYTES], const struct tree_expectation *expected,
                 struct tree_statement *ret_statement, struct reason *why) MUST_CHECK;
 
 /* The block of a statement, signed. Errors: -EINVAL for one that tree_parse() would refuse, or another kind of key. */

@@ -1,4 +1,4 @@
-/* Volume records: encoding, signing, verifying. Everything that holds a key is a struct secret. */
+/* Volume records, read and verified. Everything that holds a key is a struct secret. */
 #include "release/record.h"
 
 #include <errno.h>
@@ -7,72 +7,13 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/key.h"
 
 #define MAGIC_BYTES 8
-#define ACKNOWLEDGEMENT_MAX_BYTES                                                                                      \
-    (MAGIC_BYTES + RELEASE_NONCE_BYTES + SHA384_BYTES + 8 + 2 + RELEASE_MAX_RESOURCE_BYTES)
 
 int record_report_digest(const uint8_t report[REPORT_BYTES], uint8_t ret_digest[SHA384_BYTES])
 {
     return EVP_Digest(report, REPORT_SIGNED_BYTES, ret_digest, NULL, EVP_sha384(), NULL) == 1 ? 0 : -ENOMEM;
-}
-
-/* Appends into a secret that was allocated large enough. */
-struct writer {
-    uint8_t *at;
-};
-
-static void put(struct writer *writer, const void *data, size_t size)
-{
-    memcpy(writer->at, data, size);
-    writer->at += size;
-}
-
-static void put_word(struct writer *writer, const char *text)
-{
-    *writer->at++ = (uint8_t)strlen(text);
-    put(writer, text, strlen(text));
-}
-
-int record_encode(const struct record *record, const struct secret *key, struct secret *ret_bytes)
-{
-    size_t size = MAGIC_BYTES + 3 + strlen(record->volume_id) + strlen(record->cipher) + strlen(record->integrity) +
-                  4 + 4 * 8 + 1 + (record->has_header_mac ? RECORD_HEADER_MAC_BYTES : 0u) + 2 + key->size;
-    CLEANUP_SECRET struct secret bytes = SECRET_NONE;
-    struct record again;
-    const uint8_t *again_key;
-    size_t again_size;
-    struct writer writer;
-    int r;
-
-    if (key->size > RECORD_KEY_MAX_BYTES)
-        return -EINVAL;
-    r = secret_alloc(size, &bytes);
-    if (r < 0)
-        return r;
-    writer.at = bytes.bytes;
-    put(&writer, "PSTNVOL2", MAGIC_BYTES);
-    put_word(&writer, record->volume_id);
-    put_word(&writer, record->cipher);
-    put_word(&writer, record->integrity);
-    put_u32le(writer.at, record->sector_size);
-    put_u64le(writer.at + 4, record->offset);
-    put_u64le(writer.at + 12, record->length);
-    put_u64le(writer.at + 20, record->layout_length);
-    put_u64le(writer.at + 28, record->generation);
-    writer.at += 36;
-    *writer.at++ = record->has_header_mac ? RECORD_HEADER_MAC_BYTES : 0;
-    if (record->has_header_mac)
-        put(&writer, record->header_mac, RECORD_HEADER_MAC_BYTES);
-    *writer.at++ = (uint8_t)record->state;
-    *writer.at++ = (uint8_t)key->size;
-    put(&writer, key->bytes, key->size);
-    /* Nothing leaves that could not be read back. */
-    if (record_parse_fields(bytes.bytes, bytes.size, &again, &again_key, &again_size, NULL) < 0)
-        return -EINVAL;
-    *ret_bytes = bytes;
-    bytes = SECRET_NONE;
-    return 0;
 }
 
 static int parse_registered(const uint8_t *bytes, size_t size, struct record *ret_record, struct secret *ret_key,
@@ -95,75 +36,6 @@ static int parse_registered(const uint8_t *bytes, size_t size, struct record *re
 int record_parse(const struct secret *bytes, struct record *ret_record, struct secret *ret_key, struct reason *why)
 {
     return parse_registered(bytes->bytes, bytes->size, ret_record, ret_key, why);
-}
-
-static bool key_is_p384(EVP_PKEY *key)
-{
-    char group[32] = "";
-
-    return EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 && strcmp(group, SN_secp384r1) == 0;
-}
-
-static int sign(EVP_PKEY *key, const uint8_t *data, size_t size, uint8_t *ret_signature, size_t *ret_size)
-{
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    int ok = context && EVP_DigestSignInit(context, NULL, EVP_sha384(), NULL, key) == 1 &&
-             EVP_DigestSign(context, ret_signature, ret_size, data, size) == 1;
-
-    EVP_MD_CTX_free(context);
-    return ok ? 0 : -ENOMEM;
-}
-
-int record_restate(const struct secret *registered, uint64_t generation, enum record_state state,
-                   struct secret *ret_registered)
-{
-    CLEANUP_SECRET struct secret key = SECRET_NONE;
-    struct record record;
-    int r = record_parse(registered, &record, &key, NULL);
-
-    if (r < 0)
-        return r;
-    record.generation = generation;
-    record.state = state;
-    return record_encode(&record, &key, ret_registered);
-}
-
-int record_sign(const struct secret *registered, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
-                struct secret *ret_release)
-{
-    size_t before = MAGIC_BYTES + sizeof(binding->nonce) + sizeof(binding->report_digest) + 8 + 2 + registered->size;
-    CLEANUP_SECRET struct secret release = SECRET_NONE;
-    size_t signature_size = RECORD_MAX_SIGNATURE_BYTES;
-    struct record record;
-    const uint8_t *record_key;
-    struct writer writer;
-    int r;
-
-    if (!key_is_p384(key))
-        return -EINVAL;
-    r = record_parse_fields(registered->bytes, registered->size, &record, &record_key, &signature_size, NULL);
-    if (r == 0)
-        r = secret_alloc(before + 2 + RECORD_MAX_SIGNATURE_BYTES, &release);
-    if (r < 0)
-        return r;
-    writer.at = release.bytes;
-    put(&writer, "PSTNREL2", MAGIC_BYTES);
-    put(&writer, binding->nonce, sizeof(binding->nonce));
-    put(&writer, binding->report_digest, sizeof(binding->report_digest));
-    put_u64le(writer.at, epoch);
-    writer.at += 8;
-    put_u16le(writer.at, (uint16_t)registered->size);
-    writer.at += 2;
-    put(&writer, registered->bytes, registered->size);
-    signature_size = RECORD_MAX_SIGNATURE_BYTES;
-    r = sign(key, release.bytes, before, writer.at + 2, &signature_size);
-    if (r < 0)
-        return r;
-    put_u16le(writer.at, (uint16_t)signature_size);
-    secret_shrink(&release, before + 2 + signature_size);
-    *ret_release = release;
-    release = SECRET_NONE;
-    return 0;
 }
 
 static bool signature_holds(const void *data, size_t size, const uint8_t *signature, size_t signature_size,
@@ -199,41 +71,31 @@ int record_verify(const struct secret *release, const struct record_binding *bin
     return r;
 }
 
-/* What an acknowledgement signs; its size, or 0 when the resource is too long. */
-static size_t write_acknowledgement(const char *resource, const struct record_binding *binding, uint64_t epoch,
-                                    uint8_t ret_text[ACKNOWLEDGEMENT_MAX_BYTES])
+size_t record_write_acknowledgement(const char *resource, const struct record_binding *binding, uint64_t epoch,
+                                    uint8_t ret_text[RECORD_ACKNOWLEDGEMENT_MAX_BYTES])
 {
-    struct writer writer = { .at = ret_text };
+    size_t length = strlen(resource);
+    uint8_t *at = ret_text;
 
-    if (strlen(resource) > RELEASE_MAX_RESOURCE_BYTES)
+    if (length > RELEASE_MAX_RESOURCE_BYTES)
         return 0;
-    put(&writer, "PSTNACK1", MAGIC_BYTES);
-    put(&writer, binding->nonce, sizeof(binding->nonce));
-    put(&writer, binding->report_digest, sizeof(binding->report_digest));
-    put_u64le(writer.at, epoch);
-    put_u16le(writer.at + 8, (uint16_t)strlen(resource));
-    writer.at += 10;
-    put(&writer, resource, strlen(resource));
-    return (size_t)(writer.at - ret_text);
-}
-
-int record_acknowledge(const char *resource, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
-                       uint8_t *ret_signature, size_t *ret_size)
-{
-    uint8_t text[ACKNOWLEDGEMENT_MAX_BYTES];
-    size_t size = write_acknowledgement(resource, binding, epoch, text);
-
-    if (!size || !key_is_p384(key))
-        return -EINVAL;
-    *ret_size = RECORD_MAX_SIGNATURE_BYTES;
-    return sign(key, text, size, ret_signature, ret_size);
+    memcpy(at, "PSTNACK1", MAGIC_BYTES);
+    at += MAGIC_BYTES;
+    memcpy(at, binding->nonce, sizeof(binding->nonce));
+    at += sizeof(binding->nonce);
+    memcpy(at, binding->report_digest, sizeof(binding->report_digest));
+    at += sizeof(binding->report_digest);
+    put_u64le(at, epoch);
+    put_u16le(at + 8, (uint16_t)length);
+    memcpy(at + 10, resource, length);
+    return (size_t)(at + 10 + length - ret_text);
 }
 
 int record_acknowledged(const char *resource, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
                         const uint8_t *signature, size_t size)
 {
-    uint8_t text[ACKNOWLEDGEMENT_MAX_BYTES];
-    size_t text_size = write_acknowledgement(resource, binding, epoch, text);
+    uint8_t text[RECORD_ACKNOWLEDGEMENT_MAX_BYTES];
+    size_t text_size = record_write_acknowledgement(resource, binding, epoch, text);
 
     return text_size && key_is_p384(key) && signature_holds(text, text_size, signature, size, key) ? 0 : -EKEYREJECTED;
 }

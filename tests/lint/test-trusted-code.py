@@ -18,9 +18,11 @@ def linked():
     """Source files of which some section stayed in the program, and the headers of ours that they include."""
     with open(MAP, encoding="utf-8", errors="replace") as file:
         text = file.read().partition("Linker script and memory map")[2]
-    archives = {(archive, name) for size, archive, name in
-                re.findall(r"\s0x[0-9a-f]+\s+0x([0-9a-f]+)\s+build/obj/(?:lib(\w+)\.a\()?([\w./-]+?)\.o\)?\n", text)
-                if int(size, 16)}
+    # The compiler's name for itself stays of every object that was looked at, also where no code or data does.
+    archives = {(archive, name) for section, size, archive, name in
+                re.findall(r"\n (\.\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+build/obj/(?:lib(\w+)\.a\()?([\w./-]+?)\.o\)?\n",
+                           re.sub(r"(?<=\n)( \.\S+)\n\s+0x", r"\1 0x", text))
+                if int(size, 16) and section != ".comment"}
     found = set()
     for archive, name in archives:
         path = f"{archive}/{name}.c" if archive else f"{name}.c"

@@ -36,12 +36,12 @@ static struct tree_statement right_statement(void)
 static void a_signed_tree_is_read_back(void **state UNUSED)
 {
     struct tree_statement statement = right_statement(), found = { .version = 77 };
-    EVP_PKEY *const keys[] = { other, signer };
+    struct tree_expectation expected = { "app", 3, signer };
     uint8_t block[TREE_BLOCK_BYTES];
     struct reason why = { "" };
 
     assert_int_equal(tree_sign(&statement, signer, block), 0);
-    assert_int_equal(tree_verify(block, keys, 2, &found, &why), 0);
+    assert_int_equal(tree_verify(block, &expected, &found, &why), 0);
     assert_string_equal(found.volume_id, "app");
     assert_int_equal(found.version, 3);
     assert_int_equal(found.tree.data_blocks, 7);
@@ -50,8 +50,15 @@ static void a_signed_tree_is_read_back(void **state UNUSED)
     assert_memory_equal(found.tree.salt, statement.tree.salt, 2);
     assert_memory_equal(found.tree.root_hash, statement.tree.root_hash, 32);
     found.version = 77;
-    assert_int_equal(tree_verify(block, keys, 1, &found, &why), -EKEYREJECTED);
-    assert_reason(&why, "not signed by one of the configured signers");
+    expected.signer = other;
+    assert_int_equal(tree_verify(block, &expected, &found, &why), -EKEYREJECTED);
+    assert_reason(&why, "not signed by the configured signer");
+    expected = (struct tree_expectation){ "app", 4, signer };
+    assert_int_equal(tree_verify(block, &expected, &found, &why), -EKEYREJECTED);
+    assert_reason(&why, "is version 3, expected 4 or later");
+    expected = (struct tree_expectation){ "ap", 3, signer };
+    assert_int_equal(tree_verify(block, &expected, &found, &why), -EKEYREJECTED);
+    assert_reason(&why, "is that of \"app\"");
     assert_int_equal(found.version, 77);
 }
 
@@ -59,7 +66,7 @@ static void a_signed_tree_is_read_back(void **state UNUSED)
 static void changed_blocks_are_refused(void **state UNUSED)
 {
     struct tree_statement statement = right_statement(), found = { .version = 77 };
-    EVP_PKEY *const keys[] = { signer };
+    const struct tree_expectation expected = { "app", 3, signer };
     uint8_t block[TREE_BLOCK_BYTES];
 
     assert_int_equal(tree_sign(&statement, signer, block), 0);
@@ -68,14 +75,14 @@ static void changed_blocks_are_refused(void **state UNUSED)
         int r;
 
         block[i / 8] ^= (uint8_t)(1u << i % 8);
-        r = tree_verify(block, keys, 1, &found, &why);
+        r = tree_verify(block, &expected, &found, &why);
         if (r != -EBADMSG && r != -EKEYREJECTED)
             fail_msg("bit %zu: %d", i, r);
         assert_true(why.text[0]);
         block[i / 8] ^= (uint8_t)(1u << i % 8);
     }
     assert_int_equal(found.version, 77);
-    assert_int_equal(tree_verify(block, keys, 1, &found, NULL), 0);
+    assert_int_equal(tree_verify(block, &expected, &found, NULL), 0);
 }
 
 static void what_no_guest_would_take_is_not_signed(void **state UNUSED)

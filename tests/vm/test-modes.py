@@ -4,7 +4,9 @@
 The workload appends a line to a file on each writable volume and serves all of them. The disk in mode header is made by
 systemd-repart, in a partition.
 """
+import base64
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
@@ -26,7 +28,7 @@ def blank(path, size):
 
 
 def make_tree(world):
-    """A verity tree with one file; (disk, members of its volume)."""
+    """A signed verity tree with one file, 1 MiB into its disk; (disk, members of its volume)."""
     folder, disk, root_hash = world.path("tree"), world.path("tree.img"), world.path("tree.hash")
     os.makedirs(folder)
     with open(os.path.join(folder, "page"), "w", encoding="ascii") as file:
@@ -40,11 +42,18 @@ def make_tree(world):
            "--root-hash-file", root_hash, disk, disk)
     with open(root_hash, encoding="ascii") as file:
         found = file.read().strip()
-    placed = world.path("tree-placed.img")
-    with open(disk, "rb") as file, open(placed, "wb") as to:
-        to.write(bytes(MIB) + file.read())
-    return placed, {"offset": MIB, "block_size": 4096, "hash": "sha256", "data_blocks": blocks, "hash_start_block": blocks,
-                  "salt": "ab" * 32, "root_hash": found}
+    key, placed, block = world.path("signer.pem"), world.path("tree-placed.img"), world.path("tree.block")
+    vm.run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", key)
+    os.chmod(key, 0o600)
+    vm.run(vm.program("postern"), "volume", "sign-tree", "--id", "tree", "--root-hash", found, "--salt", "ab" * 32,
+           "--data-blocks", str(blocks), "--hash-start-block", str(blocks), "--tree-version", "2", "--key", key,
+           "--output", block)
+    with open(disk, "rb") as tree, open(block, "rb") as file, open(placed, "wb") as to:
+        content = tree.read()
+        to.write(bytes(MIB) + content + file.read())
+    der = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], stdout=subprocess.PIPE, check=True)
+    return placed, {"offset": MIB, "signed": {"signer": base64.b64encode(der.stdout).decode(),
+                                              "block": len(content) // 4096, "least_version": 2}}
 
 
 def make_foreign(world):

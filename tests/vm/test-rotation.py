@@ -84,7 +84,7 @@ def check_kind(world, kind, size, words):
             and struct.unpack_from("<Q", data, 24)[0] == BLOCKS * 4096]
     tap.ok(ends, f"{kind}: a slot says that all is done")
     writes = writes[:ends[0] + 1] if ends else writes
-    check_header(kind, disk, key)
+    check_header(kind, disk)
     check_cuts(world, kind, disk, before, record, writes)
     check_bent(world, kind, disk, before, (record, key, old_record), writes)
     new_record = world.path(kind + ".new")
@@ -96,22 +96,10 @@ def check_kind(world, kind, size, words):
     done.opened("new-key", BLOCKS, 0)
 
 
-def check_header(kind, disk, key):
-    """The header of the old key is gone, the one that is there is of the new key, and has no keyslots."""
-    path = disk + ".key"
-    with open(path, "wb") as file:
-        file.write(key)
-    dump = vm.subprocess.run(["cryptsetup", "luksDump", disk], capture_output=True, text=True, check=False).stdout
-    tap.ok("Keyslots:\n  0:" not in dump and "Keyslots:" in dump, f"{kind}: the header has no keyslot", dump)
-    with open(path + ".pass", "wb") as file:
-        file.write(b"again")
-    copy = disk + ".copy"
-    vm.shutil.copy(disk, copy)
-    vm.run("cryptsetup", "luksAddKey", "--batch-mode", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000",
-           "--volume-key-file", path, "--new-keyfile", path + ".pass", copy)
-    opened = vm.subprocess.run(["cryptsetup", "luksOpen", "--test-passphrase", "--key-file", path + ".pass", copy],
-                               check=False)
-    tap.same(opened.returncode, 0, f"{kind}: with the new key cryptsetup gives it one again")
+def check_header(kind, disk):
+    """The header and the keyslots of the old key are gone."""
+    with open(disk, "rb") as file:
+        tap.ok(not any(file.read(ROOM)), f"{kind}: neither header nor keyslots of the old key are left")
 
 
 def run_states(world, record, disk, before, states, mode="rotate"):

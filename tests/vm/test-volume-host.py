@@ -50,7 +50,8 @@ STEPS = [
     (f"postern volume verify-table {PLAIN} --record tags.record", 2, ["the live table is not the expected one"]),
     ("umount /mnt && postern volume close tags && ls /dev/dm-*", 1, ["No such file"]),
     (f"postern volume open {TAGS} --record wrong.record", 2, ["first block is not under this record's key"]),
-    (f"postern volume open {PLAIN} --record tags.record", 2, ["there is no integrity superblock"]),
+    (f"postern volume open {PLAIN} --record tags.record", 1, ["its disk has 33554432 bytes, record and tags want"]),
+    (f"postern volume open {BLANK} --record tags.record", 2, ["there is no integrity superblock"]),
     ("postern volume open /root/steps --record tags.record", 1, ["not a block device"]),
     ("postern volume open /dev/none --record tags.record", 1, ["/dev/none: cannot be opened"]),
     ("chmod 644 wrong.record; " f"postern volume open {TAGS} --record wrong.record", 1, ["wrong.record"]),
@@ -58,8 +59,8 @@ STEPS = [
     ("mount -t ext4 -o ro /dev/dm-0 /mnt && cat /mnt/page; umount /mnt; postern volume close plain", 0, ["SECRET"]),
     # A table that somebody else made, one sector off.
     (f"dmsetup create plain --table \"0 32768 crypt aes-xts-plain64 $(head -c 64 /dev/zero | od -An -v -tx1 | tr -d ' \\n') 0 "
-     f"{PLAIN} 32776\"; dmsetup mknodes; postern volume verify-table {PLAIN} --record plain.record | sed 's/00*/0/g'", 0,
-     ["plain: the live table is not the expected one"]),
+     f"{PLAIN} 32760\"; dmsetup mknodes; postern volume verify-table {PLAIN} --record plain.record", 2,
+     ["plain: the live table is not the expected one", "32768 crypt aes-xts-plain64 KEY-IN-TABLE 0 254:16 32760"]),
     ("postern volume close plain", 0, []),
     # Another key: a copy with tags, onto a device, and one without.
     (f"postern volume rekey {TAGS} --record tags.record --output {TARGET} --new-record new.record --recovery-key key", 0, []),
@@ -73,7 +74,7 @@ STEPS = [
     (f"postern volume rekey {PLAIN} --record plain.record --output /run/copy --new-record more.record", 1,
      ["/run/copy: exists; a volume is never made over something else"]),
     (f"postern volume rekey {PLAIN} --record plain.record --output {TAGS} --new-record more.record", 1, ["is not blank"]),
-    (f"postern volume rekey {PLAIN} --record tags.record --output /run/x --new-record x.record; ls /run/x*", 1,
+    (f"postern volume rekey {BLANK} --record tags.record --output /run/x --new-record x.record; ls /run/x*", 1,
      ["there is no integrity superblock", "No such file"]),
     # Devices are made in place.
     (f"postern volume create --id made --blank --size 16 --output {BLANK} --record made.record", 0, []),
@@ -89,7 +90,7 @@ STEPS = [
     (f"dd if=/dev/zero of={BLANK} bs=1M count=1 2>/dev/null; cryptsetup luksFormat --batch-mode --type luks2 --integrity "
      f"hmac-sha256 --sector-size 4096 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 --key-file key {BLANK}", 0, []),
     (f"postern volume adopt {BLANK} --id foreign --key-file key --record foreign.record", 0, []),
-    (f"postern volume open {BLANK} --record foreign.record && mke2fs -q -t ext4 /dev/dm-1 && "
+    (f"postern volume open {BLANK} --record foreign.record && /usr/sbin/mke2fs -q -t ext4 /dev/dm-1 && "
      f"postern volume verify-table {BLANK} --record foreign.record", 0, ["volume foreign, without a label",
                                                                          "foreign: the live table is the expected one"]),
     ("mount -t ext4 /dev/dm-1 /mnt && echo told >/mnt/page; umount /mnt; postern volume close foreign", 0, []),
