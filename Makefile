@@ -4,6 +4,9 @@
 # sees to that root and calls itself inside. Variables that a user may set:
 #   BUILDER=DIR   builder root, package cache, firmware, static libraries; several worktrees may share one
 #   PROFILE=NAME  which image `make image` makes (image/profiles/)
+#   PAYLOAD=PATH  the workload of an image: a static program, an OCI bundle, or a folder to lay over the root (image/payload)
+#   SITE=FILE     what differs from site to site (brokers), merged into postern.json
+#   ID_KEY=FILE AUTHOR_KEY=FILE SVN=N   ID blocks for every row; SIGN_KEY=FILE signs the manifest. Below this folder
 #   V=1           show commands
 #   SANITIZE=1    address and undefined-behaviour sanitizers (check-unit, check-broker)
 #   FUZZ_SECONDS=N   how long `make fuzz` explores with each target
@@ -16,12 +19,13 @@ PROFILE ?= app
 ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
-INSIDE := all demo image
+INSIDE := all demo image images release deb firmware
 INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage bench prove \
     soak
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
-export BUILDER MIRROR SECURITY_MIRROR
-inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)'
+export BUILDER MIRROR SECURITY_MIRROR SNAPSHOT
+inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)' \
+    $(foreach v,SITE PAYLOAD ID_KEY AUTHOR_KEY SVN SIGN_KEY STORE,$(if $($(v)),$(v)='$($(v))'))
 
 builder:
 	@image/builder/make-root
@@ -32,6 +36,12 @@ $(INSIDE): builder
 	$(inside) $@
 $(INSIDE_CHECKS): builder-check
 	$(inside) $@
+
+# Rebuilds a release with a builder root of its own and compares byte by byte: RELEASE=DIR, perhaps SNAPSHOT=URL.
+.PHONY: reproduce
+reproduce:
+	@image/builder/host-setup
+	@image/reproduce '$(RELEASE)'
 
 # Against implementations of others, which are fetched and built for it.
 .PHONY: interop
@@ -101,7 +111,7 @@ COMMON := $(DYNAMIC) -lz -lzstd
 objects: $(foreach r,$(ROOMS),$(call objects,$(r)))
 
 PROGRAMS := build/bin/postern build/bin/postern-psp build/bin/postern-broker build/guest/postern-init \
-    build/guest/psp-shim
+    build/guest/psp-shim build/guest/steps
 all: $(PROGRAMS)
 
 define room_rules
@@ -143,6 +153,8 @@ build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIB
 	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(COMMON))
 build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),-lfuse3 -lpthread)
+build/guest/steps: $(O)/image/guest/steps.o
+	$(call link,-pie -s,)
 comma := ,
 
 # ---- tests: each tests/unit/test-X.c is a cmocka program, each tests/fuzz/fuzz-X.c a libFuzzer target
@@ -245,9 +257,26 @@ soak: build/bin/postern-broker build/tests/release-client
 build/demo/site.json: | build/bin/postern-broker
 	@image/demo-broker
 
-image: $(PROGRAMS) build/demo/site.json $(STATIC)/lock.json /builder/firmware/lock.json
-	@SITE=build/demo/site.json image/build $(PROFILE) build/image/$(PROFILE)
-	@build/bin/postern manifest create build/image/$(PROFILE)
+# What differs from site to site; without one that of the demonstration.
+SITE := $(or $(SITE),build/demo/site.json)
+image: $(PROGRAMS) $(SITE) $(STATIC)/lock.json /builder/firmware/lock.json
+	@SITE=$(SITE) image/build $(PROFILE) build/image/$(PROFILE)
+	@image/finish build/image/$(PROFILE)
+
+deb: $(PROGRAMS)
+	@image/deb/build
+
+release: image
+	@image/release $(PROFILE)
+
+# All profiles, as tests boot them.
+images: image
+	@set -e; for profile in gateway database debug; do \
+	    PAYLOAD= SITE=$(SITE) image/build $$profile build/image/$$profile; image/finish build/image/$$profile; done
+
+# edk2 from its source: auditable, and with a DEBUG build that says what it compares. Takes minutes, is kept in BUILDER.
+firmware:
+	@ovmf-config/make-ovmf
 
 demo: image
 	@image/demo
@@ -275,10 +304,10 @@ check-image: image
 # What guests of tests have besides the image.
 GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/telling-init build/tests/find-bytes \
     build/tests/postern-psp-tsm.ko
-check-vm: image $(GUEST_TESTS)
+check-vm: images $(GUEST_TESTS)
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.
-check-built: image $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(GUEST_TESTS) $(TESTED)/tests/release-client
+check-built: images $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(GUEST_TESTS) $(TESTED)/tests/release-client
 check-run:
 	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 
@@ -287,6 +316,6 @@ coverage:
 	@$(MAKE) --no-print-directory IN_BUILDER=1 COVERAGE=1 check-unit
 	@tests/coverage build/cov base measure attest
 
-.PHONY: all objects image demo check-built check-run check-unit check-programs check-broker check-image check-vm lint \
+.PHONY: all objects image images release deb firmware demo check-built check-run check-unit check-programs check-broker check-image check-vm lint \
     fuzz coverage interop bench prove soak
 endif

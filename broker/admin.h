@@ -40,6 +40,8 @@ enum admin_verb {
     ADMIN_LEASES,
     ADMIN_VOLUME_ROTATE,
     ADMIN_VOLUME_GROW,
+    ADMIN_CHIP_ADD,
+    ADMIN_CHIP_LIST,
     ADMIN_VERBS,
 };
 
@@ -48,6 +50,7 @@ enum admin_file_kind {
     ADMIN_FILE_POLICY,
     ADMIN_FILE_MANIFEST,
     ADMIN_FILE_SIGNER,
+    ADMIN_FILE_CERTIFICATE,
     ADMIN_FILE_KINDS,
 };
 

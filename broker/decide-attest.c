@@ -8,6 +8,7 @@
 #include "attest/verify.h"
 #include "base/clock.h"
 #include "base/encode.h"
+#include "broker/chips.h"
 #include "broker/decide.h"
 #include "release/message.h"
 #include "release/record.h"
@@ -50,6 +51,28 @@ static enum verdict check_nonce(struct broker *broker, const uint8_t cookie[NONC
     return sessions_full(&broker->sessions, at) ? VERDICT_SESSIONS_FULL : VERDICT_OK;
 }
 
+static bool has_certificate(const struct cert_table *table)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (table->entries[i].kind == CERTIFICATE_VCEK || table->entries[i].kind == CERTIFICATE_VLEK)
+            return true;
+    return false;
+}
+
+/* What the evidence brought, or what is known of its chip. `room` holds the latter. */
+static struct cert_table find_certificates(struct broker *broker, const struct message_attestation *message,
+                                           struct buffer *room, struct entry *entry)
+{
+    struct cert_table known;
+    struct report report;
+
+    if (!has_certificate(&message->evidence.table) &&
+        report_parse(message->evidence.report, REPORT_BYTES, &report, NULL) == 0 &&
+        chips_find(broker->store, &report, room, &known, &entry->detail) == 1)
+        return known;
+    return message->evidence.table;
+}
+
 static enum verdict verify(struct broker *broker, const struct message_attestation *message, struct entry *entry,
                            struct verified *ret_verified)
 {
@@ -58,9 +81,11 @@ static enum verdict verify(struct broker *broker, const struct message_attestati
         [VERIFY_CHAIN] = VERDICT_EVIDENCE_CHAIN,          [VERIFY_CHIP] = VERDICT_EVIDENCE_CHIP,
         [VERIFY_SIGNATURE] = VERDICT_EVIDENCE_SIGNATURE, [VERIFY_DONE] = VERDICT_OK,
     };
-    const struct verify_options options = { .at = entry->time.tv_sec, .cache = &broker->chains };
+    const struct verify_options options = { .at = verify_time_of(entry->time.tv_sec), .cache = &broker->chains };
+    CLEANUP_BUFFER struct buffer room = BUFFER_EMPTY;
+    const struct cert_table table = find_certificates(broker, message, &room, entry);
     enum verify_step step;
-    int r = verify_report_with(message->evidence.report, REPORT_BYTES, &message->evidence.table, broker->roots,
+    int r = verify_report_with(message->evidence.report, REPORT_BYTES, &table, broker->roots,
                                &options, ret_verified, &step, &entry->detail);
 
     return r == -ENOMEM ? VERDICT_INTERNAL : verdicts[step];

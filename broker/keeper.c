@@ -21,6 +21,8 @@
 
 /* Questions read in one go; a front has one for each of its connections at the most. */
 #define READ_BYTES (1u << 20)
+/* Answers that the front may leave lying; it takes them at once unless it means harm or is stuck. */
+#define MAX_ANSWERS_BYTES (64u << 20)
 /* How long a row may wait for company. */
 #define LATER_US 20000
 
@@ -39,6 +41,13 @@ static void matter_free(struct matter *matter)
     free(matter);
 }
 
+static void stop(struct keeper *keeper, const char *why)
+{
+    journal_note(keeper->journal, "front", "%s", why);
+    keeper->lost = true;
+    (void)event_base_loopbreak(keeper->base);
+}
+
 /* Sends the answer; nothing of what was made leaves with a refusal. */
 static void send_answer(struct matter *matter)
 {
@@ -55,6 +64,9 @@ static void send_answer(struct matter *matter)
     link_write_answer(answer, &frame);
     if (buffer_error(&frame) < 0 || bufferevent_write(matter->keeper->link, frame.data, frame.size) < 0)
         (void)event_base_loopbreak(matter->keeper->base);
+    else if (evbuffer_get_length(bufferevent_get_output(matter->keeper->link)) > MAX_ANSWERS_BYTES &&
+             !matter->keeper->lost)
+        stop(matter->keeper, "the process that faces the network does not take its answers");
 }
 
 /* The row is on the disk, or cannot get there. */
@@ -213,13 +225,6 @@ static int take_question(struct keeper *keeper, const struct link_question *ques
     return 0;
 }
 
-static void stop(struct keeper *keeper, const char *why)
-{
-    journal_note(keeper->journal, "front", "%s", why);
-    keeper->lost = true;
-    (void)event_base_loopbreak(keeper->base);
-}
-
 static void on_questions(struct bufferevent *stream, void *argument)
 {
     struct keeper *keeper = argument;
@@ -246,6 +251,8 @@ static void on_questions(struct bufferevent *stream, void *argument)
             return;
         }
         (void)evbuffer_drain(input, size);
+        if (keeper->lost)
+            return;
     }
 }
 

@@ -240,6 +240,7 @@ static const struct {
     [ADMIN_POLICY_LIST] = { NULL, false },             [ADMIN_POLICY_SHOW] = { NULL, false },
     [ADMIN_POLICY_REMOVE] = { "policy-remove", false }, [ADMIN_LEASES] = { NULL, false },
     [ADMIN_VOLUME_ROTATE] = { "volume-rotate", true },  [ADMIN_VOLUME_GROW] = { "volume-grow", true },
+    [ADMIN_CHIP_ADD] = { "chip-add", false },          [ADMIN_CHIP_LIST] = { NULL, false },
 };
 
 bool operate_only_reads(const struct admin_request *request)
@@ -280,6 +281,10 @@ static int carry_out(const struct operation *operation, const struct admin_reque
         return rotation_begin(operation, request, why);
     case ADMIN_VOLUME_GROW:
         return rotation_grow(operation, request, detail, why);
+    case ADMIN_CHIP_ADD:
+        return operate_chip_add(operation, request, why);
+    case ADMIN_CHIP_LIST:
+        return operate_chip_list(operation, request, why);
     case ADMIN_VERBS:
         break;
     }

@@ -36,6 +36,10 @@ int operate_volume_list(const struct operation *operation, const struct admin_re
     MUST_CHECK;
 int operate_leases(const struct operation *operation, const struct admin_request *request, struct reason *why)
     MUST_CHECK;
+int operate_chip_add(const struct operation *operation, const struct admin_request *request, struct reason *why)
+    MUST_CHECK;
+int operate_chip_list(const struct operation *operation, const struct admin_request *request, struct reason *why)
+    MUST_CHECK;
 int operate_allow(const struct operation *operation, const struct admin_request *request, struct buffer *detail,
                   struct reason *why) MUST_CHECK;
 int operate_policy_set(const struct operation *operation, const struct admin_request *request, struct reason *why)

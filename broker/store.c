@@ -24,6 +24,8 @@ static const char schema[] =
     "PRAGMA journal_mode=WAL;"
     "BEGIN IMMEDIATE;"
     "CREATE TABLE policy (name TEXT PRIMARY KEY, document TEXT NOT NULL, manifests BLOB NOT NULL) STRICT;"
+    "CREATE TABLE chip (chip_id BLOB NOT NULL, tcb INTEGER NOT NULL, certificate BLOB NOT NULL, intermediate BLOB,"
+    " PRIMARY KEY (chip_id, tcb)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE manifest (sha256 BLOB PRIMARY KEY, envelope BLOB NOT NULL) STRICT;"
     "CREATE TABLE volume (version INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT NOT NULL, kind INTEGER NOT NULL,"
     " sealed BLOB NOT NULL, policy TEXT, state INTEGER NOT NULL, generation INTEGER NOT NULL,"
@@ -80,6 +82,10 @@ static const char *const texts[STORE_STATEMENTS] = {
     [STORE_MANIFEST_PUT] = "INSERT OR IGNORE INTO manifest (sha256, envelope) VALUES (?1, ?2)",
     [STORE_MANIFEST_TRIM] = ("DELETE FROM manifest WHERE NOT EXISTS (SELECT 1 FROM policy"
                              " WHERE instr(policy.manifests, manifest.sha256) > 0)"),
+    [STORE_CHIP_FIND] = "SELECT certificate, intermediate FROM chip WHERE chip_id = ?1 AND tcb = ?2",
+    [STORE_CHIP_PUT] = ("INSERT OR REPLACE INTO chip (chip_id, tcb, certificate, intermediate)"
+                        " VALUES (?1, ?2, ?3, ?4)"),
+    [STORE_CHIP_LIST] = "SELECT chip_id, tcb FROM chip ORDER BY chip_id, tcb",
     [STORE_RELEASE_FIND] = ("SELECT key, state, generation, epoch, confirmed FROM release"
                             " WHERE version = ?1 AND report_id = ?2"),
     [STORE_RELEASE_INSERT] = ("INSERT INTO release (version, report_id, key, request, time, state, generation, epoch,"

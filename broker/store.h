@@ -7,6 +7,7 @@
  *              the highest counts
  *     policy   documents by name, each with the SHA-256 of the manifests that count for it (policies.h)
  *     manifest signed manifests by their SHA-256
+ *     chip     certificates by chip id and TCB (chips.h)
  *     release  one row for each volume and REPORT_ID that has got it (releases.h)
  *     log      decisions about guests whose evidence verified, and what the operator changed; kept, and hash-chained
  *     refused  what was refused before that: anybody can cause these, so only the newest STORE_MAX_REFUSED are kept
@@ -50,6 +51,9 @@ enum store_statement {
     STORE_MANIFEST_FIND,
     STORE_MANIFEST_PUT,
     STORE_MANIFEST_TRIM,
+    STORE_CHIP_FIND,
+    STORE_CHIP_PUT,
+    STORE_CHIP_LIST,
     STORE_RELEASE_FIND,
     STORE_RELEASE_INSERT,
     STORE_RELEASE_CONFIRM,

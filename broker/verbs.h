@@ -22,6 +22,8 @@ extern const struct command verb_policy_list;
 extern const struct command verb_policy_show;
 extern const struct command verb_policy_remove;
 extern const struct command verb_leases;
+extern const struct command verb_chip_add;
+extern const struct command verb_chip_list;
 extern const struct command verb_serve;
 extern const struct command verb_log_show;
 extern const struct command verb_log_verify;

@@ -21,12 +21,13 @@ static int become(const struct child_start *start)
     sigset_t none;
 
     (void)sigemptyset(&none);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(start->output < 0 ? null : start->output, STDOUT_FILENO) < 0 ||
+    if (null < 0 || (!start->interactive && dup2(null, STDIN_FILENO) < 0) ||
+        dup2(start->output < 0 ? null : start->output, STDOUT_FILENO) < 0 ||
         sigprocmask(SIG_SETMASK, &none, NULL) < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         return errno;
     (void)signal(SIGPIPE, SIG_DFL);
     /* Ctrl-C at the terminal is for the verb, which ends its children in order. */
-    if (setpgid(0, 0) < 0)
+    if (!start->interactive && setpgid(0, 0) < 0)
         return errno;
     for (size_t i = 0; i < ARRAY_SIZE(start->keep); i++)
         if (start->keep[i] >= 0 && fcntl(start->keep[i], F_SETFD, 0) < 0)

@@ -1,6 +1,7 @@
 /* Programs that a verb starts and that must not outlive it. */
 #pragma once
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #include "base/reason.h"
@@ -8,11 +9,13 @@
 struct child_start {
     const char *const *words; /* NULL-terminated; the first is looked up in PATH unless it has a slash */
     int output;               /* becomes standard output; -1: /dev/null */
+    bool interactive;         /* keeps our standard input, and stays in our process group with our terminal */
     int keep[2];              /* descriptors that stay open under their numbers; -1: none */
 };
 
 /*
- * Starts a program with /dev/null as standard input. It is killed when this process ends for whatever reason. Errors:
+ * Starts a program, with /dev/null as standard input unless it is interactive. It is killed when this process ends for
+ * whatever reason. Errors:
  * -errno of execvp(3), with a sentence that names the program.
  */
 int child_run(const struct child_start *start, pid_t *ret_pid, struct reason *why) MUST_CHECK;

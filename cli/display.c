@@ -1,4 +1,4 @@
-/* postern display report, certs, key and firmware: what a file says; nothing is verified. */
+/* postern display report, certs and key: what a file says; nothing is verified. */
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/x509.h>
@@ -13,7 +13,6 @@
 #include "cli/cli.h"
 #include "cli/evidence.h"
 #include "cli/show.h"
-#include "measure/firmware.h"
 
 #define KEY_BYTES 32
 #define JSON_ROW(to) OPTION("json", NULL, "print one JSON object", OPTION_FLAG, to)
@@ -146,78 +145,6 @@ static int run_key(const struct command *command, int argc, char **argv)
     return r < 0 ? fail(&why, r) : COMMAND_OK;
 }
 
-static const char *section_name(enum section_kind kind)
-{
-    switch (kind) {
-    case SECTION_SEC_MEM:
-        return "memory";
-    case SECTION_SECRETS:
-        return "secrets";
-    case SECTION_CPUID:
-        return "cpuid";
-    case SECTION_SVSM_CAA:
-        return "svsm-caa";
-    case SECTION_KERNEL_HASHES:
-        return "kernel-hashes";
-    }
-    return "unknown";
-}
-
-static void show_firmware(const char *path, const struct firmware *firmware, bool json, struct buffer *text)
-{
-    if (json)
-        buffer_printf(text, "{\"size\":%llu,\"gpa\":\"0x%llx\",\"reset_eip\":\"0x%x\",\"hash_table_gpa\":\"0x%llx\","
-                            "\"sections\":[", (unsigned long long)firmware->size,
-                      (unsigned long long)firmware->gpa, firmware->reset_eip,
-                      (unsigned long long)firmware->hash_table_gpa);
-    else
-        buffer_printf(text, "%s: %llu bytes at 0x%llx, processors start at 0x%x\n", path,
-                      (unsigned long long)firmware->size,
-                      (unsigned long long)firmware->gpa, firmware->reset_eip);
-    for (size_t i = 0; i < firmware->section_count; i++) {
-        const struct firmware_section *section = &firmware->sections[i];
-
-        if (json)
-            buffer_printf(text, "%s{\"kind\":\"%s\",\"gpa\":\"0x%llx\",\"size\":%llu}", i ? "," : "",
-                          section_name(section->kind), (unsigned long long)section->gpa,
-                          (unsigned long long)section->size);
-        else
-            show_line(text, section_name(section->kind), "0x%llx, %llu bytes", (unsigned long long)section->gpa,
-                      (unsigned long long)section->size);
-    }
-    if (json)
-        buffer_add_text(text, "]}\n");
-    else if (firmware->hash_table_gpa)
-        show_line(text, "kernel", "measured: hashes at 0x%llx", (unsigned long long)firmware->hash_table_gpa);
-    else
-        show_line(text, "kernel", "NOT measured: this firmware has no room for hashes");
-}
-
-static int run_firmware(const struct command *command, int argc, char **argv)
-{
-    CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
-    CLEANUP_FREE uint8_t *data = NULL;
-    struct firmware firmware;
-    struct reason why = { "" };
-    const char *path;
-    bool json = false;
-    size_t size = 0;
-    int r = read_words(command, argc, argv, &path, &json);
-
-    if (r)
-        return r - 1;
-    r = file_read(path, FIRMWARE_MAX_BYTES, &data, &size, &why);
-    if (r < 0)
-        return fail(&why, r);
-    r = firmware_parse(data, size, &firmware, &why);
-    if (r < 0) {
-        reason_prefix(&why, path);
-        return fail(&why, r);
-    }
-    show_firmware(path, &firmware, json, &text);
-    return show_print(&text);
-}
-
 const struct command verb_display_report = {
     .program = "postern",
     .name = "display report",
@@ -243,13 +170,4 @@ const struct command verb_display_key = {
     .usage = "FILE [--json]",
     .example = "  postern display key derived-key.bin\n",
     .run = run_key,
-};
-
-const struct command verb_display_firmware = {
-    .program = "postern",
-    .name = "display firmware",
-    .summary = "Shows what a firmware image asks to have measured, and whether it checks a kernel.",
-    .usage = "FILE [--json]",
-    .example = "  postern display firmware OVMF.amdsev.fd\n",
-    .run = run_firmware,
 };

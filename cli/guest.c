@@ -58,6 +58,8 @@ static bool read_console(struct watcher *w)
         return n < 0 && (errno == EINTR || errno == EAGAIN);
     if (w->guest->console_copy >= 0 && fd_write_all(w->guest->console_copy, data, (size_t)n) < 0)
         fd_close(&w->guest->console_copy); /* the guest goes on without a copy */
+    if (w->guest->shown && fd_write_all(STDOUT_FILENO, data, (size_t)n) < 0)
+        w->guest->shown = false;
     take_bytes(w, data, (size_t)n);
     return true;
 }

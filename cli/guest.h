@@ -13,6 +13,7 @@ struct guest {
     int console;         /* read end of QEMU's first serial line */
     int monitor;         /* our end of the QMP socket */
     int console_copy;    /* file for all that the console says; -1 for none */
+    bool shown;          /* the console goes to standard output, too */
     unsigned boot_timeout_s;
     void (*on_stage)(const struct boot_record_stage *stage); /* may be NULL */
     struct boot_record record;

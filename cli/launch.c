@@ -1,6 +1,7 @@
 /*
- * postern launch: boots an image under QEMU with a software secure processor, and tells how the boot went. The digest
- * that the processor reports is computed from the very files that QEMU gets.
+ * postern launch: boots an image under QEMU as a row of its manifest says, on an SNP host or with a software secure
+ * processor, and tells how the boot went. The digest that the latter reports is computed from the very files that QEMU
+ * gets.
  */
 #include "cli/cli.h"
 
@@ -11,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,7 +22,11 @@
 #include "cli/guest.h"
 #include "cli/image.h"
 #include "cli/inputs.h"
+#include "cli/launch-psp.h"
+#include "cli/launch-row.h"
+#include "cli/libvirt.h"
 #include "cli/qemu.h"
+#include "measure/id-block.h"
 
 enum launch_exit {
     LAUNCH_CANNOT_START = 2, /* QEMU or postern-psp */
@@ -37,13 +41,17 @@ struct launch {
     /* from the command line */
     const char *directory, *firmware, *kernel, *initrd, *append, *root;
     const char *psp, *psp_dir, *psp_program, *qemu, *accelerator, *vcpu_type;
-    const char *policy, *host_data, *console_file, *runtime_dir, *monitor;
-    uint64_t vcpus, memory_mib, boot_timeout_s;
-    bool print;
+    const char *policy, *host_data, *console_file, *runtime_dir, *monitor, *id_blocks, *format, *name, *at;
+    uint64_t vcpus, memory_mib, boot_timeout_s, features;
+    bool print, interactive;
     struct option_list disks, forwards;
     /* made from it */
     struct image image;
     struct inputs_measured measured;
+    struct launch_id id;
+    char *moved[4]; /* --at: the image's paths on another host */
+    struct qemu_hardware hardware;
+    uint8_t host_data_bytes[QEMU_HOST_DATA_BYTES];
     char directory_made[64]; /* our own, to be removed; empty when the user named one */
     char hashes_path[4096], socket_path[108];
     pid_t psp_pid;
@@ -72,7 +80,68 @@ static int measure(struct launch *l, struct reason *why)
     inputs.append = l->append;
     inputs.vcpus = l->vcpus;
     inputs.vcpu_type = l->vcpu_type;
+    inputs.features = l->features;
     return inputs_measure(&inputs, &l->measured, why);
+}
+
+static bool on_hardware(const struct launch *l)
+{
+    return strcmp(l->psp, "hardware") == 0;
+}
+
+/* Whether QEMU gets other files than the image's, as developers and tests want it. */
+static bool is_changed(const struct launch *l)
+{
+    return l->firmware != l->image.firmware || l->kernel != l->image.kernel || l->initrd != l->image.initrd ||
+           l->append != l->image.cmdline;
+}
+
+/* The launch is one that was published. An image without a manifest can be tried on a software processor only. */
+static int check_row(const struct launch *l, struct reason *why)
+{
+    const struct launch_wish wish = { .vcpus = l->vcpus, .vcpu_type = l->vcpu_type, .features = l->features };
+    uint8_t digest[LAUNCH_DIGEST_BYTES];
+    int r = launch_row_find(l->directory, &wish, digest, why);
+
+    if (r == -ENOENT && !on_hardware(l))
+        return 0;
+    if (r < 0)
+        return r;
+    if (!is_changed(l) && memcmp(digest, l->measured.digest, LAUNCH_DIGEST_BYTES) != 0)
+        return reason_set(why, -EBADMSG, "%s: its files do not give the digest of its manifest's row; postern audit "
+                          "says which differs", l->directory);
+    return 0;
+}
+
+/* What the hardware gets besides: policy, host data and the row's ID block. */
+static int prepare_hardware(struct launch *l, struct reason *why)
+{
+    CLEANUP_FREE char *path = NULL;
+    int r = 0;
+
+    l->hardware = (struct qemu_hardware){ .policy = ID_POLICY_DEFAULT };
+    qemu_host_bits(&l->hardware.c_bit, &l->hardware.reduced_bits);
+    if (l->policy && command_parse_u64(l->policy, &l->hardware.policy) < 0)
+        return reason_set(why, -EINVAL, "--policy: \"%s\" is no number", l->policy);
+    r = id_policy_check(l->hardware.policy, why);
+    if (r < 0)
+        return r;
+    if (l->host_data) {
+        if (hex_decode(l->host_data, strlen(l->host_data), l->host_data_bytes, QEMU_HOST_DATA_BYTES) < 0)
+            return reason_set(why, -EINVAL, "--host-data: \"%s\", expected 64 hexadecimal digits", l->host_data);
+        l->hardware.host_data = l->host_data_bytes;
+    }
+    if (!l->id_blocks && asprintf(&path, "%s/id-blocks.jsonl", l->directory) < 0) {
+        path = NULL;
+        return -ENOMEM;
+    }
+    if (!l->id_blocks && access(path, F_OK) < 0)
+        return 0;
+    r = launch_id_find(l->id_blocks ? l->id_blocks : path, l->measured.digest, l->hardware.policy, &l->id, why);
+    l->hardware.id_block = l->id.block;
+    l->hardware.id_auth = l->id.auth;
+    l->hardware.has_author = l->id.has_author;
+    return r;
 }
 
 /* A directory for the socket and the hash table: the user's, or one of our own that goes when we go. */
@@ -109,101 +178,60 @@ static void remove_runtime(struct launch *l)
     }
 }
 
-static int listen_at(const char *path, int *ret_fd, struct reason *why)
+static int start_psp(struct launch *l, struct reason *why)
 {
-    CLEANUP_FD int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const struct launch_psp psp = { .program = l->psp_program, .directory = l->psp_dir, .policy = l->policy,
+                                    .host_data = l->host_data, .socket_path = l->socket_path,
+                                    .digest = l->measured.digest };
 
-    memcpy(address.sun_path, path, strlen(path) + 1);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, 1) < 0)
-        return reason_set(why, -errno, "%s: cannot be listened at: %s", path, strerror(errno));
-    *ret_fd = fd_take(&fd);
+    return on_hardware(l) ? 0 : launch_psp_start(&psp, &l->psp_pid, why);
+}
+
+/* The printed launch is for a host that keeps the image elsewhere. */
+static int move_image(struct launch *l, struct reason *why)
+{
+    const struct image *image = &l->image;
+    const char **paths[] = { &l->firmware, &l->kernel, &l->initrd, &l->root };
+    const char *names[] = { "firmware.fd", "kernel", "initrd", "root.img" };
+    const char *own[] = { image->firmware, image->kernel, image->initrd, image->root };
+
+    if (l->at[0] != '/')
+        return reason_set(why, -EINVAL, "--at: \"%s\" is no absolute path", l->at);
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        if (*paths[i] != own[i])
+            continue;
+        if (asprintf(&l->moved[i], "%s/%s", l->at, names[i]) < 0) {
+            l->moved[i] = NULL;
+            return -ENOMEM;
+        }
+        *paths[i] = l->moved[i];
+    }
     return 0;
 }
 
-/* postern-psp beside this program, unless the user named another. */
-static void find_psp_program(const struct launch *l, char ret_path[4096])
+static struct qemu_inputs qemu_inputs_of(const struct launch *l, int monitor_fd)
 {
-    ssize_t n = readlink("/proc/self/exe", ret_path, 4096 - sizeof("-psp"));
+    const char *accelerator = on_hardware(l) ? "kvm" : l->accelerator ? l->accelerator : qemu_accelerator();
 
-    if (l->psp_program || n <= 0)
-        (void)snprintf(ret_path, 4096, "%s", l->psp_program ? l->psp_program : "postern-psp");
-    else
-        (void)snprintf(ret_path + n, 4096 - (size_t)n, "-psp");
-}
-
-/* The processor has looked at its keys and waits for a guest; its own sentence is on standard error otherwise. */
-static int wait_for_psp(int ready, struct reason *why)
-{
-    char said[16];
-    ssize_t n;
-
-    do
-        n = read(ready, said, sizeof(said));
-    while (n < 0 && errno == EINTR);
-    return n > 0 ? 0 : reason_set(why, -ECHILD, "postern-psp could not start");
-}
-
-/* The processor listens before QEMU connects: the socket is ours and is handed to it. */
-static int start_psp(struct launch *l, struct reason *why)
-{
-    char program[4096], digest[HEX_TEXT_BYTES(LAUNCH_DIGEST_BYTES)], listen_text[16], ready_text[16];
-    const char *words[16] = { program,         "serve",      "--dir",     l->psp_dir,   "--measurement", digest,
-                              "--listen-fd", listen_text, "--ready-fd", ready_text };
-    size_t count = 10;
-    CLEANUP_FD int listener = -1;
-    CLEANUP_FD int ready_read = -1;
-    CLEANUP_FD int ready_write = -1;
-    struct child_start start = { .words = words, .output = -1 };
-    int ready[2], r = listen_at(l->socket_path, &listener, why);
-
-    if (r < 0)
-        return r;
-    if (pipe2(ready, O_CLOEXEC) < 0)
-        return -errno;
-    ready_read = ready[0];
-    ready_write = ready[1];
-    find_psp_program(l, program);
-    hex_encode(l->measured.digest, sizeof(l->measured.digest), digest);
-    (void)snprintf(listen_text, sizeof(listen_text), "%d", listener);
-    (void)snprintf(ready_text, sizeof(ready_text), "%d", ready_write);
-    start.keep[0] = listener;
-    start.keep[1] = ready_write;
-    if (l->policy) {
-        words[count++] = "--policy";
-        words[count++] = l->policy;
-    }
-    if (l->host_data) {
-        words[count++] = "--host-data";
-        words[count++] = l->host_data;
-    }
-    r = child_run(&start, &l->psp_pid, why);
-    fd_close(&ready_write);
-    return r < 0 ? r : wait_for_psp(ready_read, why);
-}
-
-static int make_command(const struct launch *l, int monitor_fd, struct qemu_command *ret_command, struct reason *why)
-{
-    const struct qemu_inputs inputs = { .program = l->qemu,
-                                        .accelerator = l->accelerator ? l->accelerator : qemu_accelerator(),
-                                        .vcpu_type = l->vcpu_type,
-                                        .cpu_signature = l->measured.cpu_signature,
-                                        .vcpus = l->vcpus,
-                                        .memory_mib = l->memory_mib,
-                                        .firmware = l->firmware,
-                                        .kernel = l->kernel,
-                                        .initrd = l->initrd,
-                                        .append = l->append,
-                                        .root = l->root,
-                                        .hashes = l->hashes_path,
-                                        .hashes_gpa = l->measured.firmware.tables.hash_table_gpa,
-                                        .psp_socket = l->socket_path,
-                                        .monitor_fd = monitor_fd,
-                                        .extra_monitor = l->monitor,
-                                        .disks = &l->disks,
-                                        .forwards = &l->forwards };
-
-    return qemu_command_make(&inputs, ret_command, why);
+    return (struct qemu_inputs){ .program = l->qemu,
+                                 .accelerator = accelerator,
+                                 .vcpu_type = l->vcpu_type,
+                                 .cpu_signature = l->measured.cpu_signature,
+                                 .vcpus = l->vcpus,
+                                 .memory_mib = l->memory_mib,
+                                 .firmware = l->firmware,
+                                 .kernel = l->kernel,
+                                 .initrd = l->initrd,
+                                 .append = l->append,
+                                 .root = l->root,
+                                 .hardware = on_hardware(l) ? &l->hardware : NULL,
+                                 .hashes = l->hashes_path,
+                                 .hashes_gpa = l->measured.firmware.tables.hash_table_gpa,
+                                 .psp_socket = l->socket_path,
+                                 .monitor_fd = monitor_fd,
+                                 .extra_monitor = l->monitor,
+                                 .disks = &l->disks,
+                                 .forwards = &l->forwards };
 }
 
 static int start_qemu(struct launch *l, struct guest *guest, struct reason *why)
@@ -211,8 +239,9 @@ static int start_qemu(struct launch *l, struct guest *guest, struct reason *why)
     CLEANUP(qemu_command_free) struct qemu_command command = { .count = 0 };
     CLEANUP_FD int console_write = -1;
     CLEANUP_FD int monitor_theirs = -1;
+    struct qemu_inputs inputs;
     int console[2], monitor[2], r;
-    struct child_start start = { .words = command.words };
+    struct child_start start = { .words = command.words, .interactive = l->interactive };
 
     if (pipe2(console, O_CLOEXEC) < 0)
         return -errno;
@@ -222,7 +251,8 @@ static int start_qemu(struct launch *l, struct guest *guest, struct reason *why)
         return -errno;
     guest->monitor = monitor[0];
     monitor_theirs = monitor[1];
-    r = make_command(l, monitor_theirs, &command, why);
+    inputs = qemu_inputs_of(l, monitor_theirs);
+    r = qemu_command_make(&inputs, &command, why);
     if (r < 0)
         return r;
     start.output = console_write;
@@ -237,17 +267,45 @@ static void print_stage(const struct boot_record_stage *stage)
              stage->refused ? "  refused" : "");
 }
 
-static int print_command(struct launch *l, struct reason *why)
+/* The directory's own name, which may end in a slash. */
+static void domain_name(const struct launch *l, char ret_name[64])
 {
+    size_t size = strlen(l->directory), begin;
+
+    while (size > 1 && l->directory[size - 1] == '/')
+        size--;
+    for (begin = size; begin && l->directory[begin - 1] != '/'; begin--)
+        ;
+    (void)snprintf(ret_name, 64, "%.*s", (int)(size - begin), l->directory + begin);
+}
+
+static int print_launch(struct launch *l, struct reason *why)
+{
+    struct qemu_inputs inputs;
     CLEANUP(qemu_command_free) struct qemu_command command = { .count = 0 };
     CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
-    int r = make_command(l, -1, &command, why);
+    char name[64];
+    int r = l->at ? move_image(l, why) : 0;
 
     if (r < 0)
         return r;
-    qemu_command_print(&command, &text);
-    fputs(buffer_text(&text), stdout);
-    return 0;
+    inputs = qemu_inputs_of(l, -1);
+    if (l->format && strcmp(l->format, "libvirt") == 0) {
+        const struct libvirt_inputs domain = { .qemu = &inputs, .name = l->name ? l->name : name,
+                                               .console_file = l->console_file };
+
+        domain_name(l, name);
+        r = libvirt_domain_make(&domain, &text, why);
+    } else {
+        r = qemu_command_make(&inputs, &command, why);
+        if (r == 0)
+            qemu_command_print(&command, &text);
+    }
+    if (r == 0)
+        r = buffer_error(&text);
+    if (r == 0)
+        fputs(buffer_text(&text), stdout);
+    return r;
 }
 
 /* What the end of QEMU means, in a sentence and an exit code. */
@@ -326,11 +384,14 @@ static int launch(struct launch *l)
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     (void)log_elapsed();
     guest.boot_timeout_s = (unsigned)l->boot_timeout_s;
+    guest.shown = l->interactive;
     r = measure(l, &why);
     if (r == 0)
-        r = make_runtime(l, &why);
+        r = check_row(l, &why);
+    if (r == 0)
+        r = on_hardware(l) ? prepare_hardware(l, &why) : make_runtime(l, &why);
     if (r == 0 && l->print) {
-        r = print_command(l, &why);
+        r = print_launch(l, &why);
         code = COMMAND_OK;
     } else if (r == 0) {
         r = watch(l, &guest, &why);
@@ -345,22 +406,40 @@ static int launch(struct launch *l)
     fd_close(&guest.console_copy);
     if (!l->print)
         remove_runtime(l);
+    launch_id_free(&l->id);
+    for (size_t i = 0; i < ARRAY_SIZE(l->moved); i++)
+        free(l->moved[i]);
     inputs_free(&l->measured);
     image_free(&l->image);
     return r < 0 && code == COMMAND_OK ? COMMAND_MISUSE : code;
 }
 
+static bool is_one_of(const char *word, const char *one, const char *other)
+{
+    return !word || strcmp(word, one) == 0 || strcmp(word, other) == 0;
+}
+
 static int check(const struct launch *l)
 {
     if (!l->directory)
-        log_error("which image? usage: postern launch DIR --psp software --psp-dir DIR");
-    else if (!l->psp || strcmp(l->psp, "software") != 0)
-        log_error("--psp: \"%s\", expected software", l->psp ? l->psp : "");
-    else if (!l->psp_dir)
+        log_error("which image? usage: postern launch DIR --psp hardware, or --psp software --psp-dir DIR");
+    else if (!l->psp || !is_one_of(l->psp, "software", "hardware"))
+        log_error("--psp: \"%s\", expected software or hardware", l->psp ? l->psp : "");
+    else if (!on_hardware(l) && !l->psp_dir)
         log_error("--psp-dir is missing: the keys that `postern-psp init` made");
-    else if (l->accelerator && strcmp(l->accelerator, "kvm") != 0 && strcmp(l->accelerator, "tcg") != 0)
+    else if (!on_hardware(l) && l->id_blocks)
+        log_error("--id-blocks goes with --psp hardware: the software processor takes none");
+    else if (on_hardware(l) && l->accelerator && strcmp(l->accelerator, "kvm") != 0)
+        log_error("--accel %s with --psp hardware: an SNP guest runs with kvm only", l->accelerator);
+    else if (on_hardware(l) && !l->print && access("/dev/sev", F_OK) < 0)
+        log_error("there is no /dev/sev: this machine starts no SNP guests; postern host says what it lacks");
+    else if (!is_one_of(l->accelerator, "kvm", "tcg"))
         log_error("--accel: \"%s\", expected kvm or tcg", l->accelerator);
-    else if (l->print && !l->runtime_dir)
+    else if (!is_one_of(l->format, "qemu", "libvirt"))
+        log_error("--format: \"%s\", expected qemu or libvirt", l->format);
+    else if (l->features != SEV_FEATURE_SNP_ACTIVE)
+        log_error("--guest-features 0x%llx: QEMU launches with 0x1", (unsigned long long)l->features);
+    else if (l->print && !on_hardware(l) && !l->runtime_dir)
         log_error("--print needs --runtime-dir: the printed command uses files that are left there");
     else
         return 0;
@@ -370,16 +449,19 @@ static int check(const struct launch *l)
 static int run(const struct command *command, int argc, char **argv)
 {
     static struct launch l = { .qemu = "qemu-system-x86_64", .vcpu_type = "EPYC-v4", .vcpus = 1, .memory_mib = 512,
-                               .boot_timeout_s = 180 };
+                               .boot_timeout_s = 180, .features = SEV_FEATURE_SNP_ACTIVE };
     const struct option_row rows[] = {
-        OPTION("psp", "software", "the secure processor: postern-psp", OPTION_TEXT, &l.psp),
-        OPTION("psp-dir", "DIR", "its keys, made by `postern-psp init`", OPTION_TEXT, &l.psp_dir),
+        OPTION("psp", "hardware|software", "the secure processor: this host's, or postern-psp", OPTION_TEXT, &l.psp),
+        OPTION("psp-dir", "DIR", "postern-psp's keys, made by `postern-psp init`", OPTION_TEXT, &l.psp_dir),
         OPTION("psp-program", "FILE", "postern-psp (default: beside postern)", OPTION_TEXT, &l.psp_program),
         OPTION("vcpus", "N", "virtual CPUs (default 1)", OPTION_U64, &l.vcpus, .min = 1, .max = VCPUS_MAX),
         OPTION("vcpu-type", "NAME", "CPU type (default EPYC-v4)", OPTION_TEXT, &l.vcpu_type),
         OPTION("memory", "MIB", "memory (default 512)", OPTION_U64, &l.memory_mib, .min = 64, .max = 1024 * 1024),
         OPTION("disk", "SERIAL=FILE[,ro]", "a further disk; several times", OPTION_LIST, &l.disks),
         OPTION("forward", "HOST:GUEST", "TCP port of 127.0.0.1 to the guest; several times", OPTION_LIST, &l.forwards),
+        OPTION("guest-features", "N", "SEV_FEATURES of the row (default 0x1)", OPTION_U64, &l.features),
+        OPTION("id-blocks", "FILE", "signed ID blocks (default: the image's id-blocks.jsonl)", OPTION_TEXT,
+               &l.id_blocks),
         OPTION("policy", "N", "guest policy in the report (default 0x30000)", OPTION_TEXT, &l.policy),
         OPTION("host-data", "HEX", "32 bytes for the report", OPTION_TEXT, &l.host_data),
         OPTION("kernel", "FILE", "instead of the image's", OPTION_TEXT, &l.kernel),
@@ -388,6 +470,7 @@ static int run(const struct command *command, int argc, char **argv)
         OPTION("firmware", "FILE", "instead of the image's", OPTION_TEXT, &l.firmware),
         OPTION("root", "FILE", "root disk instead of the image's", OPTION_TEXT, &l.root),
         OPTION("console", "FILE", "keeps all that the guest's console says", OPTION_TEXT, &l.console_file),
+        OPTION("interactive", NULL, "standard input and output are the guest's console", OPTION_FLAG, &l.interactive),
         OPTION("boot-timeout", "SECONDS", "until the workload runs (default 180)", OPTION_U64, &l.boot_timeout_s,
                .min = 1, .max = 86400),
         OPTION("accel", "kvm|tcg", "default: kvm where the processor has it", OPTION_TEXT, &l.accelerator),
@@ -395,19 +478,23 @@ static int run(const struct command *command, int argc, char **argv)
         OPTION("qmp", "SOCKET", "a further QMP monitor", OPTION_TEXT, &l.monitor),
         OPTION("runtime-dir", "DIR", "for socket and hash table (default: a new one)", OPTION_TEXT, &l.runtime_dir),
         OPTION("print", NULL, "prints QEMU's command line and starts nothing", OPTION_FLAG, &l.print),
+        OPTION("format", "qemu|libvirt", "what is printed: libvirt's domain XML instead", OPTION_TEXT, &l.format),
+        OPTION("at", "DIR", "where the host that is printed for keeps the image", OPTION_TEXT, &l.at),
+        OPTION("name", "TEXT", "of the domain (default: the image's folder)", OPTION_TEXT, &l.name),
     };
     int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, &l.directory, 1);
 
     if (r != 0)
         return r > 0 ? COMMAND_OK : COMMAND_MISUSE;
+    l.print |= l.format != NULL;
     return check(&l) < 0 ? COMMAND_MISUSE : launch(&l);
 }
 
 const struct command verb_launch = {
     .program = "postern",
     .name = "launch",
-    .summary = "Boots an image with a software secure processor and tells how the boot went.",
-    .usage = "DIR --psp software --psp-dir DIR [OPTION…]",
+    .summary = "Boots an image as a row of its manifest says and tells how the boot went.",
+    .usage = "DIR (--psp hardware | --psp software --psp-dir DIR) [OPTION…]",
     .example = "  postern launch build/image/app --psp software --psp-dir psp --vcpus 2 \\\n"
                "      --disk data=data.img --forward 8080:8080\n",
     .run = run,

@@ -52,6 +52,18 @@ static int read_u32(const uint8_t *data, size_t size, uint32_t *ret_value)
     return 0;
 }
 
+static void list_table(struct walk *walk, const struct guid *guid, size_t at, size_t size)
+{
+    struct firmware_table *table = &walk->firmware->tables[walk->firmware->table_count];
+
+    if (walk->firmware->table_count == FIRMWARE_MAX_TABLES)
+        return;
+    memcpy(table->guid, guid->bytes, GUID_BYTES);
+    table->offset = walk->offset + at;
+    table->size = (uint32_t)size;
+    walk->firmware->table_count++;
+}
+
 /* One entry of the footer table: its GUID and the data before its tail, which starts at `at` in walk->data. */
 static int take_entry(struct walk *walk, const struct guid *guid, size_t at, size_t size)
 {
@@ -61,6 +73,7 @@ static int take_entry(struct walk *walk, const struct guid *guid, size_t at, siz
     bool *seen = NULL;
     int r = 0;
 
+    list_table(walk, guid, at, size);
     if (guid_equal(guid, &guid_reset_block)) {
         seen = &walk->have_reset;
         r = read_u32(data, size, &walk->reset_eip);

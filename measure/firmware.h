@@ -12,6 +12,7 @@
 /* All tables lie in the last part of an image: edk2 has them in its reset vector, in the last 16 KiB. */
 #define FIRMWARE_TAIL_BYTES (256u * 1024)
 #define FIRMWARE_MAX_SECTIONS 64
+#define FIRMWARE_MAX_TABLES 16
 #define FIRMWARE_END_GPA UINT64_C(0x100000000)
 
 enum section_kind {
@@ -29,6 +30,13 @@ struct firmware_section {
     uint64_t size;
 };
 
+/* An entry of the footer table, for showing. */
+struct firmware_table {
+    uint8_t guid[16]; /* as stored: the first three fields little-endian */
+    uint64_t offset;  /* of its data in the file */
+    uint32_t size;
+};
+
 struct firmware {
     uint64_t size;
     uint64_t gpa;            /* where the first byte lies in guest memory */
@@ -37,6 +45,8 @@ struct firmware {
     uint32_t hash_table_size;
     struct firmware_section sections[FIRMWARE_MAX_SECTIONS]; /* in the file's order, which is the launch's */
     size_t section_count;
+    struct firmware_table tables[FIRMWARE_MAX_TABLES]; /* from the end of the file; more than these are not listed */
+    size_t table_count;
 };
 
 /* What an image is launched as decides which tables it has to have. */

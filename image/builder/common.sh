@@ -11,6 +11,8 @@ me=${0##*/}
 here=$(cd -P "$(dirname "$0")" && pwd)
 case $here in
     */image/builder) top=${here%/image/builder} ;;
+    */image/deb) top=${here%/image/deb} ;;
+    */ovmf-config) top=${here%/ovmf-config} ;;
     *) top=${here%/image} ;;
 esac
 BUILD=${BUILD:-$top/build}

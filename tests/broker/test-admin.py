@@ -156,10 +156,10 @@ def _():
         one, device = file.fileno(), null.fileno()
         for data, files in ((b"\0", ()), (b"x" * 60000, ()), (whole[:-1], (one,)), (whole + b"x", (one,)), (whole, ()),
                             (whole, (one, one)), (whole, (device,)), (whole, (one,) * 30), (message(0), ()),
-                            (message(11), ()), (message(255), ()), (message(form=2), ()), (message(flags=4), ()),
+                            (message(13), ()), (message(255), ()), (message(form=2), ()), (message(flags=4), ()),
                             (message(resource=b"a" * 193), ()), (message(policy=b"\n"), ()),
                             (message(measurements=600), ()), (message(files=[(0, b"")]), (one,)),
-                            (message(files=[(5, b"")]), (one,)), (message(files=[(1, b"")] * 19), (one,) * 19),
+                            (message(files=[(6, b"")]), (one,)), (message(files=[(1, b"")] * 19), (one,) * 19),
                             (message(files=[(1, b"x" * 256)]), (one,))):
             answer = call(broker, data, files)
             true(answer[:2] == b"x\x02" and b"cannot read the question" in answer, f"{data[:40]!r}: {answer!r}")

@@ -2,11 +2,12 @@
 """The protocol end to end over TLS: a release, and everything a guest, a host or a stranger may try instead."""
 import json
 import os
+import ssl
 import tempfile
 import time
 
-from harness import (Broker, Guest, GOOD_MEASUREMENT, REQUEST, b64url, chain, denied, equal, main, must, path, session,
-                     test, true)
+from harness import (BROKER, Broker, Guest, GOOD_MEASUREMENT, REQUEST, b64url, chain, denied, equal, main, must, path,
+                     refused, session, test, true)
 
 broker = Broker().serve()
 guest = Guest()
@@ -312,6 +313,38 @@ def _():
 def _():
     deny_attest("evidence-certificate", certs="none")
     deny_attest("evidence-certificate", certs="vek")
+
+
+@test("attest: certificates of known chips are looked up, by chip and TCB, and verified like those that are brought")
+def _():
+    other, here = Broker().serve(), chain()
+    add = ("chip", "add", "--dir", other.directory, "--certificate")
+
+    def attest(**settings):
+        connection = other.connect()
+        nonce, cookie = connection.auth()
+        return connection.attest(guest.attestation(nonce, certs="none", **settings), cookie)
+    denied(other, attest(), "evidence-certificate")
+    with open(path("both.pem"), "w") as file:
+        for name in ("vek.der", "ask.der"):
+            with open(os.path.join(here, name), "rb") as der:
+                file.write(ssl.DER_cert_to_PEM_cert(der.read()))
+    must(*add, os.path.join(here, "vek.der"))
+    denied(other, attest(), "evidence-certificate")  # of the test's root nobody has the intermediate
+    true("of 1 chips" in must(*add, path("both.pem")), "add")
+    equal(attest().status, 200)
+    equal(attest().status, 200)
+    equal(len(must("chip", "list", "--dir", other.directory, "--json").splitlines()), 1)
+    denied(other, attest(**{"break": "chip"}), "evidence-certificate")
+    denied(other, attest(**{"break": "tcb"}), "evidence-certificate")
+    denied(other, attest(**{"break": "signature"}), "evidence-signature")
+    refused(1, ["ask.der", "no certificate of a chip"], *add, os.path.join(here, "ask.der"))
+    refused(1, ["vek.key", "no certificate of a chip"], *add, os.path.join(here, "vek.key"))
+    refused(1, ["larger than"], *add, BROKER)
+    foreign = chain("other", "Genoa")
+    must(*add, os.path.join(foreign, "vek.der"))
+    denied(other, attest(chain=foreign), "evidence-certificate")
+    equal(other.stop(), 0)
 
 
 @test("attest: a chain of another root, and of AMD's shape under another name")

@@ -14,7 +14,7 @@ from harness import (BROKER, CLIENT, Broker, GOOD_MEASUREMENT, chain, equal, fre
                      test, true)
 
 VERBS = (["init"], ["identity"], ["volume", "add"], ["volume", "list"], ["volume", "remove"], ["secret", "add"],
-         ["leases"], ["allow"], ["policy", "set"], ["policy", "list"], ["policy", "show"], ["policy", "remove"],
+         ["leases"], ["chip", "add"], ["chip", "list"], ["allow"], ["policy", "set"], ["policy", "list"], ["policy", "show"], ["policy", "remove"],
          ["serve"], ["log", "show"], ["log", "verify"], ["log", "export"], ["backup"], ["restore"])
 FILES = {"tls.key", "tls.crt", "record.key", "token.key", "kek", "store.db"}
 

@@ -150,7 +150,7 @@ def test_launch(folder):
     right = ["launch", image, "--psp", "software", "--psp-dir", folder]
     refused(["launch"], "which image?")
     refused(["launch", image], "--psp", "expected software")
-    refused(["launch", image, "--psp", "hardware"], '"hardware", expected software')
+    refused(["launch", image, "--psp", "tpm"], '"tpm", expected software or hardware')
     refused(["launch", image, "--psp", "software"], "--psp-dir is missing")
     refused(["launch", "/nonexistent", "--psp", "software", "--psp-dir", folder], "/nonexistent/firmware.fd: No such file",
             "an image directory has")

@@ -1,13 +1,13 @@
 """A block device that lies: an NBD server (fixed newstyle) over a file, for tests.
 
     with nbd.Server("disk.img") as disk:
-        disk.second = lambda offset, data: …    # what every read of a place after the first one gives
-        launch(… disk.url …)
+        disk.read = lambda offset, data, times: …    # `times`: how often this place was read before
+        Probe(world, record, plan, disk)
 
 Hooks: `read(offset, data, times)` gives what a read returns, or None for an error; `stall` is an Event that holds every
 answer back while it is set; `size` is what the client is told. All writes are recorded, in their order, with flushes.
-`on_write(offset, data)` sees each write before it counts; where it gives True the write goes nowhere. `image`, a bytearray,
-takes the file's place.
+`on_write(offset, data)` sees each write before it counts; where it gives True the write goes nowhere, and None is an
+error. `image`, a bytearray, takes the file's place.
 """
 import contextlib
 import os
@@ -52,10 +52,6 @@ class Server:
         with contextlib.suppress(OSError):
             os.unlink(self.path)
             os.rmdir(self.folder)
-
-    @property
-    def url(self):
-        return f"nbd+unix:///?socket={self.path}"
 
     def _accept(self):
         with contextlib.suppress(OSError):
@@ -118,6 +114,20 @@ class Server:
             result += part
         return result
 
+    def _write(self, offset, payload):
+        swallowed = self.on_write(offset, payload)
+        if swallowed is None:
+            return EIO
+        if swallowed:
+            return 0
+        self.writes.append((offset, payload))
+        if self.image is not None:
+            self.image[offset:offset + len(payload)] = payload
+        else:
+            self.file.seek(offset)
+            self.file.write(payload)
+        return 0
+
     def _request(self, client):
         magic, _, kind, handle, offset, size = struct.unpack(">IHHQQI", self._exactly(client, 28))
         assert magic == REQUEST_MAGIC
@@ -132,13 +142,8 @@ class Server:
                 self.reads += 1
                 data = self._answer(offset, size)
                 data, error = (b"", EIO) if data is None else (data, 0)
-            elif kind == WRITE and not self.on_write(offset, payload):
-                self.writes.append((offset, payload))
-                if self.image is not None:
-                    self.image[offset:offset + size] = payload
-                else:
-                    self.file.seek(offset)
-                    self.file.write(payload)
+            elif kind == WRITE:
+                error = self._write(offset, payload)
             elif kind == FLUSH:
                 self.writes.append((None, b""))
         client.sendall(struct.pack(">IIQ", ANSWER_MAGIC, error, handle) + data)

@@ -18,7 +18,7 @@ import urllib.request
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build")
-IMAGE = os.path.join(BUILD, "image/app")
+IMAGE = os.path.join(BUILD, "image/app")  # of World() without another profile
 CHIP = os.path.join(BUILD, "tests/chip")
 STAGES = ["start", "mounts", "modules", "devices", "network", "report", "expect", "release", "volumes", "root",
           "handoff"]
@@ -121,12 +121,12 @@ class Broker:
 class Launch:
     """A running `postern launch`."""
 
-    def __init__(self, world, name, words):
+    def __init__(self, world, name, words, stdin=None):
         self.console_path = os.path.join(world.directory, name + ".console")
         self.began = time.monotonic()
-        self.process = subprocess.Popen([program("postern"), "launch", IMAGE, "--psp", "software", "--psp-dir", chip(),
+        self.process = subprocess.Popen([program("postern"), "launch", world.image, "--psp", "software", "--psp-dir", chip(),
                                          "--console", self.console_path, *words],
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                                        stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.status = self.timeline = self.said = None
 
     def wait(self, seconds=BOOT_SECONDS):
@@ -172,9 +172,10 @@ class Launch:
 
 
 class World:
-    """A folder with a volume; brokers and guests are started in it."""
+    """A folder with a volume; brokers and guests of one profile's image are started in it."""
 
-    def __init__(self):
+    def __init__(self, profile="app"):
+        self.image = os.path.join(BUILD, "image", profile)
         self.temporary = tempfile.TemporaryDirectory(prefix="postern-vm.")
         self.directory = self.temporary.name
         self.secret = secrets.token_hex(16)
@@ -208,7 +209,7 @@ class World:
 
     def config(self, *sites, **changes):
         """The image's configuration with these brokers, and whole members changed; None removes one."""
-        with open(os.path.join(IMAGE, "postern.json"), encoding="utf-8") as file:
+        with open(os.path.join(self.image, "postern.json"), encoding="utf-8") as file:
             config = json.load(file)
         config |= {"brokers": list(sites), **changes}
         return {name: value for name, value in config.items() if value is not None}
@@ -231,20 +232,20 @@ class World:
             with open(os.path.join(stage, name), "w", encoding="utf-8") as file:
                 file.write(text)
         made = self.path(f"initrd-{self.count}")
-        run(os.path.join(TOP, "image/overlay"), os.path.join(IMAGE, "initrd"), stage, made)
+        run(os.path.join(TOP, "image/overlay"), os.path.join(self.image, "initrd"), stage, made)
         return made
 
     def cmdline(self):
-        with open(os.path.join(IMAGE, "cmdline"), encoding="utf-8") as file:
+        with open(os.path.join(self.image, "cmdline"), encoding="utf-8") as file:
             return file.read()
 
     def digest(self, initrd, append=None, vcpus=1):
-        return run(program("postern"), "measure", "--ovmf", os.path.join(IMAGE, "firmware.fd"), "--kernel",
-                   os.path.join(IMAGE, "kernel"), "--initrd", initrd, "--append",
+        return run(program("postern"), "measure", "--ovmf", os.path.join(self.image, "firmware.fd"), "--kernel",
+                   os.path.join(self.image, "kernel"), "--initrd", initrd, "--append",
                    self.cmdline() if append is None else append, "--vcpus", str(vcpus), "--vcpu-type", "EPYC-v4").strip()
 
-    def launch(self, initrd, *words, disk=None):
+    def launch(self, initrd, *words, disk=None, stdin=None):
         """Starts a guest; without a disk it gets the volume."""
         self.count += 1
         disks = ["--disk", f"data={disk or self.data}"] if disk is not False else []
-        return Launch(self, f"launch-{self.count}", ["--initrd", initrd, *disks, *words])
+        return Launch(self, f"launch-{self.count}", ["--initrd", initrd, *disks, *words], stdin)

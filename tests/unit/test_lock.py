@@ -86,6 +86,14 @@ class Lock(tap.ProgramTest):
         entry, = self.result("source", "one=1.0-1", self.folder)
         self.assertEqual((entry["file"], entry["sha256"]), ("pool/o/one_1.0.tar.xz", DIGEST))
 
+    def test_source_without_dsc(self):
+        """a source's .dsc may be missing, any other file may not"""
+        self.write("m_debian_dists_trixie_main_source_Sources",
+                   SOURCES.rstrip("\n") + "\n 22 3 one_1.0.dsc\n" if SOURCES.rstrip("\n").endswith(".xz") else SOURCES)
+        self.write("one_1.0.tar.xz", TAR)
+        entry, = self.result("source", "one=1.0-1", self.folder, "firmware")
+        self.assertEqual((entry["use"], entry["sha256"]), ("firmware", DIGEST))
+
     def test_source_changed(self):
         """a source file that is not the list's is refused"""
         self.write("one_1.0.tar.xz", TAR + b"!")

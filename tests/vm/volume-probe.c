@@ -3,20 +3,32 @@
  * production's stage volumes over and over, each time with another change on the raw disk. /plan says which:
  *
  *     record HEX             the volume's record, as a broker releases it
+ *     read COUNT TIMES       how many of its blocks are read from here on, and how often (at first: all, once)
  *     round NAME MODE [PLACE:HEX …]   MODE record, header or rotate; the bytes go to these places and come back
  *                                     afterwards, except in mode rotate, where a rotation is taken to its end
+ *     shrinks NAME MODE      a round that says "probe: NAME ready -" when the volume is open, and goes on when the disk has
+ *                            another size
+ *     run NAME PROGRAM [WORD …]       "probe: NAME exit STATUS OUTPUT"
+ *     table NAME MAPPING     "probe: NAME table SECTORS TARGET PARAMETERS", as the kernel says
+ *     blocks NAME PATH       "probe: NAME opened READ WRONG FAILED" for a volume that another program opened
+ *     write PLACE HEX        bytes that stay on the raw disk
  *
  * For each round one line: "probe: NAME refused CODE DETAIL", or "probe: NAME opened READ WRONG FAILED" with the numbers
- * of blocks that read as they were made, with other contents, and not at all. tests/vm/test-volumes.py reads them.
+ * of blocks that read as they were made, with other contents, and not at all, and before it the tables, as NAME.data and
+ * NAME.tags. tests/lib/probe.py reads them.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libdevmapper.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,11 +38,15 @@
 #include "init/devices.h"
 #include "init/init.h"
 #include "luks/crypt.h"
+#include "luks/dm.h"
 
 #define BLOCK_BYTES 4096u
 #define CHANGE_MOST_BYTES 65536u
 #define CHANGES_MOST 8
 #define WAIT_MS 20000u
+#define SHRINK_MS 300000u
+#define WORDS_MOST 32
+#define OUTPUT_MOST_BYTES 2048u
 
 struct change {
     uint64_t place;
@@ -41,6 +57,8 @@ struct change {
 static struct boot boot;
 static struct change changes[CHANGES_MOST];
 static struct secret registered;
+static uint64_t read_count = UINT64_MAX;
+static unsigned read_times = 1;
 
 /* The production's is beside its main(), which is not linked here. */
 __attribute__((weak)) int boot_refuse(struct boot *b, enum refusal refusal, int error)
@@ -82,6 +100,7 @@ static void take_record(const char *hex)
 {
     size_t size = strlen(hex) / 2;
 
+    secret_free(&registered);
     must(secret_alloc(size, &registered), "record");
     must(hex_decode(hex, strlen(hex), registered.bytes, size), "record");
 }
@@ -138,7 +157,7 @@ static void count_blocks(const char *path, uint64_t length, unsigned ret_counts[
     uint8_t *block = NULL;
 
     must(fd < 0 ? -errno : posix_memalign((void **)&block, BLOCK_BYTES, BLOCK_BYTES), "mapping");
-    for (uint64_t n = 0; n < length / BLOCK_BYTES; n++) {
+    for (uint64_t n = 0; n < length / BLOCK_BYTES && n < read_count; n++) {
         bool right = pread(fd, block, BLOCK_BYTES, (off_t)(n * BLOCK_BYTES)) == (ssize_t)BLOCK_BYTES;
         bool same = true;
 
@@ -167,11 +186,97 @@ static void rotate(const char *name)
     boot.volumes[0].rotation = NULL;
 }
 
-static void run_round(const char *name, const char *mode, char *words)
+static void print_table(const char *name, const char *mapping)
+{
+    struct dm_task *task = dm_task_create(DM_DEVICE_TABLE);
+    uint64_t start = 0, length = 0;
+    char *target = NULL, *parameters = NULL;
+
+    if (task && dm_task_set_name(task, mapping) == 1 && dm_task_run(task) == 1)
+        (void)dm_get_next_target(task, NULL, &start, &length, &target, &parameters);
+    if (target)
+        printf("probe: %s table %llu %s %s\n", name, (unsigned long long)length, target, parameters);
+    if (task)
+        dm_task_destroy(task);
+}
+
+/* Until the disk has another size than it had. */
+static void wait_for_size(const char *name, uint64_t had)
+{
+    uint64_t deadline_ms = clock_ms() + SHRINK_MS, bytes = had;
+    char device[32];
+
+    printf("probe: %s ready -\n", name);
+    (void)fflush(stdout);
+    while (bytes == had && clock_left_ms(deadline_ms)) {
+        int disk = -1;
+
+        clock_sleep_ms(50);
+        must(devices_open_disk("data", false, clock_ms() + WAIT_MS, &disk, &boot.why), "disk");
+        must(dm_describe_device(disk, device, &bytes), "size");
+        fd_close(&disk);
+    }
+}
+
+static uint64_t disk_size(void)
+{
+    uint64_t bytes = 0;
+    char device[32];
+    int disk = -1;
+
+    must(devices_open_disk("data", false, clock_ms() + WAIT_MS, &disk, &boot.why), "disk");
+    must(dm_describe_device(disk, device, &bytes), "size");
+    fd_close(&disk);
+    return bytes;
+}
+
+static void write_and_forget(const char *place, const char *hex)
+{
+    size_t size = strlen(hex) / 2;
+    int disk = -1;
+
+    if (size > CHANGE_MOST_BYTES)
+        end("FAIL plan");
+    must(hex_decode(hex, strlen(hex), changes[0].bytes, size), "bytes");
+    must(devices_open_disk("data", false, clock_ms() + WAIT_MS, &disk, &boot.why), "disk");
+    write_disk(disk, strtoull(place, NULL, 10), changes[0].bytes, size);
+    must(ioctl(disk, BLKFLSBUF, 0) < 0 ? -errno : 0, "flush");
+    fd_close(&disk);
+}
+
+static void count_mapping(const char *name, const char *path)
+{
+    unsigned counts[3] = { 0 };
+    uint64_t bytes = 0;
+    char device[32];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0 || dm_describe_device(fd, device, &bytes) < 0)
+        return;
+    fd_close(&fd);
+    count_blocks(path, bytes, counts);
+    printf("probe: %s opened %u %u %u\n", name, counts[0], counts[1], counts[2]);
+}
+
+static void report_opened(const char *name, const struct open_volume *volume)
+{
+    unsigned counts[3] = { 0 };
+    char label[64];
+
+    (void)snprintf(label, sizeof(label), "%s.data", name);
+    print_table(label, "data");
+    (void)snprintf(label, sizeof(label), "%s.tags", name);
+    print_table(label, "data.tags");
+    for (unsigned i = 0; i < read_times; i++)
+        count_blocks(volume->path, volume->record.length, counts);
+    printf("probe: %s opened %u %u %u\n", name, counts[0], counts[1], counts[2]);
+}
+
+static void run_round(const char *name, const char *mode, bool shrinks, char *words)
 {
     struct config_volume *volume = &boot.config.volumes[0];
     size_t count = take_changes(words);
-    unsigned counts[3] = { 0 };
+    uint64_t size = shrinks ? disk_size() : 0;
 
     memset(&boot.volumes[0], 0, sizeof(boot.volumes[0]));
     memset(&boot.why, 0, sizeof(boot.why));
@@ -183,8 +288,9 @@ static void run_round(const char *name, const char *mode, char *words)
         printf("probe: %s refused %s %s\n", name, refusal_code(boot.refusal), boot.why.text);
     } else {
         rotate(name);
-        count_blocks(boot.volumes[0].path, boot.volumes[0].record.length, counts);
-        printf("probe: %s opened %u %u %u\n", name, counts[0], counts[1], counts[2]);
+        if (shrinks)
+            wait_for_size(name, size);
+        report_opened(name, &boot.volumes[0]);
         must(crypt_close(volume->id), "close");
     }
     (void)fflush(stdout);
@@ -192,19 +298,66 @@ static void run_round(const char *name, const char *mode, char *words)
         undo(count);
 }
 
+/* All that it says, in one line. */
+static void run_program(const char *name, char *line)
+{
+    char *words[WORDS_MOST + 1] = { NULL }, output[OUTPUT_MOST_BYTES] = "", rest[256];
+    int pipe_fds[2], status = 0;
+    size_t count = 0, size = 0;
+    ssize_t n;
+    pid_t pid;
+
+    for (char *word = strsep(&line, " "); word && count < WORDS_MOST; word = strsep(&line, " "))
+        words[count++] = word;
+    must(pipe2(pipe_fds, O_CLOEXEC) < 0 ? -errno : 0, "pipe");
+    pid = fork();
+    if (pid == 0) {
+        (void)dup2(pipe_fds[1], STDOUT_FILENO);
+        (void)dup2(pipe_fds[1], STDERR_FILENO);
+        (void)execv(words[0], words);
+        _exit(127);
+    }
+    (void)close(pipe_fds[1]);
+    while ((n = read(pipe_fds[0], size < sizeof(output) - 1 ? output + size : rest,
+                     size < sizeof(output) - 1 ? sizeof(output) - 1 - size : sizeof(rest))) > 0)
+        size += size < sizeof(output) - 1 ? (size_t)n : 0;
+    (void)close(pipe_fds[0]);
+    must(pid < 0 || waitpid(pid, &status, 0) != pid ? -ECHILD : 0, words[0]);
+    for (char *c = output; *c; c++)
+        if (*c == '\n' || *c == '\r')
+            *c = '|';
+    printf("probe: %s exit %d %s\n", name, WIFEXITED(status) ? WEXITSTATUS(status) : 128, output);
+    (void)fflush(stdout);
+}
+
+static void run_line(char *line)
+{
+    char *word = strsep(&line, " "), *name = strsep(&line, " ");
+
+    if (strcmp(word, "record") == 0) {
+        take_record(name);
+    } else if (strcmp(word, "read") == 0) {
+        read_count = strtoull(name, NULL, 10);
+        read_times = (unsigned)strtoul(line, NULL, 10);
+    } else if (strcmp(word, "run") == 0) {
+        run_program(name, line);
+    } else if (strcmp(word, "table") == 0) {
+        print_table(name, line);
+    } else if (strcmp(word, "blocks") == 0) {
+        count_mapping(name, line);
+    } else if (strcmp(word, "write") == 0) {
+        write_and_forget(name, line);
+    } else {
+        char *mode = strsep(&line, " ");
+
+        run_round(name, mode, strcmp(word, "shrinks") == 0, line);
+    }
+}
+
 static void run_plan(char *plan)
 {
-    for (char *line = strsep(&plan, "\n"); line && *line; line = strsep(&plan, "\n")) {
-        char *word = strsep(&line, " "), *name, *mode;
-
-        if (strcmp(word, "record") == 0) {
-            take_record(line);
-            continue;
-        }
-        name = strsep(&line, " ");
-        mode = strsep(&line, " ");
-        run_round(name, mode, line);
-    }
+    for (char *line = strsep(&plan, "\n"); line && *line; line = strsep(&plan, "\n"))
+        run_line(line);
 }
 
 int main(void)
