@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Another key for a volume, while it is in use: cut anywhere, bent by the host, and with a broker. Prints TAP.
 
-CUTS=N: so many cuts for each kind of volume (default 40).
+CUTS=N: so many cuts for each kind of volume (default 12).
 """
 import hashlib
 import hmac
@@ -11,6 +11,8 @@ import random
 import struct
 import sys
 import time
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 import nbd  # noqa: E402
@@ -24,7 +26,7 @@ ROOM = START - 4 * MIB
 LOG = ROOM + 8192
 BLOCKS = 640  # two chunks and a half
 CONTROL = 8 * MIB  # in the keyslots' area: a round says there which state of the disk it wants
-CUTS = int(os.environ.get("CUTS", "40"))
+CUTS = int(os.environ.get("CUTS", "12"))
 CHOICE = random.Random(6)
 SECONDS = 600
 
@@ -75,25 +77,33 @@ def check_kind(world, kind, size, words):
     record, key = rotating(world.path(kind + ".rotating"), old_record, size)
     with open(disk, "rb") as file:
         before = file.read()
+    with open(record, "rb") as file:
+        new = file.read()[:-2 * size - 2] + bytes([2, size]) + key
     with nbd.Server(disk) as server:
-        run = probe.Probe(world, record, [probe.line("whole", "rotate"), probe.line("again", "rotate")], server)
-        run.opened("whole", BLOCKS, 0)
-        run.opened("again", BLOCKS, 0)
+        run = probe.Probe(world, record, [probe.line("whole", "rotate"), probe.line("again", "rotate"),
+                                          f"record {new.hex()}", probe.line("new-key", "record")], server)
+        for name in "whole", "again", "new-key":
+            run.opened(name, BLOCKS, 0)
         writes = [(place, data) for place, data in server.writes if place is not None]
     ends = [i for i, (_, data) in enumerate(writes) if data[:8] == b"PSTNROT1"
             and struct.unpack_from("<Q", data, 24)[0] == BLOCKS * 4096]
     tap.ok(ends, f"{kind}: a slot says that all is done")
     writes = writes[:ends[0] + 1] if ends else writes
     check_header(kind, disk)
-    check_cuts(world, kind, disk, before, record, writes)
-    check_bent(world, kind, disk, before, (record, key, old_record), writes)
-    new_record = world.path(kind + ".new")
-    with open(record, "rb") as file:
-        text = file.read()
-    with open(new_record, "wb") as file:
-        file.write(text[:-2 * size - 2] + bytes([2, size]) + key)
-    done = probe.Probe(world, new_record, [probe.line("new-key", "record")], disk)
-    done.opened("new-key", BLOCKS, 0)
+    cuts = cut_states(kind, before, writes)
+    bent = bent_states(kind, before, key, writes)
+    run = run_states(world, record, disk, before, cuts | bent)
+    wrong = {name: run.results.get(name) for name in cuts if run.results.get(name) != ["opened", f"{BLOCKS} 0 0"]}
+    tap.same(wrong, {}, f"{kind}: power cut at {len(cuts)} of {len(writes)} writes: each goes on to its end, no block lost")
+    tap.ok(not [name for name in run.results if name.endswith("-rotation")], f"{kind}: and none stopped", run.results)
+    run.opened(f"{kind}-control", BLOCKS, 0)
+    run.refused(f"{kind}-log", "E-VOLUME-OPEN", "the log of its rotation is not what was written there")
+    run.refused(f"{kind}-no-slots", "E-VOLUME-LABEL")
+    run.refused(f"{kind}-slots-of-another-key", "E-VOLUME-LABEL")
+    run.refused(f"{kind}-too-far", "E-VOLUME-OPEN", "its rotation has got further than its record's length")
+    run.refused(f"{kind}-not-so-far", "E-VOLUME-LABEL")
+    if kind == "plain":
+        run.refused("plain-older-launch", "E-VOLUME-LABEL", "its rotation is of epoch 0, its label of 7")
 
 
 def check_header(kind, disk):
@@ -102,7 +112,7 @@ def check_header(kind, disk):
         tap.ok(not any(file.read(ROOM)), f"{kind}: neither header nor keyslots of the old key are left")
 
 
-def run_states(world, record, disk, before, states, mode="rotate"):
+def run_states(world, record, disk, before, states):
     """One guest that finds the disk in each of these states in turn."""
     names = list(states)
 
@@ -115,30 +125,41 @@ def run_states(world, record, disk, before, states, mode="rotate"):
     with nbd.Server(disk) as server:
         server.image = bytearray(before)
         server.on_write = state
-        plan = [probe.line(name, mode, (CONTROL, (i + 1).to_bytes(4, "little") * 1024)) for i, name in enumerate(names)]
+        plan = [probe.line(name, "rotate", (CONTROL, (i + 1).to_bytes(4, "little") * 1024)) for i, name in enumerate(names)]
         return probe.Probe(world, record, plan, server)
 
 
-def check_cuts(world, kind, disk, before, record, writes):
+def cut_states(kind, before, writes):
+    """The disk after some of the writes, of every other one in the middle of the next."""
     cuts = sorted({0, 1, len(writes) - 1, len(writes)} | {CHOICE.randrange(len(writes)) for _ in range(CUTS)})
     states = {}
     for n in cuts:
         size = len(writes[n][1]) if n < len(writes) else 0
         part = CHOICE.randrange(size // 512 + 1) * 512 if n % 2 else None
         states[f"{kind}-cut-{n}"] = lambda n=n, part=part: after(before, writes, n, part)
-    run = run_states(world, record, disk, before, states)
-    wrong = {name: run.results.get(name) for name in states if run.results.get(name) != ["opened", f"{BLOCKS} 0 0"]}
-    tap.same(wrong, {}, f"{kind}: power cut at {len(cuts)} of {len(writes)} writes: each goes on to its end, no block lost")
-    tap.ok(not [name for name in run.results if name.endswith("-rotation")], f"{kind}: and none stopped", run.results)
+    return states
 
 
-def check_bent(world, kind, disk, before, keys, writes):
+def later_label(block, key, epoch):
+    """The first block of a volume without tags, with another epoch in its label."""
+    def cipher():
+        return Cipher(algorithms.AES(key), modes.XTS(bytes(16)))
+
+    opened = cipher().decryptor()
+    plain = opened.update(block) + opened.finalize()
+    assert plain[:8] == b"PSTNLBL2", plain[:8]
+    text = plain[:8] + struct.pack("<Q", epoch) + plain[16:88]
+    made = cipher().encryptor()
+    return made.update(text + hmac.new(hkdf(key, b"postern volume label"), text, hashlib.sha256).digest() + plain[120:]) + \
+        made.finalize()
+
+
+def bent_states(kind, before, key, writes):
     """What the host does to the notes: a refusal, never another volume."""
-    record, key, _ = keys
     slots = [i for i, (_, data) in enumerate(writes) if data[:8] == b"PSTNROT1"]
     logged = [i for i in slots if struct.unpack_from("<Q", writes[i][1], 32)[0]]
-    second = logged[1]  # the first chunk is moved, the second one is in the log
-    whole = after(before, writes, second + 1)
+    whole = after(before, writes, logged[1] + 1)  # the first chunk is moved, the second one is in the log
+    other = os.urandom(len(key))
 
     def bent(*changes):
         def make():
@@ -148,22 +169,17 @@ def check_bent(world, kind, disk, before, keys, writes):
             return image
         return make
 
-    other = os.urandom(len(key))
-    states = {
-        "control": bent(),
-        "log": bent((LOG + 70000, bytes([whole[LOG + 70000] ^ 1]))),
-        "no-slots": bent((ROOM, bytes(8192))),
-        "slots-of-another-key": bent((ROOM, slot(other, 9, 0, MIB)), (ROOM + 4096, slot(other, 8, 0, MIB))),
-        "too-far": bent((ROOM, slot(key, 1000, 0, BLOCKS * 4096 + MIB))),
-        "not-so-far": bent((ROOM, slot(key, 1001, 0, 0)), (ROOM + 4096, bytes(4096))),
+    states = {}
+    if kind == "plain":  # where a block can be made here: the label of a later launch, and slots of an earlier one
+        states["plain-older-launch"] = bent((START, later_label(bytes(whole[START:START + 4096]), key, 7)))
+    return states | {
+        f"{kind}-control": bent(),
+        f"{kind}-log": bent((LOG + 70000, bytes([whole[LOG + 70000] ^ 1]))),
+        f"{kind}-no-slots": bent((ROOM, bytes(8192))),
+        f"{kind}-slots-of-another-key": bent((ROOM, slot(other, 9, 0, MIB)), (ROOM + 4096, slot(other, 8, 0, MIB))),
+        f"{kind}-too-far": bent((ROOM, slot(key, 1000, 0, BLOCKS * 4096 + MIB))),
+        f"{kind}-not-so-far": bent((ROOM, slot(key, 1001, 0, 0)), (ROOM + 4096, bytes(4096))),
     }
-    run = run_states(world, record, disk, before, {f"{kind}-{name}": make for name, make in states.items()})
-    run.opened(f"{kind}-control", BLOCKS, 0)
-    run.refused(f"{kind}-log", "E-VOLUME-OPEN", "the log of its rotation is not what was written there")
-    run.refused(f"{kind}-no-slots", "E-VOLUME-LABEL")
-    run.refused(f"{kind}-slots-of-another-key", "E-VOLUME-LABEL")
-    run.refused(f"{kind}-too-far", "E-VOLUME-OPEN", "its rotation has got further than its record's length")
-    run.refused(f"{kind}-not-so-far", "E-VOLUME-LABEL")
 
 
 def listed(broker, resource=vm.RESOURCE):
