@@ -227,6 +227,10 @@ build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call ob
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) $(WRAPPED:%=-Wl$(comma)--wrap=%) -o $@ \
 	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(COMMON)
 
+# What guests of tests have besides the image.
+GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/telling-init build/tests/find-bytes \
+    build/tests/postern-psp-tsm.ko
+
 # A guest that tests of the broker can make lie, with a processor of its own.
 $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
 	$(call link,-pie,$(DYNAMIC))
@@ -241,8 +245,13 @@ build/bench/%: tests/bench/%.c $(call objects,base/static) $(LIBRARIES)
 build/bench/kbs-floor: tests/bench/kbs-floor.c
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -pie -o $@ $< $(BROKER) $(CRYPTO)
+# In a guest, in the place of init.
+build/bench/volume-bench: tests/bench/volume-bench.c $(call objects,base/static) $(call room,init) $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
+	    $(DISKS) $(COMMON)
 BENCHES := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
-bench: build/bin/postern build/bin/postern-broker build/tests/release-client $(BENCHES)
+bench: image build/bin/postern build/bin/postern-broker build/tests/release-client $(BENCHES)
 	@set -e; for bench in $(sort $(wildcard tests/bench/bench-*.py)); do $$bench; done
 interop: build/bin/postern build/bin/postern-psp build/bin/postern-broker build/tests/release-client
 	@tests/run $(sort $(wildcard tests/interop/test-*))
@@ -301,9 +310,6 @@ lint: $(PROGRAMS)
 	@tests/run $(TESTS_LINT)
 check-image: image
 	@tests/run $(TESTS_IMAGE)
-# What guests of tests have besides the image.
-GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/telling-init build/tests/find-bytes \
-    build/tests/postern-psp-tsm.ko
 check-vm: images $(GUEST_TESTS)
 	@tests/run $(TESTS_VM)
 # The two halves of `make check`.

@@ -30,10 +30,11 @@ struct trust_chain {
 };
 
 /*
- * Verifies the endorsement key of that kind in `table`. The intermediate is the built-in one, else the table's; a root
- * in the table is ignored, those in `roots` alone count. Checked: names, signatures (RSASSA-PSS with SHA-384), CA
- * flags, critical extensions, validity at `at`, AMD's extensions; and every revocation list in the table that names
- * the root as its issuer: signature, dates, and that the intermediate is not on it.
+ * Verifies the endorsement key of that kind in `table`. The intermediate is the built-in one, or one of the table's
+ * where that has signed the endorsement key; a root in the table is ignored, those in `roots` alone count. Checked:
+ * names in every part, signatures (RSASSA-PSS with SHA-384, MGF1-SHA-384 and a salt of 48 bytes; RSA keys of 4096
+ * bits), CA flags, critical extensions, validity at `at`, AMD's extensions; and every revocation list in the table that
+ * names the root as its issuer: signature, dates, and that the intermediate is not on it.
  * *ret_step is set in every case. The caller frees with trust_chain_free().
  * Errors: -EBADMSG malformed, -ENOKEY no certificate or no root for it, -EKEYREVOKED, -EKEYREJECTED everything that
  * does not verify.

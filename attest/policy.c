@@ -101,7 +101,10 @@ static void check_identity(const struct evaluation *e)
         add_bytes(e, "report_data", policy->report_data, e->report->report_data, REPORT_DATA_BYTES);
 }
 
-/* The key's digest is listed, and the guest's SVN is at least what its entry says. `enabled`: the report has one. */
+/*
+ * The key's digest is listed, and the guest's SVN is at least what its entry says, or one of its entries when it has
+ * several. `enabled`: the report has one.
+ */
 static void check_key(const struct evaluation *e, const char *name, const struct policy_key *keys, size_t count,
                       const uint8_t digest[KEY_DIGEST_BYTES], bool enabled)
 {
@@ -110,11 +113,12 @@ static void check_key(const struct evaluation *e, const char *name, const struct
     bool listed = false;
     struct policy_check *check;
 
-    for (size_t i = 0; enabled && !listed && i < count; i++) {
-        if (memcmp(keys[i].digest, digest, KEY_DIGEST_BYTES) == 0) {
-            listed = true;
+    for (size_t i = 0; enabled && i < count; i++) {
+        if (memcmp(keys[i].digest, digest, KEY_DIGEST_BYTES) != 0)
+            continue;
+        if (!listed || keys[i].minimum_guest_svn < shown->minimum_guest_svn)
             shown = &keys[i];
-        }
+        listed = true;
     }
     check = add(e, name, listed && e->report->guest_svn >= shown->minimum_guest_svn);
     hex_encode(shown->digest, KEY_DIGEST_BYTES, hex);

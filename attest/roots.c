@@ -15,6 +15,7 @@
 
 #include "attest/vek.h"
 #include "base/file.h"
+#include "base/key.h"
 
 #define ROOT_FILE_MAX_BYTES (64u * 1024)
 #define MAX_CERTIFICATES 12
@@ -46,16 +47,6 @@ struct trust_roots {
 EMBED(roots_milan_pem, "attest/roots/milan.pem");
 EMBED(roots_genoa_pem, "attest/roots/genoa.pem");
 EMBED(roots_turin_pem, "attest/roots/turin.pem");
-
-/* OpenSSL would ask on the terminal for the pass phrase of an encrypted block. */
-static int no_pass_phrase(char *phrase, int size, int writing, void *argument)
-{
-    (void)phrase;
-    (void)size;
-    (void)writing;
-    (void)argument;
-    return -1;
-}
 
 static struct trust_roots *make(bool software)
 {
@@ -98,7 +89,7 @@ static int add_pem(struct trust_roots *roots, const char *pem, size_t size)
 
     if (!bio)
         return -ENOMEM;
-    while (roots->count < MAX_CERTIFICATES && (certificate = PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL))) {
+    while (roots->count < MAX_CERTIFICATES && (certificate = PEM_read_bio_X509(bio, NULL, key_no_passphrase, NULL))) {
         struct slot *slot = &roots->slots[roots->count++];
         char name[64];
 
@@ -157,7 +148,7 @@ static X509 *decode(struct slot *slot)
     BIO *bio = BIO_new_mem_buf(slot->pem, (int)slot->size);
     char name[64] = "";
 
-    slot->certificate = bio ? PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL) : NULL;
+    slot->certificate = bio ? PEM_read_bio_X509(bio, NULL, key_no_passphrase, NULL) : NULL;
     BIO_free(bio);
     ERR_clear_error();
     if (slot->certificate)

@@ -98,9 +98,32 @@ static int check_signature(const uint8_t *data, const struct report *report, X50
     return ok ? 0 : reason_set(why, -EKEYREJECTED, "the report's signature does not verify");
 }
 
+/* Bytes of TCB versions that the product's layout has no meaning for are reserved like others. */
+static int check_tcb_layout(const struct report *report, enum product product, struct reason *why)
+{
+    const struct {
+        const char *name;
+        uint64_t raw;
+    } tcbs[] = {
+        { "current", report->current_tcb },
+        { "reported", report->reported_tcb },
+        { "committed", report->committed_tcb },
+        { "launch", report->launch_tcb },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(tcbs); i++) {
+        struct tcb tcb = tcb_decode(product, tcbs[i].raw);
+
+        if (tcb_encode(product, &tcb) != tcbs[i].raw)
+            return reason_set(why, -EBADMSG, "the %s TCB 0x%016llx has a reserved byte of %s that is not zero",
+                              tcbs[i].name, (unsigned long long)tcbs[i].raw, product_name(product));
+    }
+    return 0;
+}
+
 /* What the chain is for, held against what the report says. */
-static int check_report(const uint8_t *data, const struct trust_chain *chain, struct verified *verified,
-                        enum verify_step *step, struct reason *why)
+static int check_report(const uint8_t *data, const struct trust_chain *chain, const struct verify_options *options,
+                        struct verified *verified, enum verify_step *step, struct reason *why)
 {
     int r;
 
@@ -113,6 +136,13 @@ static int check_report(const uint8_t *data, const struct trust_chain *chain, st
     verified->vek = chain->vek;
     verified->product = chain->vek.product;
     verified->reported_tcb = tcb_decode(verified->product, verified->report.reported_tcb);
+    if (!options->allow_reserved) {
+        *step = VERIFY_LAYOUT;
+        r = check_tcb_layout(&verified->report, verified->product, why);
+        if (r < 0)
+            return r;
+        *step = VERIFY_CHIP;
+    }
     r = check_tcb(&verified->reported_tcb, &chain->vek.tcb, why);
     if (r < 0)
         return r;
@@ -177,7 +207,7 @@ int verify_report_with(const void *data, size_t size, const struct cert_table *t
         return r;
     verified.revocation_checked = chain.revocation_checked;
     verified.software = trust_roots_software(roots);
-    r = check_report(data, &chain, &verified, ret_step, why);
+    r = check_report(data, &chain, options, &verified, ret_step, why);
     if (r < 0)
         return r;
     *ret_step = VERIFY_DONE;

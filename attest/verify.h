@@ -34,16 +34,16 @@ time_t verify_time_now(void);
 
 struct verify_options {
     time_t at;           /* when certificates and revocation lists have to be valid */
-    bool allow_reserved; /* reserved bytes of the report that are not zero are left to the caller */
+    bool allow_reserved; /* reserved bytes of the report that are not zero are left to the caller, TCBs' as well */
     struct chain_cache *cache; /* of chains under the same roots; NULL: each is verified */
 };
 
 /*
  * Verifies the received bytes. `table` holds the endorsement key's certificate (VCEK or VLEK) and may hold the
  * intermediate and revocation lists; a root in it is ignored, those in `roots` alone count. Checked: layout with
- * reserved bytes zero, the chain (chain.h), product, every TCB component against the reported TCB, chip id, the kind of
- * key that the report names, and the signature over the first REPORT_SIGNED_BYTES. *ret_step, set in every case, is the
- * step that did not hold, for those who must explain.
+ * reserved bytes zero, those of TCB versions included, the chain (chain.h), product, every TCB component against the
+ * reported TCB, chip id, the kind of key that the report names, and the signature over the first REPORT_SIGNED_BYTES.
+ * *ret_step, set in every case, is the step that did not hold, for those who must explain.
  * Errors: -EBADMSG malformed, -ENOKEY no certificate or no root for it, -EKEYREVOKED, -EKEYREJECTED everything that
  * does not verify.
  */

@@ -42,8 +42,7 @@ static bool holds(const void *data, size_t size, const char *words)
     return memmem(data, size, words, strlen(words)) != NULL;
 }
 
-/* Takes the place of OpenSSL's own prompt on the terminal. */
-static int no_passphrase(char *to, int size, int writing, void *context)
+int key_no_passphrase(char *to, int size, int writing, void *context)
 {
     (void)to;
     (void)size;
@@ -71,7 +70,7 @@ static EVP_PKEY *decode_private(const uint8_t *data, size_t size)
         return key;
     }
     bio = BIO_new_mem_buf(data, (int)size);
-    key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+    key = bio ? PEM_read_bio_PrivateKey(bio, NULL, key_no_passphrase, NULL) : NULL;
     BIO_free(bio);
     return key;
 }
@@ -89,7 +88,7 @@ static EVP_PKEY *decode_public(const uint8_t *data, size_t size)
         return key;
     }
     bio = BIO_new_mem_buf(data, (int)size);
-    key = bio ? PEM_read_bio_PUBKEY(bio, NULL, no_passphrase, NULL) : NULL;
+    key = bio ? PEM_read_bio_PUBKEY(bio, NULL, key_no_passphrase, NULL) : NULL;
     BIO_free(bio);
     return key;
 }

@@ -20,6 +20,12 @@ enum key_kind {
     KEY_ED25519 = 2,
 };
 
+/*
+ * A pem_password_cb that has none, for everything that reads PEM: OpenSSL's own asks on the terminal, which whoever
+ * made the file could then make it do. Returns -1.
+ */
+int key_no_passphrase(char *to, int size, int writing, void *context);
+
 /* Frees and forgets; fine with NULL. */
 static inline void key_free(EVP_PKEY **key)
 {

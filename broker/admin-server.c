@@ -118,6 +118,7 @@ static void carry_out(struct call *call, const struct admin_request *request)
     struct keeper *keeper = call->admin->keeper;
     const struct operation operation = { .store = keeper->broker->store,
                                          .kek = &keeper->broker->keys.kek,
+                                         .policies = &keeper->broker->policies,
                                          .uid = call->uid,
                                          .lease_ms = keeper->broker->lease_ms,
                                          .output = &call->output };

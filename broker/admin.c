@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -130,10 +131,15 @@ static int run_here(const char *directory, const char *credentials, const struct
     CLEANUP(store_close) struct store *store = NULL;
     CLEANUP_BUFFER struct buffer output = BUFFER_EMPTY;
     bool reads = operate_only_reads(request);
-    struct operation operation = { .kek = &keys.kek, .uid = (unsigned)getuid(), .output = &output };
-    int exit_code;
-    int r = verb_open_store(directory, reads ? STORE_READ : STORE_WRITE, &store, why);
+    CLEANUP_FREE struct policy_cache *policies = calloc(1, sizeof(*policies));
+    struct operation operation = {
+        .kek = &keys.kek, .policies = policies, .uid = (unsigned)getuid(), .output = &output,
+    };
+    int exit_code, r;
 
+    r = policies ? 0 : -ENOMEM;
+    if (r == 0)
+        r = verb_open_store(directory, reads ? STORE_READ : STORE_WRITE, &store, why);
     if (r == 0 && operate_needs_keys(request))
         r = keys_load(directory, credentials, &keys, why);
     if (r < 0) {
@@ -143,7 +149,8 @@ static int run_here(const char *directory, const char *credentials, const struct
     }
     operation.store = store;
     exit_code = operate(&operation, request, why);
-    (void)fwrite(output.data, 1, output.size, stdout);
+    policy_cache_free(policies);
+    (void)fwrite(buffer_text(&output), 1, output.size, stdout);
     return exit_code;
 }
 

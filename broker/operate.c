@@ -10,7 +10,6 @@
 #include "base/secret-file.h"
 #include "broker/entry.h"
 #include "broker/log-chain.h"
-#include "broker/policy-cache.h"
 #include "broker/rotation.h"
 #include "broker/verbs.h"
 #include "broker/volumes.h"
@@ -94,16 +93,18 @@ struct listing {
 };
 
 /* How many launch digests the volume's policy accepts; 0 when it has none. */
-static int count_allowed(struct store *store, const struct volume *volume, size_t *ret_count, struct reason *why)
+static int count_allowed(const struct operation *operation, const struct volume *volume, size_t *ret_count,
+                         struct reason *why)
 {
-    CLEANUP(policy_entry_free) struct policy_entry entry = POLICY_ENTRY_NONE;
+    const struct policy_entry *entry = NULL;
     int r;
 
     *ret_count = 0;
     if (!volume->policy.size)
         return 0;
-    r = policy_entry_read(store, &volume->policy, &volume->manifests, &entry, why);
-    *ret_count = entry.policy.measurement_count + entry.launch_count;
+    r = policy_cache_find(operation->policies, operation->store, volume, &entry, why);
+    if (r == 0)
+        *ret_count = entry->policy.measurement_count + entry->launch_count;
     return r;
 }
 
@@ -159,7 +160,7 @@ static int list_one(void *context, const char *resource)
     if (r == 0)
         r = volume_unseal(&volume, operation->kek, resource, &bytes, listing->why);
     if (r == 0)
-        r = count_allowed(operation->store, &volume, &allowed, listing->why);
+        r = count_allowed(operation, &volume, &allowed, listing->why);
     if (r == 0 && volume.kind == VOLUME_RECORD)
         r = record_parse(&bytes, &record, &key, listing->why);
     if (r < 0)

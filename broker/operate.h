@@ -9,11 +9,13 @@
 #include "base/reason.h"
 #include "base/secret.h"
 #include "broker/admin.h"
+#include "broker/policy-cache.h"
 #include "broker/store.h"
 
 struct operation {
     struct store *store;
     const struct secret *kek;
+    struct policy_cache *policies;
     unsigned uid;          /* whose */
     uint64_t lease_ms;     /* 0: a day */
     struct buffer *output; /* what goes to standard output is appended */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/key.h"
 #include "base/log.h"
 
 static const char pem_start[] = "-----BEGIN ";
@@ -42,7 +43,7 @@ X509 *certificate_decode(const void *data, size_t size)
     if (is_pem(data, size)) {
         BIO *bio = BIO_new_mem_buf(data, (int)size);
 
-        certificate = bio ? PEM_read_bio_X509(bio, NULL, NULL, NULL) : NULL;
+        certificate = bio ? PEM_read_bio_X509(bio, NULL, key_no_passphrase, NULL) : NULL;
         BIO_free(bio);
     } else {
         certificate = d2i_X509(NULL, &at, (long)size);
@@ -65,7 +66,7 @@ X509_CRL *certificate_decode_crl(const void *data, size_t size)
     if (is_pem(data, size)) {
         BIO *bio = BIO_new_mem_buf(data, (int)size);
 
-        crl = bio ? PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL) : NULL;
+        crl = bio ? PEM_read_bio_X509_CRL(bio, NULL, key_no_passphrase, NULL) : NULL;
         BIO_free(bio);
     } else {
         crl = d2i_X509_CRL(NULL, &at, (long)size);

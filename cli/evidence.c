@@ -2,6 +2,7 @@
 #include "cli/evidence.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509.h>
@@ -175,8 +176,8 @@ static int add_directory(struct evidence *evidence, const char *directory, struc
                 path = NULL;
                 return -ENOMEM;
             }
-            if (access(path, F_OK) != 0)
-                continue;
+            if (faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+                continue; /* a link to nothing is there, and an error */
             r = add_file(evidence, path, why);
             if (r < 0)
                 return r;
@@ -206,6 +207,7 @@ int evidence_read_report(struct evidence *evidence, const char *path, struct rea
     if (size < REPORT_BYTES)
         return reason_set(why, -EBADMSG, "%s: %zu bytes, a report has %u", path, size, REPORT_BYTES);
     memcpy(evidence->report, data, REPORT_BYTES);
+    evidence->has_report = true;
     if (size > REPORT_BYTES)
         r = add_table(evidence, data + REPORT_BYTES, size - REPORT_BYTES, why);
     if (r < 0)

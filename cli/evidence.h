@@ -20,6 +20,7 @@ enum verify_exit {
 
 struct evidence {
     uint8_t report[REPORT_BYTES];
+    bool has_report; /* also when what lies behind it could not be read */
     struct cert_table table;
     uint8_t *owned[CERT_TABLE_MAX_ENTRIES]; /* freed with free() */
     size_t owned_count;

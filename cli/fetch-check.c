@@ -9,7 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "attest/chain.h"
+#include "attest/verify.h"
+#include "base/key.h"
 #include "cli/certificate-files.h"
 
 void fetched_free(struct fetched *fetched)
@@ -19,15 +20,6 @@ void fetched_free(struct fetched *fetched)
     X509_free(fetched->vcek);
     X509_CRL_free(fetched->crl);
     *fetched = (struct fetched){ NULL, NULL, NULL, NULL };
-}
-
-static int no_pass_phrase(char *phrase, int size, int writing, void *argument)
-{
-    (void)phrase;
-    (void)size;
-    (void)writing;
-    (void)argument;
-    return -1;
 }
 
 static bool is_current(const X509 *certificate)
@@ -63,9 +55,9 @@ static int take_chain(const struct kds_request *request, const struct buffer *bo
                       struct fetched *fetched, struct reason *why)
 {
     BIO *bio = BIO_new_mem_buf(body->data, (int)body->size);
-    X509 *intermediate = bio ? PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL) : NULL;
-    X509 *ark = bio ? PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL) : NULL;
-    X509 *more = bio ? PEM_read_bio_X509(bio, NULL, no_pass_phrase, NULL) : NULL;
+    X509 *intermediate = bio ? PEM_read_bio_X509(bio, NULL, key_no_passphrase, NULL) : NULL;
+    X509 *ark = bio ? PEM_read_bio_X509(bio, NULL, key_no_passphrase, NULL) : NULL;
+    X509 *more = bio ? PEM_read_bio_X509(bio, NULL, key_no_passphrase, NULL) : NULL;
     int r;
 
     BIO_free(bio);
@@ -128,7 +120,7 @@ static int check_vcek(const struct kds_request *request, X509 *certificate, cons
         if (intermediate_size > 0)
             table.entries[table.count++] =
                 (struct certificate_entry){ CERTIFICATE_ASK, intermediate, (size_t)intermediate_size };
-        r = trust_chain_verify(&table, SIGNING_KEY_VCEK, roots, time(NULL), &chain, &step, why);
+        r = trust_chain_verify(&table, SIGNING_KEY_VCEK, roots, verify_time_now(), &chain, &step, why);
     }
     if (r == 0) {
         if (chain.vek.product != request->product ||

@@ -44,12 +44,19 @@ static void print_verified(const struct verdict *verdict, struct buffer *to)
     show_line(to, "signature", "the %s signed the report", vlek ? "VLEK" : "VCEK");
 }
 
+/* The generation: a report of version 2 tells less than the certificate. */
+static const char *generation_of(const struct verdict *verdict)
+{
+    return verdict->verified && verdict->report.version == 2 ? product_name(verdict->result.product)
+                                                             : report_generation(&verdict->report);
+}
+
 static void print_report(const struct question *question, const struct verdict *verdict, struct buffer *to)
 {
     const struct report *report = &verdict->report;
     const char *unproved = verdict->verified ? "" : " (unproved)";
 
-    buffer_printf(to, "%s: report of version %u, %s%s\n", question->report, report->version, report_generation(report),
+    buffer_printf(to, "%s: report of version %u, %s%s\n", question->report, report->version, generation_of(verdict),
                   unproved);
     if (verdict->verified)
         print_verified(verdict, to);

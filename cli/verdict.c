@@ -36,6 +36,23 @@ static void give(struct verdict *verdict, int exit_code, const char *code)
     verdict->code = code;
 }
 
+/* The report is read before anything about it is refused: what it says of itself is part of every verdict. */
+static int read_report(const struct question *question, struct evidence *evidence, struct verdict *verdict)
+{
+    int r = evidence_read_report(evidence, question->report, &verdict->why);
+    struct reason why = { "" };
+
+    if (!evidence->has_report)
+        return r;
+    verdict->parsed = report_parse(evidence->report, REPORT_BYTES, &verdict->report, &why) == 0;
+    if (r == 0 && !verdict->parsed) {
+        verdict->code = "report";
+        verdict->why = why;
+        return -EBADMSG;
+    }
+    return r;
+}
+
 /* A damaged report is input that cannot be used; damaged certificates are a chain that does not hold. */
 static int read_evidence(const struct question *question, struct evidence *evidence, struct verdict *verdict)
 {
@@ -45,7 +62,7 @@ static int read_evidence(const struct question *question, struct evidence *evide
         r = reason_set(&verdict->why, -EINVAL,
                        "--processor-model \"%s\": expected milan, genoa, bergamo, siena or turin", question->product);
     if (r == 0)
-        r = evidence_read_report(evidence, question->report, &verdict->why);
+        r = read_report(question, evidence, verdict);
     for (size_t i = 0; r == 0 && i < question->certificates.count; i++) {
         r = evidence_add(evidence, question->certificates.values[i], &verdict->why);
         if (r == -EBADMSG)
@@ -212,11 +229,6 @@ void verdict_reach(const struct question *question, struct verdict *ret_verdict)
     r = read_evidence(question, &evidence, verdict);
     if (r == 0)
         r = evidence_roots(question->trust_root, &roots, &verdict->why);
-    if (r == 0) {
-        r = report_parse(evidence.report, REPORT_BYTES, &verdict->report, &verdict->why);
-        verdict->parsed = r == 0;
-        verdict->code = r == 0 ? verdict->code : "report";
-    }
     if (r < 0)
         return;
     verify(question, &evidence, roots, verdict);

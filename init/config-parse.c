@@ -302,6 +302,7 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
     read_expect(&reader, &config.expect);
     read_root(&reader, &config.root);
     config_read_volumes(&reader, &config);
+    config_read_attestation(&reader, &config.attestation);
     r = read_workload(&reader, &config.workload);
     if (r < 0)
         return r;

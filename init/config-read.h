@@ -24,5 +24,8 @@ void config_read_path(struct json_reader *reader, const char *name, char *ret_pa
 /* The members of a dm-verity tree but its name: of the root, and of volumes in mode verity. */
 void config_read_tree(struct json_reader *reader, struct verity_tree *tree);
 
+/* The object `attestation`. */
+void config_read_attestation(struct json_reader *parent, struct config_attestation *to);
+
 /* The array `volumes`. */
 void config_read_volumes(struct json_reader *reader, struct config *config);

@@ -18,6 +18,7 @@
 #define CONFIG_MAX_BROKERS 4
 #define CONFIG_MAX_VOLUMES 8
 #define CONFIG_MAX_WORDS 64
+#define CONFIG_MAX_UIDS 8
 #define CONFIG_MAX_PATH_BYTES 255
 #define CONFIG_MAX_DEVICE_BYTES 20 /* what virtio-blk carries */
 
@@ -80,6 +81,12 @@ struct config_workload {
     uint32_t uid, gid;
 };
 
+/* Who may ask for evidence on the attestation socket; nobody: there is none. */
+struct config_attestation {
+    uint32_t uids[CONFIG_MAX_UIDS];
+    size_t uid_count;
+};
+
 struct config {
     struct config_broker brokers[CONFIG_MAX_BROKERS];
     size_t broker_count;
@@ -90,6 +97,7 @@ struct config {
     struct config_volume volumes[CONFIG_MAX_VOLUMES];
     size_t volume_count;
     struct config_workload workload;
+    struct config_attestation attestation;
 };
 
 /* The caller frees with config_free(). Errors: those of json_parse(), -EBADMSG with the path, -ENOMEM. */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/file.h"
+#include "init/attest-socket.h"
 #include "init/console.h"
 #include "init/init.h"
 #include "init/power.h"
@@ -43,16 +44,18 @@ void boot_wipe(struct boot *b)
 
 int stage_handoff(struct boot *b)
 {
-    int r = supervise_start(&b->config.workload, &workload, &b->why);
+    int r = attest_socket_start(&b->config.attestation, &b->why);
 
+    if (r == 0)
+        r = supervise_start(&b->config.workload, &workload, &b->why);
     return r < 0 ? boot_refuse(b, REFUSAL_WORKLOAD, r) : 0;
 }
 
-#define NOTE_BYTES 128
+#define NOTE_BYTES 448
 
 /*
  * What the report stage adds to its line: the launch, by the name under which brokers log it, and how the processor was
- * reached.
+ * reached, with the reason why not otherwise.
  */
 static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {
@@ -61,7 +64,9 @@ static const char *note_for(const char *stage, char room[NOTE_BYTES])
     if (strcmp(stage, "report") != 0)
         return NULL;
     hex_encode(boot.report.report_id, REPORT_ID_BYTES, report_id);
-    (void)snprintf(room, NOTE_BYTES, "report_id %s by %s", report_id, device_back_end_name(boot.self.back_end));
+    (void)snprintf(room, NOTE_BYTES, "report_id %s by %s%s%s", report_id, device_back_end_name(boot.self.back_end),
+                   boot.self.back_end == DEVICE_IOCTL ? ", as " : "",
+                   boot.self.back_end == DEVICE_IOCTL ? boot.self.passed_over.text : "");
     return room;
 }
 

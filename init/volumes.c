@@ -422,10 +422,16 @@ static int open_volume(struct boot *boot, size_t index)
         return boot_refuse(boot, REFUSAL_VOLUME_OPEN, r);
     r = wanted->mode == VOLUME_VERITY ? open_tree(boot, wanted, disk, volume)
                                       : open_encrypted(boot, wanted, disk, volume);
-    if (r == 0 && config_volume_is_released(wanted) && !wanted->read_only)
+    if (r == 0 && config_volume_is_released(wanted) && !wanted->read_only) {
         r = confirm(boot, wanted, index);
-    if (r == 0 && config_volume_is_released(wanted) && !wanted->read_only)
-        r = change(boot, volume);
+        if (r == 0)
+            r = change(boot, volume);
+        if (r < 0) {
+            drop_rotation(volume);
+            if (crypt_close(wanted->id) < 0)
+                reason_prefix(&boot->why, "mapping left behind");
+        }
+    }
     secret_free(&volume->key);
     OPENSSL_cleanse(&volume->session, sizeof(volume->session));
     return r;

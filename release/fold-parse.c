@@ -62,7 +62,7 @@ static size_t string_length(const char *at, const char *end)
 
 bool fold_looks_folded(const void *text, size_t size)
 {
-    return memmem(text, size, MARK, strlen(MARK)) != NULL;
+    return size && memmem(text, size, MARK, strlen(MARK)) != NULL;
 }
 
 bool fold_byte_arrays(const void *text, size_t size, struct buffer *to)

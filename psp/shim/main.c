@@ -22,6 +22,9 @@
 #define CUSE_MODULE FOLDER "cuse.ko"
 /* configfs-tsm, when the overlay has it: ours, and before it those of the kernel that it needs. */
 #define TSM_MODULE FOLDER "postern-psp-tsm.ko"
+/* Its parameters, as insmod's words; what a test wants otherwise. */
+#define TSM_PARAMETERS FOLDER "postern-psp-tsm.parameters"
+#define PARAMETERS_MAX_BYTES 256u
 #define INIT_PATH "/usr/lib/postern/postern-init"
 #define DEVICE_PATH "/dev/sev-guest"
 #define READY_MS 10000
@@ -57,13 +60,13 @@ static int mount_dev(bool *ret_mounted, struct reason *why)
     return 0;
 }
 
-static int load_module(const char *path, struct reason *why)
+static int load_module(const char *path, const char *parameters, struct reason *why)
 {
     CLEANUP_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
         return reason_set(why, -errno, "%s: %s", path, strerror(errno));
-    if (syscall(SYS_finit_module, fd, "", 0) < 0 && errno != EEXIST)
+    if (syscall(SYS_finit_module, fd, parameters, 0) < 0 && errno != EEXIST)
         return reason_set(why, -errno, "%s: cannot be loaded: %s: is it this kernel's?", path, strerror(errno));
     return 0;
 }
@@ -75,14 +78,18 @@ static bool has_tsm(void)
 
 static int load_modules(struct reason *why)
 {
-    int r = load_module(CUSE_MODULE, why);
+    CLEANUP_FREE uint8_t *parameters = NULL;
+    size_t size = 0;
+    int r = load_module(CUSE_MODULE, "", why);
 
     if (r < 0 || !has_tsm())
         return r;
-    r = load_module(FOLDER "configfs.ko", why);
+    r = load_module(FOLDER "configfs.ko", "", why);
     if (r == 0)
-        r = load_module(FOLDER "tsm.ko", why);
-    return r < 0 ? r : load_module(TSM_MODULE, why);
+        r = load_module(FOLDER "tsm.ko", "", why);
+    if (r == 0 && access(TSM_PARAMETERS, F_OK) == 0)
+        r = file_read(TSM_PARAMETERS, PARAMETERS_MAX_BYTES, &parameters, &size, why);
+    return r < 0 ? r : load_module(TSM_MODULE, parameters ? (const char *)parameters : "", why);
 }
 
 /* The server's process: no console, a session of its own, nothing that a change of the root file system takes away. */

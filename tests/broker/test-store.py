@@ -2,6 +2,7 @@
 """The store: no release without a row, none in clear, whatever happens to disk or process."""
 import json
 import os
+import shutil
 import random
 import resource
 import sqlite3
@@ -10,7 +11,7 @@ import tempfile
 import threading
 import time
 
-from harness import (BROKER, Broker, Guest, SANITIZED, denied, equal, main, memory_count, must, path, refused, session, test, true)
+from harness import (BROKER, Broker, Guest, SANITIZED, chain, denied, equal, main, memory_count, must, path, refused, session, test, true)
 
 guest = Guest()
 
@@ -298,6 +299,19 @@ def _():
     if not SANITIZED:  # the sanitizer's runtime makes locking memory a matter of words
         equal(done.returncode, 2)
         true("locked memory" in done.stderr, done.stderr)
+    broker = Broker(directory=os.path.join(place, "served"))
+    subprocess.run(["chown", "-R", "65534:65534", broker.directory], check=True)
+    shutil.copy(os.path.join(chain(), "ark.pem"), place)
+    broker.serve("--trust-root", os.path.join(place, "ark.pem"), under=user, trust=False)
+    for pid in (broker.process.pid, broker.front()):
+        with open(f"/proc/{pid}/status") as file:
+            status = file.read()
+        equal([line.split()[1:] for line in status.splitlines() if line.startswith(("Uid", "Gid", "Groups"))],
+              [["65534"] * 4, ["65534"] * 4, []])
+        true("CapEff:\t0000000000000000" in status, status)
+    equal(broker.client()["outcome"], "granted")
+    equal(len(must("volume", "list", "--dir", broker.directory).splitlines()), 1, "root is heard")
+    equal(broker.stop(), 0)
     subprocess.run(["rm", "-r", place], check=True)
 
 

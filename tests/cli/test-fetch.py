@@ -5,6 +5,7 @@ import contextlib
 import http.server
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -297,6 +298,17 @@ def test_hostile(directory, report, chip):
         refused(name, words, status, part, folder=out)
         kept = [os.path.join(where, file) for where, _, files in os.walk(store) for file in files]
         tap.same([path for path in kept if "crl" in path or "vcek/Genoa" not in path], [], f"nothing of it is kept: {name}")
+        shutil.rmtree(store, ignore_errors=True)
+    # An encrypted block would make OpenSSL ask for a pass phrase, on a terminal that somebody sits at.
+    locked = b"-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n" \
+        b"AAAA\n-----END CERTIFICATE-----\n"
+    for name, words, answers in (("chain", ca, [plain(locked + locked)]), ("VCEK", leaf, [plain(chain), plain(locked)]),
+                                 ("list", crl, [plain(locked.replace(b"CERTIFICATE", b"X509 CRL"))])):
+        server.plan(*answers)
+        done = subprocess.run(["script", "-qec", shlex.join([POSTERN, *words]), "/dev/null"], text=True,
+                              input="x\n", stdout=subprocess.PIPE, timeout=60, check=False)
+        tap.ok(done.returncode == SIGNATURE and "phrase" not in done.stdout, f"refused without a question: an encrypted {name}",
+               f"{done.returncode} {done.stdout}")
         shutil.rmtree(store, ignore_errors=True)
     server.plan((429, {"Retry-After": "1"}, b""), (503, {"Retry-After": "0"}, b""), plain(chain))
     done = run(*ca)

@@ -93,7 +93,7 @@ def test_roots(scene):
     os.mkdir(bare)
     for name in ("ask.pem", "vcek.pem"):
         shutil.copy(scene.chip.path(name), bare)
-    gives(SIGNATURE, ["verify", "attestation", bare, scene.at("report.bin")], "postern: chain: ", "signature failure")
+    gives(SIGNATURE, ["verify", "attestation", bare, scene.at("report.bin")], "postern: chain: certificate \"SEV-Genoa\": ")
     gives(GOOD, ["verify", "attestation", bare, scene.at("report.bin"), *scene.root], "verdict: good")
     other = chips.Chip(scene.at("stranger"), "Genoa")
     gives(SIGNATURE, ["verify", "attestation", bare, scene.at("report.bin"), "--trust-root", other.path("ark.pem")],
@@ -146,6 +146,49 @@ def test_encodings(scene):
           "neither certificate nor revocation list", name="a private key is no certificate")
 
 
+def test_directories(scene):
+    """What can lie in a directory besides good certificates. What the report says of itself is told all the same."""
+    odd = scene.at("odd")
+    words = ["verify", "attestation", odd, scene.at("report.bin"), *scene.root]
+
+    def again():
+        shutil.rmtree(odd, ignore_errors=True)
+        shutil.copytree(scene.at("certs"), odd)
+        os.unlink(os.path.join(odd, "vcek.pem"))
+        return os.path.join(odd, "vcek.pem")
+
+    def refuses(status, *parts, name):
+        done = gives(status, words, *parts, name=name)
+        tap.ok("22" * 32 in done.stdout and snp.fields(scene.report)["report_id"].hex() in done.stdout and
+               "(unproved)" in done.stdout, f"{name}: HOST_DATA and REPORT_ID are told", done.stdout)
+
+    os.symlink(scene.chip.path("vcek.pem"), again())
+    gives(GOOD, words, "verdict: good", name="a symbolic link to a certificate")
+    os.symlink("nowhere", again())
+    refuses(MISUSE, "vcek.pem: cannot be opened", name="a link to nothing")
+    place = again()
+    os.symlink("vcek.pem", place)
+    refuses(MISUSE, "vcek.pem: cannot be opened", name="a link to itself")
+    os.mkdir(again())
+    refuses(MISUSE, "vcek.pem: ", name="a directory for a file")
+    os.mkfifo(again())
+    refuses(MISUSE, "vcek.pem: ", name="a pipe for a file")
+    for name, data in (("an empty file", b""), ("one byte", b"0"), ("text", b"hello\n"), ("a cut certificate", b"\x30\x82\x05\x00" + bytes(9)),
+                       ("zeros", bytes(64)), ("an end without a beginning", b"-----END CERTIFICATE-----\n"),
+                       ("a beginning without an end", b"-----BEGIN CERTIFICATE-----\nMIIB\n")):
+        write(again(), data)
+        refuses(CERTIFICATES if name == "zeros" else SIGNATURE, "", name=f"the VCEK is {name}")
+    write(again(), b"x" * 300000)
+    refuses(MISUSE, "vcek.pem: ", name="the VCEK is too large")
+    write(again(), scene.chip.certificate("vcek.pem").public_bytes(serialization.Encoding.PEM) * 20)
+    refuses(MISUSE, "more than 16 certificates and lists", name="twenty certificates")
+    write(again(), b"")
+    shutil.copy(scene.chip.path("vcek.pem"), os.path.join(odd, "vcek.der"))
+    refuses(SIGNATURE, "vcek.pem: ", name="the .pem is damaged, the .der is not")
+    os.unlink(os.path.join(odd, "vcek.pem"))
+    gives(GOOD, words, "verdict: good", name="PEM in a file that says DER")
+
+
 def test_reports(scene):
     """Damaged reports, and reports that the chip signed and nobody should take."""
     words = ["verify", "attestation", scene.at("certs"), scene.at("other.bin"), *scene.root]
@@ -183,6 +226,11 @@ def test_reports(scene):
     write(scene.at("other.bin"), scene.chip.change(scene.report, platform_info=1 << 40, policy=1 << 50 | 0x30000))
     gives(GOOD, words, "verdict: good", name="unknown bits are no error")
     shown = run("display", "report", scene.at("other.bin")).stdout
+    write(scene.at("other.bin"), scene.chip.change(scene.report, committed_tcb=snp.fields(scene.report)["committed_tcb"] | 1 << 32))
+    gives(SIGNATURE, words, "postern: report: the committed TCB 0x", "has a reserved byte of Genoa that is not zero")
+    gives(GOOD, [*words, "--allow-reserved"], "verdict: good")
+    write(scene.at("other.bin"), scene.chip.change(scene.report, version=2, cpuid=bytes(3)))
+    gives(GOOD, words, "report of version 2, Genoa", name="version 2: the certificate tells Genoa from Milan")
     tap.ok("bit-40" in shown and "bit-50" in shown, "unknown bits are shown", shown)
 
 
@@ -378,7 +426,7 @@ def test_recorded(folder):
 def main():
     with tempfile.TemporaryDirectory() as folder:
         scene = Scene(folder)
-        for test in (test_attestation, test_roots, test_encodings, test_reports, test_time, test_revocation, test_policy,
+        for test in (test_attestation, test_roots, test_encodings, test_directories, test_reports, test_time, test_revocation, test_policy,
                      test_manifests, test_json, test_certs, test_display):
             test(scene)
         test_recorded(folder)

@@ -1,6 +1,6 @@
 /*
- * init/config-parse.c and init/config-volume-parse.c. What is accepted is complete: absolute paths, plain names, keys
- * that are there.
+ * init/config-parse.c, init/config-volume-parse.c and init/config-attest-parse.c. What is accepted is complete:
+ * absolute paths, plain names, keys that are there.
  */
 #include "fuzz.h"
 #include "init/config.h"
@@ -25,6 +25,7 @@ static void check(const struct config *c)
     }
     REQUIRE(c->root.device[0] && c->root.tree.data_blocks && c->root.tree.salt_size <= VERITY_MAX_SALT_BYTES);
     REQUIRE(c->workload.args[0] && c->workload.args[0][0] == '/' && c->workload.cwd[0] == '/');
+    REQUIRE(c->attestation.uid_count <= CONFIG_MAX_UIDS);
     REQUIRE(c->release_deadline_ms && c->expect.any_measurement);
     REQUIRE(!c->network.enabled || c->network.prefix_bits <= 128);
 }

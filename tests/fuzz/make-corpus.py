@@ -47,6 +47,19 @@ KDS = {
     "slashes": "////",
 }
 
+EVIDENCE = "GET /aa/evidence?runtime_data="
+ATTEST = {
+    "plain": EVIDENCE + "xxxx HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "escaped": EVIDENCE + "%7B%22nonce%22%3A%00+~ HTTP/1.1\r\nHost: x\r\n\r\n",
+    "half-an-escape": EVIDENCE + "x%4 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "empty": EVIDENCE + " HTTP/1.1\r\nHost: x\r\n\r\n",
+    "two-parameters": EVIDENCE + "x&runtime_data=y HTTP/1.1\r\nHost: x\r\n\r\n",
+    "post": "POST /aa/evidence?runtime_data=x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    "with-a-body": EVIDENCE + "x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc",
+    "resource": "GET /cdh/resource/default/key/1 HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no-http": "runtime_data=x\n",
+}
+
 ENCODE = {
     "base64": "Zm9vYmFyIQ==",
     "base64-one-byte": "Zg==",
@@ -581,6 +594,7 @@ if __name__ == "__main__":
     write("fuzz-http", HTTP)
     write("fuzz-endpoint", ENDPOINT)
     write("fuzz-kds", KDS)
+    write("fuzz-attest-request", ATTEST)
     write("fuzz-policy", POLICY)
     write("fuzz-firmware", FIRMWARE)
     write("fuzz-report", REPORT)

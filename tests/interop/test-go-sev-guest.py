@@ -43,7 +43,7 @@ class Case:
     def policy(self):
         """Our question."""
         policy = {"measurements": [self.expected.get("measurement", MEASUREMENT).hex()],
-                  "allow_migration_agent": bool(self.expected.get("migration")),
+                  "allow_migration_agent": bool(self.expected.get("migration")), "allow_vlek": True,
                   "allow_debug": bool(self.expected.get("debug")), "vmpl": self.expected.get("vmpl", 0)}
         for name in LAUNCH:
             if name in self.expected:
@@ -72,6 +72,11 @@ def components(raw):
     return [raw >> shift & 0xFF for shift in range(0, 64, 8)]
 
 
+def odd_tcb(case):
+    """A TCB version with something in bytes that Milan and Genoa do not use."""
+    return any(case.fields[name] >> 16 & 0xFFFFFFFF for name in ("current_tcb", "reported_tcb", "committed_tcb", "launch_tcb"))
+
+
 def incoherent(case):
     """Versions in the report that contradict each other."""
     fields, current, committed = case.fields, case.fields["current_version"], case.fields["committed_version"]
@@ -92,11 +97,14 @@ REASONS = [
     ("ours", "the peer refuses bits of KEY_INFO that it does not know", lambda c: c.fields["key_info"] >> 5),
     ("ours", "the peer holds versions in a report against each other, which firmware alone writes", incoherent),
     ("ours", "the peer reads \"Genoa-B1\" and the like alone; AMD's certificates, the recorded one too, say \"Genoa\"",
-     lambda c: c.chip.product == "Genoa" and c.table == plain_table(c.chip, vcek=c.chip.der("plain"))),
+     lambda c: c.chip.product == "Genoa" and not c.chip.vlek and c.table == plain_table(c.chip, key=c.chip.der("plain"))),
     ("peer", "the peer takes family and model of zero for unknown and goes by the certificate",
      lambda c: c.fields["version"] >= 3 and not any(c.fields["cpuid"])),
     ("peer", "the peer accepts a masked chip id with a VCEK, whose chip is then anybody's",
-     lambda c: not any(c.fields["chip_id"])),
+     lambda c: not c.chip.vlek and not any(c.fields["chip_id"])),
+    ("peer", "the peer takes a chip id of 8 bytes, in version 2 the sign of a Turin, under another product's VLEK",
+     lambda c: c.chip.vlek and c.fields["version"] == 2 and not any(c.fields["chip_id"][8:]) and any(c.fields["chip_id"])),
+    ("peer", "the peer leaves bytes of LAUNCH_TCB alone that no layout gives a meaning; to us they are reserved", odd_tcb),
 ]
 
 
@@ -111,17 +119,28 @@ def table_of(certificates):
 
 
 def plain_table(chip, **other):
-    return table_of([(name, other.get(name) or chip.der(name)) for name in ("vcek", "ask", "ark")])
+    key = "vlek" if chip.vlek else "vcek"
+    return table_of([(kind, other.get(name) or chip.der(name)) for kind, name in ((key, "key"), ("ask", "ask"), ("ark", "ark"))])
 
 
 class Source(chips.Chip):
-    """A chip whose certificates are asked for in DER; a Genoa's once more, with a name that the peer can read."""
+    """A chip whose certificates are asked for in DER, "key" the endorsement key's and "ask" what signed it; a Genoa's
+    VCEK once more, with a name that the peer can read."""
 
-    def __init__(self, *words):
-        super().__init__(*words)
-        self.ders = {name: self.certificate(name + ".pem").public_bytes(Encoding.DER) for name in ("vcek", "ask", "ark")}
-        if self.product == "Genoa":
-            self.ders["plain"], self.ders["vcek"] = self.ders["vcek"], self.reissue("Genoa-B1")
+    def __init__(self, directory, product, vlek=False):
+        super().__init__(directory, product)
+        self.vlek = vlek
+        self.names = {"key": "vlek", "ask": "asvk", "ark": "ark"} if vlek else {"key": "vcek", "ask": "ask", "ark": "ark"}
+        if vlek:
+            self.key = self.load_key("vlek.key")
+        self.ders = {name: self.certificate(file + ".pem").public_bytes(Encoding.DER) for name, file in self.names.items()}
+        if product == "Genoa" and not vlek:
+            self.ders["plain"], self.ders["key"] = self.ders["key"], self.reissue("Genoa-B1")
+        # The peer is given the roots with each question: with its own it takes no VLEK (0.15.0).
+        with open(self.path("bundle.pem"), "wb") as to:
+            for name in ("ask", "ark"):
+                with open(self.path(self.names[name] + ".pem"), "rb") as file:
+                    to.write(file.read())
 
     def der(self, name):
         return self.ders[name]
@@ -142,7 +161,7 @@ class Source(chips.Chip):
 
 def valid(chip, count, version):
     """As postern-psp makes them."""
-    options = ["--report-version", str(version), "--policy", "0x30000"]
+    options = ["--report-version", str(version), "--policy", "0x30000", *(["--vlek"] if chip.vlek else [])]
     for name, value in LAUNCH.items():
         if value:
             options += ["--" + name.replace("_", "-"), value.hex()]
@@ -161,11 +180,11 @@ def damaged_chain(chip, report, other):
     """Something is wrong with the certificates."""
     which = rng.randrange(4)
     if which == 0:
-        der = bytearray(chip.der("vcek"))
+        der = bytearray(chip.der("key"))
         der[rng.randrange(4, len(der))] ^= 1 << rng.randrange(8)
-        return Case("chain", chip, report, plain_table(chip, vcek=bytes(der)))
+        return Case("chain", chip, report, plain_table(chip, key=bytes(der)))
     if which == 1:
-        return Case("chain", chip, report, plain_table(chip, vcek=other.der("vcek")))
+        return Case("chain", chip, report, plain_table(chip, key=other.der("key")))
     if which == 2:
         return Case("chain", chip, report, plain_table(other))
     return Case("chain", chip, other.sign(report), plain_table(chip))
@@ -180,7 +199,7 @@ CHANGES = {
     "current_tcb": lambda f: f["current_tcb"] + rng.choice((1, 1 << 48, 1 << 56, -(1 << 56))),
     "reported_tcb": lambda f: f["reported_tcb"] + rng.choice((1, 1 << 8, 1 << 48, 1 << 56, -1, -(1 << 56))),
     "committed_tcb": lambda f: f["committed_tcb"] + rng.choice((1, -(1 << 48), 1 << 56, -(1 << 56))),
-    "launch_tcb": lambda f: rng.randrange(2 ** 64),
+    "launch_tcb": lambda f: rng.choice((rng.randrange(2 ** 64), f["launch_tcb"] ^ rng.randrange(2 ** 8))),
     "platform_info": lambda f: f["platform_info"] ^ 1 << rng.randrange(10),
     "key_info": lambda f: f["key_info"] ^ 1 << rng.randrange(7),
     "report_data": lambda f: rng.randbytes(64),
@@ -237,22 +256,23 @@ def expecting(chip, report, table):
 def make(folder):
     """Every case."""
     cases = []
-    all_chips = {product: Source(os.path.join(folder, product), product) for product in PRODUCTS}
-    strangers = {product: Source(os.path.join(folder, "other" + product), product) for product in PRODUCTS}
-    for product, chip in all_chips.items():
+    sources = [(product, vlek) for product in PRODUCTS for vlek in (False, True)]
+    for product, vlek in sources:
+        chip = Source(os.path.join(folder, f"{product}{vlek:d}"), product, vlek)
+        stranger = Source(os.path.join(folder, f"other{product}{vlek:d}"), product, vlek)
         table = plain_table(chip)
-        share = 3 if product == "Turin" else 1  # which the peer cannot read
+        share = (3 if product == "Turin" else 1) * (2 if vlek else 1)  # Turin's the peer cannot read
         for version in (2, 3, 4, 5):
             found = valid(chip, 24, version)
             if product != "Turin":  # without the bits of PLATFORM_INFO that the peer refuses, or it would see nothing
                 found[4:] = [chip.change(report, platform_info=1) for report in found[4:]]
             cases += [Case("valid", chip, report, table) for report in found]
-            if product == "Genoa":
-                cases += [Case("valid", chip, report, plain_table(chip, vcek=chip.der("plain"))) for report in found[-4:]]
+            if product == "Genoa" and not vlek:
+                cases += [Case("valid", chip, report, plain_table(chip, key=chip.der("plain"))) for report in found[-4:]]
             if version > 3:
                 continue
             cases += [flipped(chip, rng.choice(found), table) for _ in range(60 // share)]
-            cases += [damaged_chain(chip, rng.choice(found), strangers[product]) for _ in range(30 // share)]
+            cases += [damaged_chain(chip, rng.choice(found), stranger) for _ in range(30 // share)]
             cases += [signed(chip, rng.choice(found), table) for _ in range(120 // share)]
             cases += [expecting(chip, rng.choice(found), table) for _ in range(60 // share)]
     return cases
@@ -289,7 +309,7 @@ def judge(cases, answers):
             continue
         reasons = [reason for who, reason, applies in REASONS if (who == "ours") == ours and applies(case)]
         if not reasons:
-            unexplained.append(f"{case.chip.product} v{case.fields['version']} {case.kind}: {case.expected}\n{said}")
+            unexplained.append(f"{case.chip.product}{' VLEK' if case.chip.vlek else ''} v{case.fields['version']} {case.kind}: {case.expected}\n{said}")
         for reason in reasons[:1]:
             used[reason] = used.get(reason, 0) + 1
     for kind, (count, good, differing) in sorted(counts.items()):
@@ -305,12 +325,6 @@ def main():
         tap.done()
     with tempfile.TemporaryDirectory() as folder:
         cases = make(folder)
-        for product in PRODUCTS:
-            place = os.path.join(folder, product)
-            with open(os.path.join(place, "bundle.pem"), "wb") as to:
-                for name in ("ask.pem", "ark.pem"):
-                    with open(os.path.join(place, name), "rb") as file:
-                        to.write(file.read())
         with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             answers = list(pool.map(ask, cases, (os.path.join(folder, f"case{i}") for i in range(len(cases)))))
     tap.ok(len(cases) >= 1000, f"{len(cases)} reports")
@@ -323,6 +337,8 @@ def main():
     tap.same(unused, [], "each listed reason comes up")
     both = sum(ours and theirs for ours, theirs, _ in answers)
     tap.ok(both >= 150, f"{both} reports accepted by both")
+    vleks = sum(ours and theirs for case, (ours, theirs, _) in zip(cases, answers) if case.chip.vlek)
+    tap.ok(vleks >= 100, f"{vleks} of them under a VLEK")
     tap.done()
 
 

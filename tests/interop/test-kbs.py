@@ -11,9 +11,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../broker"))
-from harness import REQUEST, Broker, chain, equal, main, path, test, true  # noqa: E402
+from harness import REQUEST, Broker, chain, equal, main, must, path, test, true  # noqa: E402
 
 import kbs_peer as peer  # noqa: E402
 from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
@@ -97,6 +98,99 @@ def _():
     token = jwcrypto_jwe.JWE()
     token.deserialize(json.dumps(jwe), key)
     equal(peer.open_release(record_key, token.payload)["key"].hex(), broker.key)
+
+
+# ---- a client as guest-components has it (kbs.md sections 2, 7, 8, 9): it knows nothing of Postern
+
+class Stock:
+    """One key and one cookie jar for its life; attests on each 401, three times at the most; cares for no other header."""
+
+    ERRORS = "https://github.com/confidential-containers/kbs/errors/"
+
+    def __init__(self, at, measurement=MEASUREMENT):
+        self.at, self.measurement, self.cookie, self.attested = at, measurement, None, 0
+        self.key, self.report_id = ec.generate_private_key(ec.SECP256R1()), secrets.token_bytes(32)
+
+    def ask(self, method, target, body=None):
+        connection = self.at.connect()  # its HTTP library keeps none that it can rely on
+        headers = {"Accept": "*/*", "User-Agent": "attestation-agent-kbs-client/0.1.0"}
+        if self.cookie:
+            headers["Cookie"] = self.cookie
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        answer = connection.ask(method, target, body, **{name.replace("-", "_"): value for name, value in headers.items()})
+        if "set-cookie" in answer.headers:
+            self.cookie = answer.cookie()
+        connection.close()
+        return answer
+
+    def failure(self, answer):
+        error = answer.json()
+        equal(sorted(error), ["detail", "type"])
+        true(error["type"].startswith(self.ERRORS), error["type"])
+        return answer.status, error["type"][len(self.ERRORS):], error["detail"]
+
+    def handshake(self):
+        self.attested += 1
+        request = {"version": "0.4.0", "tee": "snp",
+                   "extra-params": {"supported-hash-algorithms": ["sha256", "sha384", "sha512", "sm3"]}}
+        answer = self.ask("POST", "/kbs/v0/auth", json.dumps(request))
+        equal(answer.status, 200)
+        equal(answer.json()["extra-params"], "")
+        nonce, jwk = answer.json()["nonce"], peer.jwk_of(self.key.public_key())
+        true(answer.headers["set-cookie"].startswith("kbs-session-id=") and "Expires=" in answer.headers["set-cookie"],
+             answer.headers["set-cookie"])
+        evidence = processor.evidence(peer.runtime_digest(nonce, jwk) + bytes(16), self.measurement, self.report_id)
+        answer = self.ask("POST", "/kbs/v0/attest", json.dumps({
+            "init-data": None, "runtime-data": {"nonce": nonce, "tee-pubkey": jwk},
+            "tee-evidence": {"primary_evidence": evidence, "additional_evidence": ""}}))
+        equal(answer.status, 200, f"{answer.body!r}")
+        equal(answer.json()["token"].count("."), 2)
+
+    def get(self, resource):
+        for _ in range(3):
+            answer = self.ask("GET", f"/kbs/v0/resource/{resource}")
+            if answer.status == 200:
+                return peer.decrypt(self.key, answer.json())
+            if answer.status != 401:
+                break
+            self.handshake()
+        return self.failure(answer)
+
+
+@test("a stock client gets plain secrets, attests again when its session is over, and reads refusals")
+def _():
+    other = Broker().serve("--session-seconds", "5")
+    with open(os.open(path("passphrase"), os.O_WRONLY | os.O_CREAT, 0o600), "w") as file:
+        file.write("correct horse battery staple")
+    must("secret", "add", "--dir", other.directory, "--resource", "default/key/root", "--file", path("passphrase"))
+    other.allow(resource="default/key/root")
+    client = Stock(other)
+    equal(client.get("default/key/root"), b"correct horse battery staple")
+    before = client.attested
+    true(before >= 1, "it asked, was refused, attested, and asked again")
+    first = peer.open_release(record_key_of(other), client.get(NAME))
+    for _ in range(1000):  # until the session is over, however slow this machine is
+        client.get("default/key/root")
+        if client.attested > before:
+            break
+        time.sleep(0.2)
+    true(client.attested > before, "attested again, with the same key")
+    again = peer.open_release(record_key_of(other), client.get(NAME))
+    equal((again["key"], again["epoch"]), (first["key"], first["epoch"]), "the same launch gets the same of a volume")
+    status, kind, detail = Stock(other, b"\xb6" * 48).get("default/key/root")
+    equal((status, kind), (401, "PolicyDeny"))
+    true("request " in detail, detail)
+    equal(Stock(other).get("default/key/nothing")[:2], (401, "PolicyDeny"))
+    for target, wanted in (("/kbs/v0/resource/a/b", (404, "InvalidRequestPath")), ("/kbs/v0/nebula-ca/x", (404, "PluginNotFound"))):
+        equal(client.failure(client.ask("GET", target))[:2], wanted)
+    equal(client.failure(client.ask("POST", "/kbs/v0/auth", json.dumps({"version": "0.2.0", "tee": "snp", "extra-params": ""}))),
+          (401, "AttestationError", "KBS Client Protocol Version Mismatch: expect =0.4.0 while the request is 0.2.0"))
+    equal(other.stop(), 0)
+
+
+def record_key_of(at):
+    return serialization.load_der_public_key(base64.b64decode(at.identity["record_key"]))
 
 
 # ---- a server that is not ours, our client

@@ -12,6 +12,7 @@ REPORT_BYTES = 1184
 SIGNED_BYTES = 0x2A0
 KINDS = {
     "63da758d-e664-4564-adc5-f4b93be8accd": "vcek",
+    "a8074bc2-a25a-483e-aae6-39c045a0b8a1": "vlek",
     "4ab7b379-bbac-4fe4-a02f-05aef327c782": "ask",
     "c0b406a4-a803-4952-9743-3fb6014cd0ae": "ark",
 }

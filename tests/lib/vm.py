@@ -58,14 +58,17 @@ def chip():
     return CHIP
 
 
-def overlay_shim(folder, module=CUSE, tsm=False):
+def overlay_shim(folder, module=CUSE, tsm=False, parameters=None):
     """Puts into a folder what lies over an initrd whose guest has a software processor: the shim and its module, with
-    `tsm` those of configfs-tsm as well."""
+    `tsm` those of configfs-tsm as well; `parameters` are for our own among them."""
     os.makedirs(os.path.join(folder, "usr/lib/postern-psp"))
     shutil.copy(os.path.join(BUILD, "guest/psp-shim"), os.path.join(folder, "init"))
     shutil.copy(module, os.path.join(folder, "usr/lib/postern-psp/cuse.ko"))
     for path in TSM if tsm else []:
         shutil.copy(path, os.path.join(folder, "usr/lib/postern-psp"))
+    if parameters:
+        with open(os.path.join(folder, "usr/lib/postern-psp/postern-psp-tsm.parameters"), "w", encoding="ascii") as file:
+            file.write(parameters)
 
 
 class Broker:

@@ -30,6 +30,11 @@ def main():
     bits = set(re.findall(r'\] = "([a-z_0-9]+)"', read("attest/bits.c")))
     for path, wanted in (("docs/policy.md", members | bits), ("docs/man/postern-policy.5", members | checks | bits)):
         tap.same(sorted(wanted - words(read(path))), [], f"{path} has every name")
+    order = re.search(r"^\.Ss Order\n.*?\n(.*?)^\.Sh", read("docs/man/postern-policy.5"), flags=re.S | re.M).group(1)
+    listed = re.findall(r"[a-z_.]*[a-z]", re.sub(r"^\.Li ", "", order, flags=re.M))
+    tested = re.search(r"names\[\] = \{(.*?)\};", read("tests/unit/test-policy-members.c"), flags=re.S).group(1)
+    tap.same([name for name in listed if name != "minimum_tcb.product"], re.findall(r'"([\w.]+)"', tested),
+             "postern-policy(5) has the checks in the order in which they are evaluated")
     codes = set(re.findall(r'"([a-z]+)"', re.search(r"codes\[\] = \{.*?\};", read("cli/verdict.c"), re.S).group()))
     codes |= {"input", "root", "revoked"}
     tap.same(sorted(codes - words(read("docs/man/postern-verify.1"))), [], "postern-verify(1) has every reason")

@@ -102,6 +102,16 @@ def check_parsers():
     tap.same(doing, [], "parsers do no I/O")
 
 
+def check_reports():
+    """Who may obtain a report that a broker releases keys for, and who may ask for any without attest/device.c."""
+    release = [path for path in sources(".c") if "PURPOSE_RELEASE" in code(path) and "device_request" in code(path)]
+    tap.same(release, ["init/release-stage.c"], "PID 1's release stage alone asks for reports with the release tag")
+    ways = re.compile(r"\b(sev_guest_get_report|tsm_get_report|tsm_exchange|SNP_GET_REPORT|SNP_GET_EXT_REPORT)\b")
+    users = {path for path in sources(".c") if ways.search(code(path)) and not path.startswith("psp/shim/")}
+    tap.same(sorted(users), ["attest/device-ioctl.c", "attest/device-tsm.c", "attest/device.c"],
+             "attest/device.c alone asks the processor for reports")
+
+
 def check_documents():
     codes = re.findall(r'"(E-[A-Z-]+)"', read("init/refusal.h"))
     manual = read("docs/man/postern-init.8")
@@ -153,6 +163,7 @@ def main():
     check_sizes()
     check_calls()
     check_parsers()
+    check_reports()
     check_documents()
     check_scripts()
     tap.done()

@@ -1,7 +1,6 @@
 /*
  * Certificates and reports in AMD's shape under keys of our own: ARK, ASK or ASVK, VCEK or VLEK, and what they sign.
- * RSA has 2048 bits here, AMD's has 4096: nothing depends on it, and keys are made in a moment. The keys are made once
- * for a program.
+ * The RSA keys, which take seconds to make, are in amd-rsa-keys.pem: anybody has them, nothing but tests uses them.
  */
 #pragma once
 
@@ -30,8 +29,14 @@ static struct amd_keys amd_keys;
 
 static inline int amd_make_keys(void **state UNUSED)
 {
-    amd_keys = (struct amd_keys){ EVP_RSA_gen(2048),   EVP_RSA_gen(2048),   EVP_EC_gen("P-384"),
-                                  EVP_RSA_gen(2048),   EVP_EC_gen("P-384"), EVP_EC_gen("P-256") };
+    FILE *file = fopen("tests/unit/amd-rsa-keys.pem", "r");
+    EVP_PKEY *rsa[3];
+
+    assert_non_null(file);
+    for (size_t i = 0; i < ARRAY_SIZE(rsa); i++)
+        rsa[i] = PEM_read_PrivateKey(file, NULL, NULL, NULL);
+    (void)fclose(file);
+    amd_keys = (struct amd_keys){ rsa[0], rsa[1], EVP_EC_gen("P-384"), rsa[2], EVP_EC_gen("P-384"), EVP_EC_gen("P-256") };
     return amd_keys.ark && amd_keys.ask && amd_keys.vek && amd_keys.other_rsa && amd_keys.other_p384 && amd_keys.p256
                ? 0
                : -1;
@@ -163,18 +168,41 @@ static inline X509_NAME *amd_name(const char *common_name)
     return name;
 }
 
-/* RSASSA-PSS with SHA-384 and a salt of 48 bytes for RSA keys, as AMD signs; ECDSA with SHA-384 for others. */
-static inline void amd_sign_certificate(X509 *certificate, EVP_PKEY *key)
+/* How an RSA key signs. */
+struct amd_algorithm {
+    int padding, salt;
+    const char *digest, *mgf1;
+};
+
+static const struct amd_algorithm amd_algorithm = { RSA_PKCS1_PSS_PADDING, 48, "SHA384", "SHA384" };
+
+static inline EVP_MD_CTX *amd_begin_signature(const struct amd_algorithm *algorithm, EVP_PKEY *key)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     EVP_PKEY_CTX *parameters = NULL;
 
-    assert_int_equal(EVP_DigestSignInit(context, &parameters, EVP_sha384(), NULL, key), 1);
-    if (EVP_PKEY_is_a(key, "RSA"))
-        assert_true(EVP_PKEY_CTX_set_rsa_padding(parameters, RSA_PKCS1_PSS_PADDING) == 1 &&
-                    EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, 48) == 1);
+    assert_int_equal(EVP_DigestSignInit(context, &parameters, EVP_get_digestbyname(algorithm->digest), NULL, key), 1);
+    if (!EVP_PKEY_is_a(key, "RSA"))
+        return context;
+    assert_int_equal(EVP_PKEY_CTX_set_rsa_padding(parameters, algorithm->padding), 1);
+    if (algorithm->padding == RSA_PKCS1_PSS_PADDING)
+        assert_true(EVP_PKEY_CTX_set_rsa_pss_saltlen(parameters, algorithm->salt) == 1 &&
+                    EVP_PKEY_CTX_set_rsa_mgf1_md(parameters, EVP_get_digestbyname(algorithm->mgf1)) == 1);
+    return context;
+}
+
+static inline void amd_sign_certificate_as(X509 *certificate, const struct amd_algorithm *algorithm, EVP_PKEY *key)
+{
+    EVP_MD_CTX *context = amd_begin_signature(algorithm, key);
+
     assert_true(X509_sign_ctx(certificate, context) > 0);
     EVP_MD_CTX_free(context);
+}
+
+/* As AMD signs; ECDSA with SHA-384 for keys that are not RSA. */
+static inline void amd_sign_certificate(X509 *certificate, EVP_PKEY *key)
+{
+    amd_sign_certificate_as(certificate, &amd_algorithm, key);
 }
 
 static inline X509 *amd_begin_certificate(const char *common_name, EVP_PKEY *key, X509 *issuer, time_t from, time_t to)

@@ -196,6 +196,43 @@ static void optional_parts_have_their_defaults(void **state UNUSED)
     config_free(&c);
 }
 
+static void users_with_evidence_are_read(void **state UNUSED)
+{
+    static const struct {
+        const char *text, *words;
+    } wrongs[] = {
+        { "[]", "attestation: expected an object" },
+        { "{}", "attestation.uids: missing" },
+        { "{\"uids\":[]}", "attestation.uids: empty: nobody could ever ask" },
+        { "{\"uids\":[-1]}", "attestation.uids[0]: expected a number" },
+        { "{\"uids\":[4294967295]}", "attestation.uids[0]: expected a number" },
+        { "{\"uids\":[\"root\"]}", "attestation.uids[0]: expected a number" },
+        { "{\"uids\":[1,2,3,4,5,6,7,8,9]}", "attestation.uids: " },
+        { "{\"uids\":[1],\"gids\":[1]}", "attestation.gids: unknown member" },
+    };
+    struct parts parts = right();
+    struct reason why = { "" };
+    struct config c;
+    char more[96];
+
+    assert_int_equal(parse(&parts, &c, &why), 0);
+    assert_int_equal(c.attestation.uid_count, 0);
+    config_free(&c);
+    parts.more = "\"attestation\":{\"uids\":[0,1000,4294967294]}";
+    if (parse(&parts, &c, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_int_equal(c.attestation.uid_count, 3);
+    assert_int_equal(c.attestation.uids[0], 0);
+    assert_int_equal(c.attestation.uids[1], 1000);
+    assert_int_equal(c.attestation.uids[2], UINT32_MAX - 1);
+    config_free(&c);
+    for (size_t i = 0; i < ARRAY_SIZE(wrongs); i++) {
+        (void)snprintf(more, sizeof(more), "\"attestation\":%s", wrongs[i].text);
+        parts.more = more;
+        assert_refused(&parts, wrongs[i].words);
+    }
+}
+
 static void ipv6_works_too(void **state UNUSED)
 {
     struct parts parts = right();
@@ -367,6 +404,7 @@ int main(void)
         cmocka_unit_test(volumes_have_modes),
         cmocka_unit_test(trees_may_be_signed),
         cmocka_unit_test(optional_parts_have_their_defaults),
+        cmocka_unit_test(users_with_evidence_are_read),
         cmocka_unit_test(ipv6_works_too),
         cmocka_unit_test(each_wrong_part_is_named),
     };

@@ -294,6 +294,21 @@ static void accepts_the_holder_of_a_key(void **state UNUSED)
          X48("00") ", guest SVN at least 0", "no key; " X48("00") ", guest SVN 5");
 }
 
+/* A key that is listed twice has the lower of its numbers. */
+static void takes_the_least_of_several_svns(void **state UNUSED)
+{
+    struct report report = right_report();
+    struct policy_facts facts = right_facts(&report);
+    static const char twice[] = "{\"vmpl\":2,\"allow_vlek\":true,\"id_keys\":["
+                                "{\"digest\":\"" X48("77") "\",\"minimum_guest_svn\":9},"
+                                "{\"digest\":\"" X48("77") "\",\"minimum_guest_svn\":5},"
+                                "{\"digest\":\"" X48("77") "\",\"minimum_guest_svn\":7}]}";
+
+    allow(twice, &report, &facts);
+    report.guest_svn = 4;
+    deny(twice, &report, &facts, "id_key", X48("77") ", guest SVN at least 5", X48("77") ", guest SVN 4");
+}
+
 static void accepts_rows_of_signed_manifests(void **state UNUSED)
 {
     static const char signers[] = "{\"vmpl\":2,\"allow_vlek\":true,\"manifests\":{\"signers\":[\"AAEC\"]},"
@@ -472,6 +487,7 @@ int main(void)
         cmocka_unit_test(minds_chips),
         cmocka_unit_test(wants_mitigation_vectors_to_be_there),
         cmocka_unit_test(accepts_the_holder_of_a_key),
+        cmocka_unit_test(takes_the_least_of_several_svns),
         cmocka_unit_test(accepts_rows_of_signed_manifests),
         cmocka_unit_test(assumes_no_coverage),
         cmocka_unit_test(writes_what_it_read),

@@ -123,11 +123,11 @@ def copy_program(stage, path):
         shutil.copy(source, target)
 
 
-def make_initrd(directory, steps, chip):
+def make_initrd(directory, steps, chip, parameters=None):
     stage = os.path.join(directory, "stage")
     shutil.rmtree(stage, ignore_errors=True)
     os.makedirs(stage)
-    vm.overlay_shim(stage, tsm=True)
+    vm.overlay_shim(stage, tsm=True, parameters=parameters)
     for folder in "bin", "root", "tmp", "sys", "proc", "root/der", "usr/lib/postern":
         os.makedirs(os.path.join(stage, folder), exist_ok=True)
     shutil.copy("/bin/busybox", os.path.join(stage, "bin/busybox"))
@@ -151,12 +151,12 @@ def make_initrd(directory, steps, chip):
     return made
 
 
-def run_steps(directory, name, chip, steps, *options, keep=None):
+def run_steps(directory, name, chip, steps, *options, keep=None, parameters=None):
     """Boots a guest that runs the steps: [(step, output, …)]; `keep` is called with the socket before postern-psp ends."""
     port, path = vm.free_port(), os.path.join(directory, f"{name}.sock")
     steps = [step.format(kds=f"http://10.0.2.2:{port}") if "{kds}" in step else step for step in steps]
     steps = [step if step.startswith("while ") else step + "; echo status $?" for step in steps]
-    initrd = make_initrd(directory, steps, chip)
+    initrd = make_initrd(directory, steps, chip, parameters)
     ready, write = os.pipe()
     psp = subprocess.Popen([vm.program("postern-psp"), "serve", "--dir", chip, "--socket", path, "--measurement", "11" * 48,
                             "--ready-fd", str(write), "--kds", f"127.0.0.1:{port}", *options], pass_fds=(write,),
