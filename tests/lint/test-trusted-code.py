@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""How many lines of ours the guest has to trust: those linked into postern-init, by the link map, without comments and
-blank lines. Prints TAP, and the figure for each room."""
+"""How many lines of ours the guest has to trust: those linked into postern-init, by the link map, without comments, blank
+lines, and the functions that the linker left out. Prints TAP, and the figure for each room."""
 import os
 import re
 import subprocess
@@ -15,32 +15,39 @@ MOST_LINES = 10000
 
 
 def linked():
-    """Source files of which some section stayed in the program, and the headers of ours that they include."""
+    """Source files of which some section stayed in the program, with the functions that did, and the headers of ours that
+    they include: {path: functions, None for a header}."""
     with open(MAP, encoding="utf-8", errors="replace") as file:
         text = file.read().partition("Linker script and memory map")[2]
-    # The compiler's name for itself stays of every object that was looked at, also where no code or data does.
-    archives = {(archive, name) for section, size, archive, name in
-                re.findall(r"\n (\.\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+build/obj/(?:lib(\w+)\.a\()?([\w./-]+?)\.o\)?\n",
-                           re.sub(r"(?<=\n)( \.\S+)\n\s+0x", r"\1 0x", text))
-                if int(size, 16) and section != ".comment"}
-    found = set()
-    for archive, name in archives:
-        path = f"{archive}/{name}.c" if archive else f"{name}.c"
-        found.add(path)
+    # A long name has a line of its own. The compiler's name for itself stays of every object that was looked at.
+    text = re.sub(r"(?<=\n)( \.\S+)\n\s+0x", r"\1 0x", text)
+    found = {}
+    for section, size, archive, name in re.findall(
+            r"\n (\.\S+)\s+0x[0-9a-f]+\s+0x([0-9a-f]+)\s+build/obj/(?:lib(\w+)\.a\()?([\w./-]+?)\.o\)?(?=\n)", text):
+        if int(size, 16) and section != ".comment":
+            path = f"{archive}/{name}.c" if archive else f"{name}.c"
+            found.setdefault(path, set()).update(section.split(".")[2:])
+    for path in list(found):
         with open(os.path.join(TOP, "build/obj", path[:-2] + ".d"), encoding="utf-8") as file:
-            found |= {word for word in file.read().split() if word.endswith(".h") and not word.startswith("/")}
-    return sorted(found)
+            found |= {word: None for word in file.read().split() if word.endswith(".h") and not word.startswith("/")}
+    return dict(sorted(found.items()))
 
 
-def lines(path):
-    """Lines with code on them."""
+def lines(path, functions):
+    """Lines with code on them, without functions that are neither in the program nor called in their file, where they may
+    have become a part of others."""
     text = subprocess.run(["gcc", "-fpreprocessed", "-dD", "-E", "-P", "-w", os.path.join(TOP, path)], check=True,
                           stdout=subprocess.PIPE, text=True).stdout
-    return sum(1 for line in text.splitlines() if line.strip())
+    dropped = 0
+    if functions is not None:
+        for whole, name in re.findall(r"^((?!static)\w[^;{}()=#]*?\b(\w+)\([^;{}]*?\)\n\{\n.*?^\}\n)", text, re.S | re.M):
+            if name not in functions and len(re.findall(rf"\b{name}\b", text)) == 1:
+                dropped += sum(1 for line in whole.splitlines() if line.strip())
+    return sum(1 for line in text.splitlines() if line.strip()) - dropped
 
 
 def main():
-    counts = {path: lines(path) for path in linked()}
+    counts = {path: lines(path, functions) for path, functions in linked().items()}
     rooms = {}
     for path, count in counts.items():
         room = path.split("/")[0]
