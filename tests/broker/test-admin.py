@@ -2,6 +2,7 @@
 """The administration socket: verbs have the serving broker do their work; others may not, and slips do no harm."""
 import json
 import os
+import random
 import shutil
 import socket
 import sqlite3
@@ -244,6 +245,35 @@ def _():
     broker.stop()
     said = must("log", "verify", "--dir", broker.directory)
     true(f" {len(released)} releases" in said, said)
+
+
+@test("kill -9 between changes: each is there with its row, or neither is")
+def _():
+    broker = Broker()
+    generator, stop, told = random.Random(5), threading.Event(), []
+
+    def changes():
+        number = 0
+        while not stop.is_set():
+            number += 1
+            if run("allow", "--dir", broker.directory, "--volume", "data", "--measurement", "%096x" % number).returncode == 0:
+                told.append("%096x" % number)
+    thread = threading.Thread(target=changes)
+    thread.start()
+    for _ in range(5 if SANITIZED else 15):
+        broker.serve()
+        time.sleep(generator.uniform(0, 0.1))
+        broker.kill()
+    stop.set()
+    thread.join()
+    must("log", "verify", "--dir", broker.directory)
+    rows = [json.loads(line) for line in must("log", "show", "--dir", broker.directory, "--json").splitlines()]
+    allowed = json.loads(must("policy", "show", "--dir", broker.directory, "--volume", "data"))["measurements"]
+    equal(sum(row["event"] == "allow" for row in rows), len(allowed), "rows of changes, and what was allowed")
+    equal(set(told) - set(allowed), set(), "told to be done, and not there")
+    broker.serve()
+    equal(broker.client()["outcome"], "granted")
+    equal(broker.stop(), 0)
 
 
 @test("a change that cannot be written is told, and the broker goes on")

@@ -2,8 +2,8 @@
 """The store: no release without a row, none in clear, whatever happens to disk or process."""
 import json
 import os
-import shutil
 import random
+import shutil
 import resource
 import sqlite3
 import subprocess
@@ -132,6 +132,47 @@ def _():
     resource.prlimit(broker.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     equal(connection.resource("default/volume/data", cookie).status, 200)
     equal(broker.stop(), 0)
+
+
+@test("random bytes of the store changed: the broker refuses to start, or to release, or releases what was registered")
+def _():
+    broker = Broker()
+    broker.add_volume("other", "33" * 64)
+    broker.allow(resource="default/volume/other")
+    file = os.path.join(broker.directory, "store.db")
+    with database(broker) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with open(file, "rb") as whole:
+        good = whole.read()
+    generator, seen = random.Random(7), set()
+    for _ in range(12 if SANITIZED else 40):
+        bad = bytearray(good)
+        for _ in range(generator.choice((1, 4, 64))):
+            bad[generator.randrange(len(bad))] = generator.randrange(256)
+        for ending in ("-wal", "-shm"):
+            if os.path.exists(file + ending):
+                os.unlink(file + ending)
+        with open(file, "wb") as whole:
+            whole.write(bad)
+        try:
+            broker.serve()
+        except AssertionError as error:
+            seen.add("not started")
+            equal(broker.process.returncode, 2, str(error))
+            equal(len(broker.lines), 1, f"lines of {broker.lines}")
+            continue
+        connection, cookie = session(broker, guest, report_id=os.urandom(32).hex())
+        for resource, key in (("default/volume/data", broker.key), ("default/volume/other", "33" * 64)):
+            answer = connection.resource(resource, cookie)
+            if answer.status == 200:
+                seen.add("released")
+                equal(guest.open(broker, answer.body)["key"], key)
+            else:
+                seen.add("refused")
+                entry = broker.entry(answer.request)
+                true(entry["reason"] in ("store", "store-damaged", "resource-unknown", "policy", "policy-missing"), entry)
+        equal(broker.stop(), 0)
+    true({"released", "refused"} <= seen, seen)
 
 
 @test("a read-only store: one sentence at the start, exit code 2")
