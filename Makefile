@@ -4,6 +4,7 @@
 # sees to that root and calls itself inside. Variables that a user may set:
 #   BUILDER=DIR   builder root, package cache, firmware, static libraries; several worktrees may share one
 #   PROFILE=NAME  which image `make image` makes (image/profiles/)
+#   KERNEL=NAME   of which kernel: debian (the default), own, or own-test (image/kernel/); `make kernel` builds ours
 #   PAYLOAD=PATH  the workload of an image: a static program, an OCI bundle, or a folder to lay over the root (image/payload)
 #   SITE=FILE     what differs from site to site (brokers), merged into postern.json
 #   ID_KEY=FILE AUTHOR_KEY=FILE SVN=N   ID blocks for every row; SIGN_KEY=FILE signs the manifest. Below this folder
@@ -14,17 +15,18 @@
 
 BUILDER ?= $(CURDIR)/build/builder
 PROFILE ?= app
+KERNEL ?= debian
 .DEFAULT_GOAL := all
 
 ifndef IN_BUILDER
 # ---------------------------------------------------------------------------------------------------------- outside
 
-INSIDE := all demo image images release deb firmware
-INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm lint fuzz coverage bench prove \
-    soak
+INSIDE := all demo image images release deb firmware kernel
+INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm check-kernel \
+    check-kernel-reproducible lint fuzz coverage bench prove soak
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR SNAPSHOT
-inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)' \
+inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)' KERNEL='$(KERNEL)' \
     $(foreach v,SITE PAYLOAD ID_KEY AUTHOR_KEY SVN SIGN_KEY STORE,$(if $($(v)),$(v)='$($(v))'))
 
 builder:
@@ -37,6 +39,11 @@ $(INSIDE): builder
 $(INSIDE_CHECKS): builder-check
 	$(inside) $@
 
+# The newest source of the suite: what it changes in the configuration, then the tests on it.
+.PHONY: kernel-update
+kernel-update: builder-check
+	@image/kernel/update
+	$(inside) check-kernel
 # Rebuilds a release with a builder root of its own and compares byte by byte: RELEASE=DIR, perhaps SNAPSHOT=URL.
 .PHONY: reproduce
 reproduce:
@@ -257,8 +264,9 @@ interop: build/bin/postern build/bin/postern-psp build/bin/postern-broker build/
 	@tests/run $(sort $(wildcard tests/interop/test-*))
 prove:
 	@tests/run tests/prove/run
-soak: build/bin/postern-broker build/tests/release-client
+soak: image build/bin/postern-broker build/tests/release-client $(GUEST_TESTS)
 	@KILLS=1000 tests/run tests/broker/test-kills.py
+	@TEST_LIMIT_SECONDS=14400 FLIPS=1000 CUTS=1000 tests/run tests/vm/test-block-server.py
 
 # ---- images
 
@@ -268,20 +276,27 @@ build/demo/site.json: | build/bin/postern-broker
 
 # What differs from site to site; without one that of the demonstration.
 SITE := $(or $(SITE),build/demo/site.json)
-image: $(PROGRAMS) $(SITE) $(STATIC)/lock.json /builder/firmware/lock.json
-	@SITE=$(SITE) image/build $(PROFILE) build/image/$(PROFILE)
-	@image/finish build/image/$(PROFILE)
+# Of Debian's kernel in build/image/PROFILE, of another in build/image/PROFILE-KERNEL.
+KERNEL ?= debian
+OF_KERNEL := $(if $(filter-out debian,$(KERNEL)),-$(KERNEL))
+IMAGE := build/image/$(PROFILE)$(OF_KERNEL)
+image: $(PROGRAMS) $(SITE) $(STATIC)/lock.json /builder/firmware/lock.json $(if $(filter own%,$(KERNEL)),kernel)
+	@KERNEL='$(KERNEL)' SITE=$(SITE) image/build $(PROFILE) $(IMAGE)
+	@image/finish $(IMAGE)
+kernel:
+	@image/kernel/build production test
 
 deb: $(PROGRAMS)
 	@image/deb/build
 
 release: image
-	@image/release $(PROFILE)
+	@image/release $(notdir $(IMAGE))
 
 # All profiles, as tests boot them.
 images: image
 	@set -e; for profile in gateway database debug; do \
-	    PAYLOAD= SITE=$(SITE) image/build $$profile build/image/$$profile; image/finish build/image/$$profile; done
+	    PAYLOAD= KERNEL='$(KERNEL)' SITE=$(SITE) image/build $$profile build/image/$$profile$(OF_KERNEL); \
+	    image/finish build/image/$$profile$(OF_KERNEL); done
 
 # edk2 from its source: auditable, and with a DEBUG build that says what it compares. Takes minutes, is kept in BUILDER.
 firmware:
@@ -297,7 +312,7 @@ TESTS_UNIT := $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)' $(
 # Of the comparisons those whose peers are Debian's packages as they are; `make interop` builds more.
 TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py)) tests/interop/test-kbs.py
 TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
-TESTS_IMAGE := $(sort $(wildcard tests/image/*))
+TESTS_IMAGE := $(sort $(wildcard tests/image/*)) tests/kernel/test-options.py
 TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
 
 check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL)
@@ -312,6 +327,14 @@ check-image: image
 	@tests/run $(TESTS_IMAGE)
 check-vm: images $(GUEST_TESTS)
 	@tests/run $(TESTS_VM)
+# The same guests on the kernel of our own, and what only it can show; build/image/app is for comparison.
+TESTS_KERNEL := $(sort $(wildcard tests/kernel/test-*.py))
+check-kernel: image kernel $(GUEST_TESTS) build/bench/boot-floor
+	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own image
+	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own-test images
+	@VM_KERNEL=own-test tests/run $(TESTS_KERNEL) $(TESTS_VM)
+check-kernel-reproducible: kernel
+	@tests/run tests/kernel/reproducible
 # The two halves of `make check`.
 check-built: images $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(GUEST_TESTS) $(TESTED)/tests/release-client
 check-run:
@@ -322,6 +345,7 @@ coverage:
 	@$(MAKE) --no-print-directory IN_BUILDER=1 COVERAGE=1 check-unit
 	@tests/coverage build/cov base measure attest
 
-.PHONY: all objects image images release deb firmware demo check-built check-run check-unit check-programs check-broker check-image check-vm lint \
+.PHONY: all objects image images release deb firmware kernel demo check-kernel check-kernel-reproducible \
+    check-built check-run check-unit check-programs check-broker check-image check-vm lint \
     fuzz coverage interop bench prove soak
 endif

@@ -40,7 +40,7 @@ static const struct {
 } knobs[] = {
     { "/proc/sys/kernel/printk_devkmsg", "on\n", true }, /* no rate limit; the kernel wants the newline */
     { "/proc/sys/kernel/sysrq", "0", false },             /* the host has a keyboard */
-    { "/proc/sys/kernel/core_pattern", "|/bin/false", true },
+    { "/proc/sys/kernel/core_pattern", "|/bin/false", false },
     { "/proc/sys/kernel/modprobe", "\n", false }, /* no module but those of our list */
     { "/proc/sys/kernel/kexec_load_disabled", "1", false },
     { "/proc/sys/kernel/dmesg_restrict", "1", false },

@@ -11,6 +11,7 @@ me=${0##*/}
 here=$(cd -P "$(dirname "$0")" && pwd)
 case $here in
     */image/builder) top=${here%/image/builder} ;;
+    */image/kernel) top=${here%/image/kernel} ;;
     */image/deb) top=${here%/image/deb} ;;
     */ovmf-config) top=${here%/ovmf-config} ;;
     *) top=${here%/image} ;;

@@ -76,11 +76,12 @@ static bool has_tsm(void)
     return access(TSM_MODULE, F_OK) == 0;
 }
 
+/* The kernel of our own, for tests, has CUSE built in and takes no modules. */
 static int load_modules(struct reason *why)
 {
     CLEANUP_FREE uint8_t *parameters = NULL;
     size_t size = 0;
-    int r = load_module(CUSE_MODULE, "", why);
+    int r = access("/dev/cuse", F_OK) == 0 ? 0 : load_module(CUSE_MODULE, "", why);
 
     if (r < 0 || !has_tsm())
         return r;

@@ -18,11 +18,20 @@ import urllib.request
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build")
-IMAGE = os.path.join(BUILD, "image/app")  # of World() without another profile
+KERNEL = os.environ.get("VM_KERNEL", "debian")  # of the images, as make's KERNEL
+
+
+def image_of(profile):
+    return os.path.join(BUILD, "image", profile + ("" if KERNEL == "debian" else f"-{KERNEL}"))
+
+
+IMAGE = image_of("app")  # of World() without another profile
 CHIP = os.path.join(BUILD, "tests/chip")
 STAGES = ["start", "mounts", "modules", "devices", "network", "report", "expect", "release", "volumes", "root",
           "handoff"]
-CUSE = os.path.join(IMAGE, "test-modules/modules/cuse.ko")
+# The kernel of our own has it built in, where it is one for tests, and takes no modules.
+OWN_KERNEL = KERNEL != "debian"
+CUSE = None if OWN_KERNEL else os.path.join(IMAGE, "test-modules/modules/cuse.ko")
 TSM = [os.path.join(IMAGE, "test-modules/modules/configfs.ko"), os.path.join(IMAGE, "test-modules/modules/tsm.ko"),
        os.path.join(BUILD, "tests/postern-psp-tsm.ko")]
 BOOT_SECONDS = 120
@@ -63,7 +72,8 @@ def overlay_shim(folder, module=CUSE, tsm=False, parameters=None):
     `tsm` those of configfs-tsm as well; `parameters` are for our own among them."""
     os.makedirs(os.path.join(folder, "usr/lib/postern-psp"))
     shutil.copy(os.path.join(BUILD, "guest/psp-shim"), os.path.join(folder, "init"))
-    shutil.copy(module, os.path.join(folder, "usr/lib/postern-psp/cuse.ko"))
+    if module:
+        shutil.copy(module, os.path.join(folder, "usr/lib/postern-psp/cuse.ko"))
     for path in TSM if tsm else []:
         shutil.copy(path, os.path.join(folder, "usr/lib/postern-psp"))
     if parameters:
@@ -178,7 +188,7 @@ class World:
     """A folder with a volume; brokers and guests of one profile's image are started in it."""
 
     def __init__(self, profile="app"):
-        self.image = os.path.join(BUILD, "image", profile)
+        self.image = image_of(profile)
         self.temporary = tempfile.TemporaryDirectory(prefix="postern-vm.")
         self.directory = self.temporary.name
         self.secret = secrets.token_hex(16)

@@ -129,8 +129,8 @@ def check_debug():
             tap.same(launch.refusal().get("code"), "E-RELEASE-DENIED", "debug: a broker's own policy gives it no key")
             tap.ok("POSTERN DEBUG" not in launch.console(), "debug: and then there is no shell")
     for profile in "app", "gateway", "database", "debug":
-        names = vm.run("sh", "-c", f"zstd -dc {vm.BUILD}/image/{profile}/initrd | cpio -t --quiet").split()
-        with open(os.path.join(vm.BUILD, "image", profile, "postern.json"), encoding="utf-8") as file:
+        names = vm.run("sh", "-c", f"zstd -dc {vm.image_of(profile)}/initrd | cpio -t --quiet").split()
+        with open(os.path.join(vm.image_of(profile), "postern.json"), encoding="utf-8") as file:
             allows = json.load(file).get("expect", {}).get("allow_debug", False)
         tap.ok(not [name for name in names if name.endswith(("sh", "busybox")) or "/bin/" in name],
                f"{profile}: no shell in the initrd", names)

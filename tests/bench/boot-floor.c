@@ -1,0 +1,189 @@
+/*
+ * A bare init, not part of the product: the least that a guest does before its workload. Mounts, loads modules where
+ * there are any, opens an encrypted disk and a verified root with tables from the command line, changes root and starts
+ * itself there as the workload. Says "floor: NAME NANOSECONDS" on the console, by the time stamp counter, which under
+ * -icount shift=0 counts one a nanosecond from the machine's reset. bench-kernel.py and tests/kernel/ run it.
+ *
+ * The command line, which this program takes from /proc/cmdline: floor.crypt= and floor.verity= (dm tables with commas for
+ * spaces), floor.hold (no disks: says how many processors there are, and waits for the power button or powers off).
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dm-ioctl.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#define MODULES "/usr/lib/postern/modules"
+#define WAIT_STEPS 3000
+#define WAIT_STEP_US 1000
+
+static void say(const char *name)
+{
+    printf("floor: %s %llu\n", name, (unsigned long long)__rdtsc());
+    fflush(stdout);
+}
+
+_Noreturn static void fail(const char *what)
+{
+    printf("floor: failed %s: %s\n", what, strerror(errno));
+    fflush(stdout);
+    (void)reboot(RB_POWER_OFF);
+    _exit(1);
+}
+
+static void mount_or_fail(const char *source, const char *target, const char *type, unsigned long flags)
+{
+    (void)mkdir(target, 0755);
+    if (mount(source, target, type, flags, NULL) < 0 && errno != EBUSY)
+        fail(target);
+}
+
+static void load_modules(void)
+{
+    FILE *list = fopen(MODULES ".list", "r");
+    char line[128], path[256];
+
+    while (list && fgets(line, sizeof(line), list)) {
+        int fd;
+
+        line[strcspn(line, " \n")] = '\0';
+        (void)snprintf(path, sizeof(path), MODULES "/%s.ko", line);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            fail(path);
+        (void)syscall(SYS_finit_module, fd, "", 0); /* some lack their device here */
+        (void)close(fd);
+    }
+    if (list)
+        (void)fclose(list);
+}
+
+/* The value of a word of the command line, commas made spaces; NULL when it is not there. */
+static char *word(const char *name)
+{
+    static char text[4096];
+    char *found, *value;
+    int fd = open("/proc/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+    if (n < 0)
+        fail("/proc/cmdline");
+    text[n] = '\0';
+    (void)close(fd);
+    found = strstr(text, name);
+    if (!found)
+        return NULL;
+    value = strndup(found + strlen(name), strcspn(found + strlen(name), " \n"));
+    for (char *c = value; c && *c; c++)
+        if (*c == ',')
+            *c = ' ';
+    return value;
+}
+
+static void wait_for(const char *path)
+{
+    for (int i = 0; access(path, F_OK) < 0; i++) {
+        if (i == WAIT_STEPS)
+            fail(path);
+        (void)usleep(WAIT_STEP_US);
+    }
+}
+
+static void dm(int control, unsigned long command, const char *name, struct dm_ioctl *io, size_t size, uint32_t flags)
+{
+    io->version[0] = DM_VERSION_MAJOR;
+    io->data_size = (uint32_t)size;
+    io->data_start = sizeof(*io);
+    io->flags = flags;
+    (void)snprintf(io->name, sizeof(io->name), "%s", name);
+    if (ioctl(control, command, io) < 0)
+        fail(name);
+}
+
+/* A mapping of one target: "LENGTH TYPE PARAMETERS"; its node is /dev/NAME. */
+static void map(const char *name, const char *table, uint32_t flags)
+{
+    struct {
+        struct dm_ioctl io;
+        struct dm_target_spec target;
+        char parameters[2048];
+    } request = { .io = { .target_count = 1 } };
+    struct dm_ioctl plain = { .dev = 0 };
+    int control = open("/dev/mapper/control", O_RDWR | O_CLOEXEC), used = 0;
+    char path[64];
+
+    if (control < 0)
+        fail("/dev/mapper/control");
+    dm(control, DM_DEV_CREATE, name, &plain, sizeof(plain), 0);
+    request.target.length = strtoull(table, NULL, 10);
+    table += strcspn(table, " ") + 1;
+    used = (int)strcspn(table, " ");
+    (void)snprintf(request.target.target_type, sizeof(request.target.target_type), "%.*s", used, table);
+    (void)snprintf(request.parameters, sizeof(request.parameters), "%s", table + used + 1);
+    dm(control, DM_TABLE_LOAD, name, &request.io, sizeof(request), flags);
+    plain = (struct dm_ioctl){ .dev = 0 };
+    dm(control, DM_DEV_SUSPEND, name, &plain, sizeof(plain), 0);
+    (void)snprintf(path, sizeof(path), "/dev/%s", name);
+    if (mknod(path, S_IFBLK | 0600, plain.dev) < 0)
+        fail(path);
+    (void)close(control);
+}
+
+static void open_disks(void)
+{
+    wait_for("/dev/vdb");
+    map("crypt", word("floor.crypt="), 0);
+    say("crypt");
+    map("verity", word("floor.verity="), DM_READONLY_FLAG);
+    say("verity");
+    mount_or_fail("/dev/verity", "/sysroot", "erofs", MS_RDONLY);
+    mount_or_fail("/dev/crypt", "/sysroot/data", "ext4", MS_RDONLY);
+    say("mounted");
+    if (chdir("/sysroot") < 0 || mount("/dev", "dev", NULL, MS_MOVE, NULL) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 ||
+        chroot(".") < 0)
+        fail("/sysroot");
+}
+
+/* Processors, and that the host's request to power off arrives. */
+_Noreturn static void hold(void)
+{
+    printf("floor: processors %ld\n", sysconf(_SC_NPROCESSORS_ONLN));
+    say("hold");
+    (void)reboot(RB_POWER_OFF);
+    fail("power off");
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    if (strcmp(argv[0], "workload") == 0) {
+        say("workload");
+        (void)reboot(RB_POWER_OFF);
+        fail("power off");
+    }
+    mount_or_fail("dev", "/dev", "devtmpfs", 0);
+    if (dup2(open("/dev/console", O_RDWR | O_CLOEXEC), 1) < 0)
+        return 1;
+    say("init");
+    mount_or_fail("proc", "/proc", "proc", 0);
+    mount_or_fail("sys", "/sys", "sysfs", 0);
+    load_modules();
+    say("modules");
+    if (word("floor.hold"))
+        hold();
+    open_disks();
+    (void)execl("/init", "workload", NULL);
+    fail("/init");
+}
