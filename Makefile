@@ -310,7 +310,8 @@ demo: image
 # Without a guest, with programs that run, over the tree, over images, and with whole guests.
 TESTS_UNIT := $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)' $(sort $(wildcard tests/unit/test_*.py))
 # Of the comparisons those whose peers are Debian's packages as they are; `make interop` builds more.
-TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py)) tests/interop/test-kbs.py
+TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py)) tests/interop/test-kbs.py \
+    tests/interop/test-trustee.py
 TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
 TESTS_IMAGE := $(sort $(wildcard tests/image/*)) tests/kernel/test-options.py
 TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))

@@ -75,7 +75,7 @@ static void send_reply(struct connection *connection)
         return;
     }
     connection->state = STATE_WRITING;
-    connection->deadline_ms = clock_ms() + connection->server->limits.request_ms;
+    connection->deadline_ms = server_clock(connection->server) + connection->server->limits.request_ms;
 }
 
 void connection_answered(const struct link_answer *answer)
@@ -174,7 +174,7 @@ static void read_request(struct connection *connection)
 
         if (!connection->begun) {
             connection->begun = true;
-            connection->deadline_ms = clock_ms() + connection->server->limits.request_ms;
+            connection->deadline_ms = server_clock(connection->server) + connection->server->limits.request_ms;
         }
         r = http_parser_feed(&connection->parser, evbuffer_pullup(input, (ev_ssize_t)size), size, &used);
         (void)evbuffer_drain(input, r < 0 ? size : used);
@@ -206,7 +206,7 @@ static void on_output_done(struct bufferevent *stream, void *argument)
         return;
     if (connection->close) {
         connection->state = STATE_LINGERING;
-        connection->deadline_ms = clock_ms() + LINGER_MS;
+        connection->deadline_ms = server_clock(connection->server) + LINGER_MS;
         if (connection->ssl)
             (void)SSL_shutdown(connection->ssl);
         else
@@ -217,7 +217,7 @@ static void on_output_done(struct bufferevent *stream, void *argument)
     }
     connection->state = STATE_READING;
     connection->begun = false;
-    connection->deadline_ms = clock_ms() + connection->server->limits.idle_ms;
+    connection->deadline_ms = server_clock(connection->server) + connection->server->limits.idle_ms;
     read_request(connection);
 }
 
@@ -292,7 +292,7 @@ void connection_open(struct server *server, evutil_socket_t fd, const struct soc
     connection->stream = stream;
     connection->ssl = ssl;
     connection->place = place;
-    connection->deadline_ms = clock_ms() + server->limits.request_ms;
+    connection->deadline_ms = server_clock(server) + server->limits.request_ms;
     describe_peer(address, connection->peer);
     limit_key(address, connection->source);
     http_parser_init(&connection->parser, HTTP_REQUEST, SERVER_MAX_BODY_BYTES);
@@ -306,8 +306,9 @@ void connection_open(struct server *server, evutil_socket_t fd, const struct soc
         connection_free(connection);
 }
 
-void connections_sweep(struct server *server, uint64_t at_ms)
+void connections_sweep(struct server *server)
 {
+    uint64_t at_ms = server_clock(server);
     struct connection *connection = TAILQ_FIRST(&server->connections), *next;
 
     for (; connection; connection = next) {

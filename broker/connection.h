@@ -19,7 +19,7 @@ void connection_open(struct server *server, evutil_socket_t fd, const struct soc
 void connection_answered(const struct link_answer *answer);
 
 /* Closes those whose time is up. */
-void connections_sweep(struct server *server, uint64_t at_ms);
+void connections_sweep(struct server *server);
 
 /* Closes the one that has kept us waiting longest, a stranger's if there is one; false when every one waits for us. */
 bool connections_evict(struct server *server);

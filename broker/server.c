@@ -15,6 +15,8 @@
 
 #define LISTEN_FLAGS (LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_DISABLED)
 #define LINK_READ_BYTES (1u << 20)
+#define TICK_MS 1000
+#define TICK_TOLERANCE_MS 200
 
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *address, int size,
                       void *argument)
@@ -50,6 +52,20 @@ static void on_accept_error(struct evconnlistener *listener, void *argument)
     (void)evconnlistener_disable(listener);
 }
 
+uint64_t server_clock(const struct server *server)
+{
+    return clock_ms() - server->lost_ms;
+}
+
+static void note_lateness(struct server *server, uint64_t at)
+{
+    uint64_t due = server->ticked_ms + TICK_MS + TICK_TOLERANCE_MS;
+
+    if (at > due)
+        server->lost_ms += at - due;
+    server->ticked_ms = at;
+}
+
 /* Once a second: whatever time has run out for. */
 static void on_tick(evutil_socket_t fd, short events, void *argument)
 {
@@ -58,7 +74,8 @@ static void on_tick(evutil_socket_t fd, short events, void *argument)
 
     (void)fd;
     (void)events;
-    connections_sweep(server, at);
+    note_lateness(server, at);
+    connections_sweep(server);
     if (server->tls)
         server_listen(server);
     if (server->draining && at >= server->drain_deadline_ms)
@@ -203,7 +220,7 @@ int server_open(struct server *server, const struct front_settings *settings)
 {
     const struct timeval second = { .tv_sec = 1 };
 
-    *server = (struct server){ .limits = settings->limits };
+    *server = (struct server){ .limits = settings->limits, .ticked_ms = clock_ms() };
     TAILQ_INIT(&server->connections);
     journal_init(&server->journal, NULL, settings->trust);
     server->kbs = calloc(1, sizeof(*server->kbs));

@@ -43,6 +43,8 @@ struct server {
     struct server_limits limits;
     TAILQ_HEAD(connection_list, connection) connections; /* oldest first */
     size_t count;
+    uint64_t ticked_ms; /* when the last tick ran */
+    uint64_t lost_ms;   /* that ticks were late, all together */
     bool draining;
     uint64_t drain_deadline_ms;
     uint64_t verdicts[VERDICTS], accepted, limited, evicted;
@@ -62,6 +64,12 @@ void server_run(struct server *server);
 void server_drain(struct server *server);
 
 void server_free(struct server *server);
+
+/*
+ * Milliseconds for deadlines of clients. It stands still while the loop is behind its own ticks: a client is not sent
+ * away for time that the broker took, or else a crowd that is too large for a slow machine would never be served.
+ */
+uint64_t server_clock(const struct server *server);
 
 /* Puts a question to the keeper; connection_answered() gets what comes back. Errors: -ENOMEM. */
 int server_ask(struct server *server, const struct link_question *question) MUST_CHECK;

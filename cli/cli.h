@@ -21,6 +21,12 @@ extern const struct command verb_manifest_show;
 extern const struct command verb_manifest_lookup;
 extern const struct command verb_audit;
 extern const struct command verb_volume_create;
+extern const struct command verb_get_resource;
+extern const struct command verb_broker_identity_sign;
+extern const struct command verb_broker_identity_verify;
+extern const struct command verb_broker_identity_root;
+extern const struct command verb_init_data_create;
+extern const struct command verb_init_data_check;
 extern const struct command verb_volume_inspect;
 extern const struct command verb_volume_adopt;
 extern const struct command verb_volume_open;
@@ -28,7 +34,7 @@ extern const struct command verb_volume_close;
 extern const struct command verb_volume_verify_table;
 extern const struct command verb_volume_rekey;
 extern const struct command verb_volume_sign_tree;
-#define EXIT_REFUSED 2 /* a disk that is not what it has to be */
+#define EXIT_DISK 2 /* a disk that is not what it has to be */
 extern const struct command verb_launch;
 extern const struct command verb_timeline;
 extern const struct command verb_host;

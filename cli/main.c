@@ -43,6 +43,12 @@ static const struct command *const verbs[] = {
     &verb_volume_verify_table,
     &verb_volume_rekey,
     &verb_volume_sign_tree,
+    &verb_get_resource,
+    &verb_broker_identity_sign,
+    &verb_broker_identity_verify,
+    &verb_broker_identity_root,
+    &verb_init_data_create,
+    &verb_init_data_check,
 };
 
 int main(int argc, char **argv)

@@ -103,7 +103,7 @@ static int run(const struct command *command, int argc, char **argv)
         r = adopt(&request, &why);
     if (r < 0) {
         log_error("%s", reason_text(&why, r));
-        return r == -EBADMSG || r == -EKEYREJECTED ? EXIT_REFUSED : COMMAND_MISUSE;
+        return r == -EBADMSG || r == -EKEYREJECTED ? EXIT_DISK : COMMAND_MISUSE;
     }
     return COMMAND_OK;
 }

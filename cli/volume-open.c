@@ -17,7 +17,7 @@ static int finish(int error, const struct reason *why)
     log_error("%s", reason_text(why, error));
     return error == -EKEYREJECTED || error == -EBADMSG || error == -ENOMEDIUM || error == -EILSEQ || error == -EIO ||
                    error == -ENODATA
-               ? EXIT_REFUSED
+               ? EXIT_DISK
                : COMMAND_MISUSE;
 }
 
@@ -163,7 +163,7 @@ static int run_verify(const struct command *command, int argc, char **argv)
         r = verify(disk, record, json, &same, &why);
     if (r < 0)
         return finish(r, &why);
-    return same ? COMMAND_OK : EXIT_REFUSED;
+    return same ? COMMAND_OK : EXIT_DISK;
 }
 
 const struct command verb_volume_open = {

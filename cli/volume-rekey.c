@@ -89,7 +89,7 @@ static int run(const struct command *command, int argc, char **argv)
         r = rekey(&request, &why);
     if (r < 0) {
         log_error("%s", reason_text(&why, r));
-        return r == -EKEYREJECTED || r == -EBADMSG || r == -ENOMEDIUM || r == -EILSEQ || r == -EIO ? EXIT_REFUSED
+        return r == -EKEYREJECTED || r == -EBADMSG || r == -ENOMEDIUM || r == -EILSEQ || r == -EIO ? EXIT_DISK
                                                                                                   : COMMAND_MISUSE;
     }
     return COMMAND_OK;

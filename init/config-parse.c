@@ -74,7 +74,7 @@ static void read_record_key(struct json_reader *reader, EVP_PKEY **ret_key)
         json_refuse(reader, "record_key", "not a P-384 public key in DER");
 }
 
-static void read_broker(struct json_reader *reader, struct config_broker *to)
+static void read_broker(struct json_reader *reader, struct release_broker *to)
 {
     const char *url = NULL;
 

@@ -10,6 +10,7 @@
 #include "base/reason.h"
 #include "base/tls.h"
 #include "luks/verity.h"
+#include "release/failover.h"
 #include "release/record.h"
 #include "release/release.h"
 
@@ -21,11 +22,6 @@
 #define CONFIG_MAX_UIDS 8
 #define CONFIG_MAX_PATH_BYTES 255
 #define CONFIG_MAX_DEVICE_BYTES 20 /* what virtio-blk carries */
-
-struct config_broker {
-    struct tls_peer peer;
-    EVP_PKEY *record_key;
-};
 
 struct config_network {
     bool enabled;
@@ -88,7 +84,7 @@ struct config_attestation {
 };
 
 struct config {
-    struct config_broker brokers[CONFIG_MAX_BROKERS];
+    struct release_broker brokers[CONFIG_MAX_BROKERS];
     size_t broker_count;
     uint64_t release_deadline_ms;
     struct config_network network;

@@ -20,6 +20,7 @@
     X(RELEASE_TRANSPORT, "E-RELEASE-TRANSPORT", "no broker answered before the deadline")                              \
     X(RELEASE_BUSY, "E-RELEASE-BUSY", "the broker stayed busy until the deadline")                                     \
     X(RELEASE_DENIED, "E-RELEASE-DENIED", "the broker refused; its log says why under the request id")                 \
+    X(RELEASE_CONFIG, "E-RELEASE-CONFIG", "what is asked for is not at that broker; the line says what to change")     \
     X(RELEASE_BROKER, "E-RELEASE-BROKER", "whoever answered does not hold a pinned broker key")                        \
     X(RELEASE_PROTOCOL, "E-RELEASE-PROTOCOL", "the broker does not speak this protocol or version")                    \
     X(RELEASE_RECORD, "E-RELEASE-RECORD", "the broker's answer is not a volume record signed for this launch")         \

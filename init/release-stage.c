@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "init/init.h"
-#include "release/client.h"
+#include "release/failover.h"
 
 static int get_report(void *context, const void *canonical, size_t size, uint64_t deadline_ms,
                       uint8_t ret_report[REPORT_BYTES], uint8_t ret_certificates[CERT_TABLE_MAX_BYTES],
@@ -33,6 +33,8 @@ static enum refusal refusal_for(enum release_outcome outcome)
         return REFUSAL_RELEASE_BUSY;
     case RELEASE_DENIED:
         return REFUSAL_RELEASE_DENIED;
+    case RELEASE_MISCONFIGURED:
+        return REFUSAL_RELEASE_CONFIG;
     case RELEASE_BROKER_KEY:
         return REFUSAL_RELEASE_BROKER;
     case RELEASE_PROTOCOL:
@@ -48,28 +50,16 @@ static enum refusal refusal_for(enum release_outcome outcome)
     return REFUSAL_RELEASE_TRANSPORT;
 }
 
-/*
- * Asks the brokers in their order. Only one that cannot be reached hands over to the next, with an equal share of the
- * time; every other answer is final.
- */
 static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
 {
-    const struct config *config = &boot->config;
     struct open_volume *volume = &boot->volumes[index];
-    struct release_result result = { .outcome = RELEASE_TRANSPORT };
+    struct release_result result;
     struct device_report answer;
-    int r = -ENOTCONN;
+    const struct release_request request = { .resource = boot->config.volumes[index].resource,
+                                             .reporter = { get_report, &answer } };
+    int r = release_from_brokers(&request, boot->config.brokers, boot->config.broker_count, deadline_ms,
+                                 &volume->record, &volume->key, &volume->broker, &result, &boot->why);
 
-    for (size_t i = 0; i < config->broker_count && result.outcome == RELEASE_TRANSPORT; i++) {
-        struct release_request request = { .broker = config->brokers[i].peer,
-                                           .record_key = config->brokers[i].record_key,
-                                           .resource = config->volumes[index].resource,
-                                           .reporter = { get_report, &answer } };
-        uint64_t share_ms = (uint64_t)clock_left_ms(deadline_ms) / (config->broker_count - i);
-
-        r = release_until(&request, clock_ms() + share_ms, &volume->record, &volume->key, &result, &boot->why);
-        volume->broker = i;
-    }
     if (r == 0) {
         volume->session = result.session;
         OPENSSL_cleanse(&result.session, sizeof(result.session));

@@ -17,7 +17,7 @@
 #define CIPHER "aes-xts-plain64"
 #define XTS_KEY_BYTES 64u
 #define AEAD_KEY_BYTES 96u
-#define AF_STRIPES 4000u
+#define AF_STRIPES HEADER_AF_STRIPES_COUNT
 #define SALT_LEAST_BYTES 16u
 #define ITERATIONS_LEAST 1000u
 #define KDF_TIME_MOST 10u
@@ -283,33 +283,33 @@ static void judge_digest(struct view *v, struct json_reader *root, struct header
     close_object(v, &digest, "digests.0", HEADER_MEMBER);
 }
 
-/* Unlocking by passphrase is done on hosts, by other programs: the bounds keep it from exhausting the machine. */
-static void judge_kdf(struct view *v, struct json_reader *keyslot)
+/* The bounds keep unlocking by passphrase from exhausting the machine, in guests as on hosts. */
+static void judge_kdf(struct view *v, struct json_reader *keyslot, struct header_keyslot *to)
 {
-    uint8_t salt[HEADER_SALT_MAX_BYTES];
     struct json_reader kdf;
     const char *type = "";
-    size_t size = 0;
 
     if (!open_object(v, keyslot, "kdf", "keyslots.0.kdf", HEADER_KDF_TYPE, &kdf) ||
         !judge_word(v, &kdf, "type", "keyslots.0.kdf.type", "pbkdf2", "argon2id", HEADER_KDF_TYPE, &type))
         return;
-    if (strcmp(type, "pbkdf2") == 0) {
+    to->argon2id = strcmp(type, "argon2id") == 0;
+    if (!to->argon2id) {
         judge_constant(v, &kdf, "hash", "keyslots.0.kdf.hash", "sha256", HEADER_KDF_HASH);
-        (void)judge_number(v, &kdf, "iterations", "keyslots.0.kdf.iterations", ITERATIONS_LEAST,
-                           HEADER_DIGEST_ITERATIONS_MOST, HEADER_KDF_ITERATIONS);
+        to->iterations = (uint32_t)judge_number(v, &kdf, "iterations", "keyslots.0.kdf.iterations", ITERATIONS_LEAST,
+                                                HEADER_DIGEST_ITERATIONS_MOST, HEADER_KDF_ITERATIONS);
     } else {
-        (void)judge_number(v, &kdf, "time", "keyslots.0.kdf.time", 1, KDF_TIME_MOST, HEADER_KDF_TIME);
-        (void)judge_number(v, &kdf, "memory", "keyslots.0.kdf.memory", 32, HEADER_KDF_MEMORY_MOST_KIB,
-                           HEADER_KDF_MEMORY);
-        (void)judge_number(v, &kdf, "cpus", "keyslots.0.kdf.cpus", 1, KDF_CPUS_MOST, HEADER_KDF_CPUS);
+        to->iterations = (uint32_t)judge_number(v, &kdf, "time", "keyslots.0.kdf.time", 1, KDF_TIME_MOST,
+                                                HEADER_KDF_TIME);
+        to->memory_kib = (uint32_t)judge_number(v, &kdf, "memory", "keyslots.0.kdf.memory", 32,
+                                                HEADER_KDF_MEMORY_MOST_KIB, HEADER_KDF_MEMORY);
+        to->lanes = (uint32_t)judge_number(v, &kdf, "cpus", "keyslots.0.kdf.cpus", 1, KDF_CPUS_MOST, HEADER_KDF_CPUS);
     }
-    judge_bytes(v, &kdf, "salt", "keyslots.0.kdf.salt", SALT_LEAST_BYTES, HEADER_SALT_MAX_BYTES, HEADER_KDF_SALT, salt,
-                &size);
+    judge_bytes(v, &kdf, "salt", "keyslots.0.kdf.salt", SALT_LEAST_BYTES, HEADER_SALT_MAX_BYTES, HEADER_KDF_SALT,
+                to->salt, &to->salt_size);
     close_object(v, &kdf, "keyslots.0.kdf", HEADER_MEMBER);
 }
 
-static void judge_area(struct view *v, struct json_reader *keyslot, size_t key_size)
+static void judge_area(struct view *v, struct json_reader *keyslot, size_t key_size, uint64_t *ret_offset)
 {
     const char *text, *where = "32768 to the data, whole blocks of 4096", *size_allowed = "the split key, to the data";
     uint64_t offset = 0, size = 0, end = 0;
@@ -331,6 +331,7 @@ static void judge_area(struct view *v, struct json_reader *keyslot, size_t key_s
     (void)judge_number(v, &area, "key_size", "keyslots.0.area.key_size", XTS_KEY_BYTES, XTS_KEY_BYTES,
                        HEADER_AREA_KEY_SIZE);
     close_object(v, &area, "keyslots.0.area", HEADER_MEMBER);
+    *ret_offset = offset;
 }
 
 static void judge_af(struct view *v, struct json_reader *keyslot)
@@ -359,8 +360,8 @@ static void judge_keyslot(struct view *v, struct json_reader *root, struct heade
         if (json_has(&keyslot, "priority"))
             (void)judge_number(v, &keyslot, "priority", "keyslots.0.priority", 0, 2, HEADER_KEYSLOT_PRIORITY);
         judge_af(v, &keyslot);
-        judge_area(v, &keyslot, header->key_size);
-        judge_kdf(v, &keyslot);
+        judge_area(v, &keyslot, header->key_size, &header->keyslot.area_offset);
+        judge_kdf(v, &keyslot, &header->keyslot);
         close_object(v, &keyslot, "keyslots.0", HEADER_MEMBER);
     }
     close_object(v, &keyslots, "keyslots", HEADER_KEYSLOT_COUNT);

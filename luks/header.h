@@ -23,6 +23,7 @@
 #define HEADER_SALT_MAX_BYTES 64
 #define HEADER_DIGEST_BYTES 32
 #define HEADER_MAC_BYTES 32
+#define HEADER_AF_STRIPES_COUNT 4000u /* of the anti-forensic splitter, the only number that there is */
 #define HEADER_WORD_BYTES 32
 
 #define HEADER_DIGEST_ITERATIONS_MOST 10000000u
@@ -101,6 +102,17 @@ enum header_code {
 const char *header_code_text(enum header_code code);
 const char *header_code_meaning(enum header_code code);
 
+/* How a passphrase becomes the key of the keyslot's area (luks/keyslot.h). */
+struct header_keyslot {
+    bool argon2id;         /* or pbkdf2 with sha256 */
+    uint32_t iterations;   /* argon2id: passes */
+    uint32_t memory_kib;   /* argon2id */
+    uint32_t lanes;        /* argon2id */
+    uint8_t salt[HEADER_SALT_MAX_BYTES];
+    size_t salt_size;
+    uint64_t area_offset; /* bytes from the start of the header */
+};
+
 /* What an accepted header says. */
 struct header {
     char uuid[HEADER_UUID_BYTES];
@@ -113,6 +125,7 @@ struct header {
     uint64_t offset; /* bytes */
     uint64_t length; /* bytes; 0: to the end of the disk */
     bool has_keyslot;
+    struct header_keyslot keyslot;
     uint32_t digest_iterations;
     uint8_t digest_salt[HEADER_SALT_MAX_BYTES];
     size_t digest_salt_size;

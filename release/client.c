@@ -16,15 +16,29 @@
 #include "base/file.h"
 #include "release/jwe.h"
 #include "release/message.h"
+#include "release/resource.h"
 
 #define BACKOFF_FIRST_MS 250u /* doubled five times, to 8 s */
 #define RETRY_AFTER_MOST_S 60u
 
 /* The guest's key of all tries. */
 struct guest_pair {
-    EVP_PKEY *key;
-    struct guest_public_key public_key;
+    struct tee_key key;
+    struct buffer jwk;
 };
+
+static int make_pair(enum tee_key_kind kind, struct guest_pair *ret_pair)
+{
+    int r = tee_key_generate(kind, &ret_pair->key);
+
+    return r < 0 ? r : tee_key_write_jwk(&ret_pair->key, &ret_pair->jwk);
+}
+
+static void free_pair(struct guest_pair *pair)
+{
+    tee_key_free(&pair->key);
+    buffer_free(&pair->jwk);
+}
 
 struct session {
     const struct release_request *request;
@@ -39,15 +53,9 @@ struct session {
     struct reason *why;
 };
 
-const char *release_outcome_name(enum release_outcome outcome)
+static const char *plugin_of(const struct release_request *request)
 {
-    static const char *const names[] = {
-        [RELEASE_GRANTED] = "granted",   [RELEASE_TRANSPORT] = "transport", [RELEASE_BUSY] = "busy",
-        [RELEASE_DENIED] = "denied",     [RELEASE_BROKER_KEY] = "broker key", [RELEASE_PROTOCOL] = "protocol",
-        [RELEASE_RECORD] = "record",     [RELEASE_DEVICE] = "device",
-    };
-
-    return names[outcome];
+    return request->plugin ? request->plugin : "resource";
 }
 
 /* Ends the try with a class; gives back the error for a `return`. */
@@ -106,6 +114,25 @@ static unsigned retry_after(const struct http_message *message)
     return seconds > RETRY_AFTER_MOST_S ? RETRY_AFTER_MOST_S : seconds;
 }
 
+/*
+ * What no later try can change. A redirection is not followed: whom to ask is measured. Where it would lead is not
+ * shown, since the console is no place for text of others.
+ */
+static int misconfigured(struct session *session)
+{
+    const struct release_request *request = session->request;
+    unsigned status = session->parser.message.status;
+
+    if (status < 400)
+        (void)reason_set(session->why, -EREMOTE, "%s sends elsewhere (HTTP %u), which is never followed: name the "
+                         "broker's own address", request->broker.endpoint.authority, status);
+    else
+        (void)reason_set(session->why, -ENOENT, "%s has nothing under that path (HTTP %u): correct the address, or "
+                         "the resource %s/%s", request->broker.endpoint.authority, status, plugin_of(request),
+                         request->resource);
+    return end(session, RELEASE_MISCONFIGURED, status < 400 ? -EREMOTE : -ENOENT);
+}
+
 /* What an answer other than 200 means. */
 static int refused(struct session *session)
 {
@@ -122,6 +149,8 @@ static int refused(struct session *session)
         (void)reason_set(session->why, -EIO, "the broker failed (HTTP %u)", message->status);
         return end(session, RELEASE_TRANSPORT, -EIO);
     }
+    if ((message->status >= 300 && message->status < 400) || message->status == 404 || message->status == 405)
+        return misconfigured(session);
     if (strcmp(type, "ProtocolVersion") == 0 || strstr(detail, "Protocol Version Mismatch")) {
         (void)reason_set(session->why, -EPROTONOSUPPORT, "the broker does not speak protocol version %s: %s",
                          RELEASE_PROTOCOL_VERSION, detail);
@@ -190,10 +219,13 @@ static int make_attestation(struct session *session, struct buffer *body)
     const struct release_reporter *reporter = &session->request->reporter;
     struct cert_table table = { .count = 0 };
     uint8_t report[REPORT_BYTES];
+    const struct message_parts parts = { .nonce = session->nonce, .jwk = buffer_text(&session->pair->jwk),
+                                         .init_data = session->request->init_data, .report = report,
+                                         .table = &table };
     size_t size = 0;
     int r;
 
-    message_write_canonical(session->nonce, &session->pair->public_key, &canonical);
+    message_write_canonical_jwk(session->nonce, buffer_text(&session->pair->jwk), &canonical);
     if (!certificates || buffer_error(&canonical) < 0)
         return -ENOMEM;
     r = reporter->get_report(reporter->context, canonical.data, canonical.size, session->deadline_ms, report,
@@ -205,7 +237,7 @@ static int make_attestation(struct session *session, struct buffer *body)
     r = record_report_digest(report, session->binding.report_digest);
     if (r < 0)
         return r;
-    return message_write_attestation(session->nonce, &session->pair->public_key, report, &table, body, session->why);
+    return message_write_parts(&parts, body, session->why);
 }
 
 static int attest(struct session *session)
@@ -218,26 +250,37 @@ static int attest(struct session *session)
     return call(session, "POST", "/attest", &body);
 }
 
+/* What the configuration says that the answer has to be, and nothing else. */
+static int take_payload(struct session *session, const struct secret *answer, struct record *ret_record,
+                        struct secret *ret_key)
+{
+    const struct release_request *request = session->request;
+
+    if (request->payload == PAYLOAD_RECORD)
+        return record_verify(answer, &session->binding, request->record_key, ret_record, ret_key, session->why);
+    return payload_take(request->payload, request->payload_name, answer, ret_key, session->why);
+}
+
 static int fetch(struct session *session, struct record *ret_record, struct secret *ret_key)
 {
-    CLEANUP_SECRET struct secret release = SECRET_NONE;
-    char path[16 + RELEASE_MAX_RESOURCE_BYTES];
+    CLEANUP_SECRET struct secret answer = SECRET_NONE;
+    char path[4 + RESOURCE_MAX_PLUGIN_BYTES + RELEASE_MAX_RESOURCE_BYTES];
     struct jwe jwe;
     int r;
 
-    (void)snprintf(path, sizeof(path), "/resource/%s", session->request->resource);
+    (void)snprintf(path, sizeof(path), "/%s/%s", plugin_of(session->request), session->request->resource);
     r = call(session, "GET", path, NULL);
     if (r < 0)
         return r;
-    r = jwe_parse(session->parser.message.body.data, session->parser.message.body.size, &jwe, session->why);
+    r = jwe_parse(session->parser.message.body.data, session->parser.message.body.size, session->pair->key.kind, &jwe,
+                  session->why);
     if (r == 0) {
-        r = jwe_decrypt(&jwe, session->pair->key, &release);
+        r = jwe_decrypt(&jwe, session->pair->key.key, &answer);
         if (r < 0)
             (void)reason_set(session->why, r, "the broker's answer does not decrypt with this session's key");
     }
     if (r == 0)
-        r = record_verify(&release, &session->binding, session->request->record_key, ret_record, ret_key,
-                          session->why);
+        r = take_payload(session, &answer, ret_record, ret_key);
     return r < 0 ? end(session, RELEASE_RECORD, r) : end(session, RELEASE_GRANTED, 0);
 }
 
@@ -293,13 +336,13 @@ static int release_try(const struct release_request *request, const struct guest
 int release_once(const struct release_request *request, uint64_t deadline_ms, struct record *ret_record,
                  struct secret *ret_key, struct release_result *ret_result, struct reason *why)
 {
-    struct guest_pair pair = { .key = NULL };
-    int r = guest_key_generate(&pair.key, &pair.public_key);
+    struct guest_pair pair = { .jwk = BUFFER_EMPTY };
+    int r = make_pair(request->tee_key, &pair);
 
     *ret_result = (struct release_result){ .outcome = RELEASE_DEVICE };
     if (r == 0)
         r = release_try(request, &pair, deadline_ms, ret_record, ret_key, ret_result, why);
-    guest_key_free(&pair.key);
+    free_pair(&pair);
     return r;
 }
 
@@ -381,16 +424,16 @@ static bool try_again(const struct release_result *result, unsigned tries, uint6
 int release_until(const struct release_request *request, uint64_t deadline_ms, struct record *ret_record,
                   struct secret *ret_key, struct release_result *ret_result, struct reason *why)
 {
-    struct guest_pair pair = { .key = NULL };
+    struct guest_pair pair = { .jwk = BUFFER_EMPTY };
     unsigned tries = 0;
-    int r = guest_key_generate(&pair.key, &pair.public_key);
+    int r = make_pair(request->tee_key, &pair);
 
     *ret_result = (struct release_result){ .outcome = RELEASE_DEVICE };
     if (r == 0)
         do
             r = release_try(request, &pair, deadline_ms, ret_record, ret_key, ret_result, why);
         while (r < 0 && try_again(ret_result, tries++, deadline_ms));
-    guest_key_free(&pair.key);
+    free_pair(&pair);
     return r;
 }
 

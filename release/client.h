@@ -10,8 +10,10 @@
 #include "base/secret.h"
 #include "base/tls.h"
 #include "release/message.h"
+#include "release/payload.h"
 #include "release/record.h"
 #include "release/release.h"
+#include "release/tee-key.h"
 
 /* How a release ended, by what the guest does about it. */
 enum release_outcome {
@@ -19,9 +21,10 @@ enum release_outcome {
     RELEASE_TRANSPORT,     /* the network or the broker failed: try again while the deadline lasts */
     RELEASE_BUSY,          /* the broker asked to come back later: the same */
     RELEASE_DENIED,        /* final; the reason is in the broker's log, under the request id */
+    RELEASE_MISCONFIGURED, /* final: what was asked for is not there, or elsewhere; `why` says what to change */
     RELEASE_BROKER_KEY,    /* final: the peer does not hold a pinned key; nothing was sent to it */
     RELEASE_PROTOCOL,      /* final: it speaks another version, or not this protocol */
-    RELEASE_RECORD,        /* final: the answer does not decrypt, or is not signed for us */
+    RELEASE_RECORD,        /* final: the answer does not decrypt, is not signed for us, or not of the expected kind */
     RELEASE_DEVICE,        /* final: no report to be had */
 };
 
@@ -50,13 +53,19 @@ struct release_reporter {
 
 struct release_request {
     struct tls_peer broker;
-    EVP_PKEY *record_key; /* pinned */
-    const char *resource; /* "repository/type/tag" */
+    EVP_PKEY *record_key;      /* pinned; with PAYLOAD_RECORD */
+    const char *resource;      /* "repository/type/tag" */
+    const char *plugin;        /* of the broker; NULL: "resource" */
+    enum payload_kind payload; /* what the answer has to hold */
+    const char *payload_name;  /* with PAYLOAD_CONFDATA: the volume's name in it */
+    const char *init_data;     /* the text that HOST_DATA binds, or NULL */
+    enum tee_key_kind tee_key; /* of the session's key */
     struct release_reporter reporter;
 };
 
 /*
- * One try, until `deadline_ms` at the latest. 0 when a record was granted; the caller frees the key. Otherwise a
+ * One try, until `deadline_ms` at the latest. 0 when what was asked for was granted: a record and its volume key, or
+ * the secret of another payload, which leaves ret_record as it was; the caller frees the key. Otherwise a
  * negative errno, with the class in ret_result (which is filled in every case) and a sentence in `why` that says no
  * more than the console may show.
  */

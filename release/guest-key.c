@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "base/secret.h"
+#include "release/tee-key.h"
 
 #define POINT_BYTES (1 + 2 * P256_COORDINATE_BYTES)
 #define POINT_UNCOMPRESSED 4
@@ -47,49 +47,11 @@ int guest_key_generate(EVP_PKEY **ret_key, struct guest_public_key *ret_public)
 
 int guest_key_load(const struct guest_public_key *point, EVP_PKEY **ret_key)
 {
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    char group[] = SN_X9_62_prime256v1;
     uint8_t encoded[POINT_BYTES] = { POINT_UNCOMPRESSED };
-    OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, encoded, sizeof(encoded)),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_PKEY *key = NULL;
-    int ok;
 
     memcpy(encoded + 1, point->x, P256_COORDINATE_BYTES);
     memcpy(encoded + 1 + P256_COORDINATE_BYTES, point->y, P256_COORDINATE_BYTES);
-    ok = context && EVP_PKEY_fromdata_init(context) == 1 &&
-         EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1;
-    EVP_PKEY_CTX_free(context);
-    ERR_clear_error();
-    if (!ok)
-        return -EBADMSG;
-    *ret_key = key;
-    return 0;
-}
-
-int guest_key_agree(EVP_PKEY *key, EVP_PKEY *peer, struct secret *ret_shared)
-{
-    CLEANUP_SECRET struct secret shared = SECRET_NONE;
-    EVP_PKEY_CTX *context = NULL;
-    size_t size = P256_COORDINATE_BYTES;
-    int r = secret_alloc(size, &shared);
-
-    if (r < 0)
-        return r;
-    context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-    if (!context || EVP_PKEY_derive_init(context) != 1 || EVP_PKEY_derive_set_peer_ex(context, peer, 1) != 1 ||
-        EVP_PKEY_derive(context, shared.bytes, &size) != 1 || size != shared.size)
-        r = -EBADMSG;
-    EVP_PKEY_CTX_free(context);
-    ERR_clear_error();
-    if (r < 0)
-        return r;
-    *ret_shared = shared;
-    shared = SECRET_NONE;
-    return 0;
+    return tee_key_load_point(TEE_KEY_P256, encoded, sizeof(encoded), ret_key);
 }
 
 static void write_coordinate(struct buffer *to, const char *name, const uint8_t value[P256_COORDINATE_BYTES])

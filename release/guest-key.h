@@ -1,5 +1,5 @@
 /*
- * The guest's ephemeral key of one session (P-256) and its public part as a JWK (RFC 7517; kbs.md names the members
+ * The point of a P-256 session key as brokers handle it, and as a JWK (RFC 7517; kbs.md names the members
  * that survive: kty, crv, alg, x, y).
  */
 #pragma once
@@ -27,10 +27,6 @@ int guest_key_load(const struct guest_public_key *point, EVP_PKEY **ret_key) MUS
 
 /* The point of an OpenSSL key. Errors: -EBADMSG when it is not a P-256 key. */
 int guest_key_point(const EVP_PKEY *key, struct guest_public_key *ret_public) MUST_CHECK;
-
-/* X coordinate of the shared point (ECDH, NIST SP 800-56A 5.7.1.2) into the 32 bytes of a secret. Errors: -EBADMSG. */
-struct secret;
-int guest_key_agree(EVP_PKEY *key, EVP_PKEY *peer, struct secret *ret_shared) MUST_CHECK;
 
 /* The canonical JWK, {"alg":…,"crv":…,"kty":…,"x":…,"y":…}. */
 void guest_key_write_jwk(const struct guest_public_key *point, struct buffer *to);

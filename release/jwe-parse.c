@@ -28,11 +28,34 @@ static int check_word(struct json_reader *header, const char *name, const char *
     return 0;
 }
 
+static void read_word(struct json_reader *reader, const char *name, const char *expected)
+{
+    const char *text = NULL;
+
+    if (json_read_string(reader, name, JSON_REQUIRED, 64, &text) && strcmp(text, expected) != 0)
+        json_refuse(reader, name, "expected \"%s\", found \"%s\"", expected, text);
+}
+
+/* The sender's point, which OpenSSL holds against the curve when it is loaded. */
+static void read_epk(struct json_reader *header, struct jwe *jwe)
+{
+    size_t size = tee_key_coordinate_bytes(jwe->kind);
+    struct json_reader epk;
+
+    if (!json_read_object(header, "epk", JSON_REQUIRED, &epk))
+        return;
+    read_word(&epk, "kty", "EC");
+    read_word(&epk, "crv", jwe->kind == TEE_KEY_P521 ? "P-521" : "P-256");
+    read_exact(&epk, "x", jwe->epk.x, size);
+    read_exact(&epk, "y", jwe->epk.y, size);
+    json_read_done(&epk);
+}
+
 static int parse_protected(struct jwe *jwe, struct reason *why)
 {
     CLEANUP_JSON struct json_object *root = NULL;
     struct json_status status = { 0, why };
-    struct json_reader header, epk;
+    struct json_reader header;
     uint8_t text[JWE_MAX_PROTECTED_BYTES];
     size_t size = 0;
     int r;
@@ -44,18 +67,29 @@ static int parse_protected(struct jwe *jwe, struct reason *why)
     if (r < 0)
         return r;
     json_read_root(root, &status, &header);
-    r = check_word(&header, "alg", "ECDH-ES+A256KW", why);
+    r = check_word(&header, "alg", jwe->kind == TEE_KEY_RSA ? "RSA-OAEP-256" : "ECDH-ES+A256KW", why);
     if (r == 0)
         r = check_word(&header, "enc", "A256GCM", why);
     if (r < 0)
         return r;
-    if (json_read_object(&header, "epk", JSON_REQUIRED, &epk))
-        guest_key_read_jwk(&epk, false, &jwe->epk);
+    if (jwe->kind != TEE_KEY_RSA)
+        read_epk(&header, jwe);
     json_read_done(&header);
     return status.error;
 }
 
-int jwe_parse(const void *text, size_t size, struct jwe *ret_jwe, struct reason *why)
+/* The wrapped content key: of one size, or as large as an RSA modulus. */
+static void read_wrapped(struct json_reader *reader, struct jwe *jwe)
+{
+    jwe->wrapped_size = JWE_WRAPPED_BYTES;
+    if (jwe->kind == TEE_KEY_RSA)
+        (void)json_read_base64(reader, "encrypted_key", JSON_REQUIRED, BASE64_URL, jwe->wrapped_key,
+                               sizeof(jwe->wrapped_key), &jwe->wrapped_size);
+    else
+        read_exact(reader, "encrypted_key", jwe->wrapped_key, JWE_WRAPPED_BYTES);
+}
+
+int jwe_parse(const void *text, size_t size, enum tee_key_kind kind, struct jwe *ret_jwe, struct reason *why)
 {
     CLEANUP_JSON struct json_object *root = NULL;
     struct json_status status = { 0, why };
@@ -67,10 +101,15 @@ int jwe_parse(const void *text, size_t size, struct jwe *ret_jwe, struct reason 
     if (r < 0)
         return r;
     memset(&jwe, 0, sizeof(jwe));
+    jwe.kind = kind;
     json_read_root(root, &status, &reader);
     if (json_read_string(&reader, "protected", JSON_REQUIRED, sizeof(jwe.protected_text) - 1, &protected_text))
         memcpy(jwe.protected_text, protected_text, strlen(protected_text) + 1);
-    read_exact(&reader, "encrypted_key", jwe.wrapped_key, sizeof(jwe.wrapped_key));
+    /* First, so that another algorithm is named as such, and not by a part that has another size with it. */
+    r = status.error ? status.error : parse_protected(&jwe, why);
+    if (r < 0)
+        return r;
+    read_wrapped(&reader, &jwe);
     read_exact(&reader, "iv", jwe.iv, sizeof(jwe.iv));
     (void)json_read_base64(&reader, "ciphertext", JSON_REQUIRED, BASE64_URL, jwe.ciphertext, sizeof(jwe.ciphertext),
                            &jwe.ciphertext_size);
@@ -80,9 +119,6 @@ int jwe_parse(const void *text, size_t size, struct jwe *ret_jwe, struct reason 
         return status.error;
     if (!jwe.ciphertext_size)
         return reason_set(why, -EBADMSG, "JWE: the ciphertext is empty");
-    r = parse_protected(&jwe, why);
-    if (r < 0)
-        return r;
     *ret_jwe = jwe;
     return 0;
 }

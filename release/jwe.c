@@ -1,14 +1,12 @@
 /* JWE on OpenSSL's EVP. Peers are hostile; keys and plaintext never leave the secret type. */
-#include "release/jwe.h"
+#include "release/jwe-wrap.h"
 
 #include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/kdf.h>
-#include <openssl/rand.h>
+#include <openssl/rsa.h>
 #include <string.h>
-
-#include "base/encode.h"
 
 /* AlgorithmID, empty PartyUInfo and PartyVInfo, key length in bits (RFC 7518 section 4.6.2). */
 static const uint8_t kdf_info[] = { 0, 0, 0, 14,  'E', 'C', 'D', 'H', '-', 'E', 'S', '+', 'A', '2',
@@ -41,9 +39,8 @@ int jwe_derive_kek(const struct secret *shared, struct secret *ret_kek)
     return 0;
 }
 
-/* AES key wrap (RFC 3394) of a content key, or its inverse. */
-static int wrap(const struct secret *kek, bool encrypt, const uint8_t *from, size_t from_size, uint8_t *to,
-                size_t to_size)
+int jwe_wrap(const struct secret *kek, bool encrypt, const uint8_t *from, size_t from_size, uint8_t *to,
+             size_t to_size)
 {
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
     int size = 0, rest = 0, ok;
@@ -56,21 +53,59 @@ static int wrap(const struct secret *kek, bool encrypt, const uint8_t *from, siz
     return ok ? 0 : -EBADMSG;
 }
 
+/* The sender's point on the session's curve. */
+static int load_epk(const struct jwe *jwe, EVP_PKEY **ret_key)
+{
+    size_t size = tee_key_coordinate_bytes(jwe->kind);
+    uint8_t encoded[1 + 2 * TEE_KEY_MAX_COORDINATE_BYTES] = { 4 }; /* uncompressed */
+
+    memcpy(encoded + 1, jwe->epk.x, size);
+    memcpy(encoded + 1 + size, jwe->epk.y, size);
+    return tee_key_load_point(jwe->kind, encoded, 1 + 2 * size, ret_key);
+}
+
+static int unwrap_rsa(const struct jwe *jwe, EVP_PKEY *key, struct secret *ret_cek)
+{
+    CLEANUP_SECRET struct secret room = SECRET_NONE;
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    size_t size = JWE_MAX_WRAPPED_BYTES;
+    int r = secret_alloc(size, &room);
+
+    if (r == 0 && (!context || EVP_PKEY_decrypt_init(context) != 1 ||
+                   EVP_PKEY_CTX_set_rsa_padding(context, RSA_PKCS1_OAEP_PADDING) != 1 ||
+                   EVP_PKEY_CTX_set_rsa_oaep_md(context, EVP_sha256()) != 1 ||
+                   EVP_PKEY_CTX_set_rsa_mgf1_md(context, EVP_sha256()) != 1 ||
+                   EVP_PKEY_decrypt(context, room.bytes, &size, jwe->wrapped_key, jwe->wrapped_size) != 1 ||
+                   size != JWE_CEK_BYTES))
+        r = -EBADMSG;
+    EVP_PKEY_CTX_free(context);
+    ERR_clear_error();
+    if (r < 0)
+        return r;
+    secret_shrink(&room, size);
+    *ret_cek = room;
+    room = SECRET_NONE;
+    return 0;
+}
+
 /* The content key of a message. */
 static int unwrap_key(const struct jwe *jwe, EVP_PKEY *key, struct secret *ret_cek)
 {
     CLEANUP_SECRET struct secret shared = SECRET_NONE, kek = SECRET_NONE, cek = SECRET_NONE;
     CLEANUP_KEY EVP_PKEY *peer = NULL;
-    int r = guest_key_load(&jwe->epk, &peer);
+    int r;
 
+    if (jwe->kind == TEE_KEY_RSA)
+        return unwrap_rsa(jwe, key, ret_cek);
+    r = load_epk(jwe, &peer);
     if (r == 0)
-        r = guest_key_agree(key, peer, &shared);
+        r = tee_key_agree(key, peer, &shared);
     if (r == 0)
         r = jwe_derive_kek(&shared, &kek);
     if (r == 0)
         r = secret_alloc(JWE_CEK_BYTES, &cek);
     if (r == 0)
-        r = wrap(&kek, false, jwe->wrapped_key, sizeof(jwe->wrapped_key), cek.bytes, cek.size);
+        r = jwe_wrap(&kek, false, jwe->wrapped_key, jwe->wrapped_size, cek.bytes, cek.size);
     if (r < 0)
         return r;
     *ret_cek = cek;
@@ -111,82 +146,4 @@ int jwe_decrypt(const struct jwe *jwe, EVP_PKEY *key, struct secret *ret_plainte
     *ret_plaintext = plaintext;
     plaintext = SECRET_NONE;
     return 0;
-}
-
-/* {"alg":…,"enc":…,"epk":{"crv":…,"kty":…,"x":…,"y":…}}, as base64url text. */
-static int write_protected(const struct guest_public_key *epk, char ret_text[JWE_MAX_PROTECTED_BYTES])
-{
-    CLEANUP_BUFFER struct buffer json = BUFFER_EMPTY;
-    char x[BASE64_TEXT_BYTES(P256_COORDINATE_BYTES)], y[BASE64_TEXT_BYTES(P256_COORDINATE_BYTES)];
-
-    (void)base64_encode(BASE64_URL, epk->x, sizeof(epk->x), x);
-    (void)base64_encode(BASE64_URL, epk->y, sizeof(epk->y), y);
-    buffer_printf(&json,
-                  "{\"alg\":\"ECDH-ES+A256KW\",\"enc\":\"A256GCM\","
-                  "\"epk\":{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}}",
-                  x, y);
-    if (buffer_error(&json) < 0 || BASE64_TEXT_BYTES(json.size) > JWE_MAX_PROTECTED_BYTES)
-        return -ENOMEM;
-    (void)base64_encode(BASE64_URL, json.data, json.size, ret_text);
-    return 0;
-}
-
-static int seal(const struct secret *plaintext, const struct secret *cek, struct jwe *jwe)
-{
-    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-    int size = 0, rest = 0, ok;
-
-    ok = context && RAND_bytes(jwe->iv, sizeof(jwe->iv)) == 1 &&
-         EVP_EncryptInit_ex2(context, EVP_aes_256_gcm(), cek->bytes, jwe->iv, NULL) == 1 &&
-         EVP_EncryptUpdate(context, NULL, &size, (const uint8_t *)jwe->protected_text,
-                           (int)strlen(jwe->protected_text)) == 1 &&
-         EVP_EncryptUpdate(context, jwe->ciphertext, &size, plaintext->bytes, (int)plaintext->size) == 1 &&
-         EVP_EncryptFinal_ex(context, jwe->ciphertext + size, &rest) == 1 &&
-         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, sizeof(jwe->tag), jwe->tag) == 1;
-    EVP_CIPHER_CTX_free(context);
-    jwe->ciphertext_size = (size_t)(size + rest);
-    return ok ? 0 : -ENOMEM;
-}
-
-static void write_member(struct buffer *to, const char *name, const uint8_t *data, size_t size)
-{
-    char text[BASE64_TEXT_BYTES(RELEASE_MAX_PAYLOAD_BYTES)];
-
-    (void)base64_encode(BASE64_URL, data, size, text);
-    buffer_printf(to, ",\"%s\":\"%s\"", name, text);
-}
-
-int jwe_encrypt(const struct guest_public_key *guest, const struct secret *plaintext, struct buffer *to)
-{
-    CLEANUP_SECRET struct secret shared = SECRET_NONE, kek = SECRET_NONE, cek = SECRET_NONE;
-    CLEANUP_KEY EVP_PKEY *ephemeral = NULL, *peer = NULL;
-    struct jwe jwe = { .ciphertext_size = 0 };
-    int r;
-
-    if (plaintext->size > sizeof(jwe.ciphertext))
-        return -EMSGSIZE;
-    r = guest_key_load(guest, &peer);
-    if (r == 0)
-        r = guest_key_generate(&ephemeral, &jwe.epk);
-    if (r == 0)
-        r = guest_key_agree(ephemeral, peer, &shared);
-    if (r == 0)
-        r = jwe_derive_kek(&shared, &kek);
-    if (r == 0)
-        r = secret_random(JWE_CEK_BYTES, &cek);
-    if (r == 0)
-        r = wrap(&kek, true, cek.bytes, cek.size, jwe.wrapped_key, sizeof(jwe.wrapped_key));
-    if (r == 0)
-        r = write_protected(&jwe.epk, jwe.protected_text);
-    if (r == 0)
-        r = seal(plaintext, &cek, &jwe);
-    if (r < 0)
-        return r;
-    buffer_printf(to, "{\"protected\":\"%s\"", jwe.protected_text);
-    write_member(to, "encrypted_key", jwe.wrapped_key, sizeof(jwe.wrapped_key));
-    write_member(to, "iv", jwe.iv, sizeof(jwe.iv));
-    write_member(to, "ciphertext", jwe.ciphertext, jwe.ciphertext_size);
-    write_member(to, "tag", jwe.tag, sizeof(jwe.tag));
-    buffer_add_text(to, "}");
-    return buffer_error(to);
 }

@@ -1,6 +1,6 @@
 /*
- * Encrypted answers: JWE in the flattened JSON serialisation (RFC 7516 section 7.2.2) with ECDH-ES+A256KW on P-256
- * (RFC 7518 section 4.6) and A256GCM. Nothing else is accepted.
+ * Encrypted answers: JWE in the flattened JSON serialisation (RFC 7516 section 7.2.2), A256GCM, with what the session's
+ * key stands for and nothing else: ECDH-ES+A256KW on P-256 or P-521 (RFC 7518 section 4.6), or RSA-OAEP-256 (4.3).
  */
 #pragma once
 
@@ -12,9 +12,11 @@
 #include "base/secret.h"
 #include "release/guest-key.h"
 #include "release/release.h"
+#include "release/tee-key.h"
 
 #define JWE_CEK_BYTES 32
-#define JWE_WRAPPED_BYTES 40
+#define JWE_WRAPPED_BYTES 40      /* by AES key wrap */
+#define JWE_MAX_WRAPPED_BYTES 512 /* by RSA */
 #define JWE_IV_BYTES 12
 #define JWE_TAG_BYTES 16
 #define JWE_MAX_PROTECTED_BYTES 1024
@@ -22,16 +24,22 @@
 /* The parts of a message; all bytes are in the clear or ciphertext, none is secret. */
 struct jwe {
     char protected_text[JWE_MAX_PROTECTED_BYTES]; /* as received: its ASCII is authenticated */
-    struct guest_public_key epk;
-    uint8_t wrapped_key[JWE_WRAPPED_BYTES];
+    enum tee_key_kind kind;
+    struct {
+        uint8_t x[TEE_KEY_MAX_COORDINATE_BYTES]; /* the curve's number of bytes, from the front */
+        uint8_t y[TEE_KEY_MAX_COORDINATE_BYTES];
+    } epk; /* not with RSA */
+    uint8_t wrapped_key[JWE_MAX_WRAPPED_BYTES];
+    size_t wrapped_size;
     uint8_t iv[JWE_IV_BYTES];
     uint8_t ciphertext[RELEASE_MAX_PAYLOAD_BYTES];
     size_t ciphertext_size;
     uint8_t tag[JWE_TAG_BYTES];
 };
 
-/* Errors: -EBADMSG with what is wrong; -EOPNOTSUPP for another algorithm than ours. */
-int jwe_parse(const void *text, size_t size, struct jwe *ret_jwe, struct reason *why) MUST_CHECK;
+/* A message to a key of that kind. Errors: -EBADMSG with what is wrong; -EOPNOTSUPP for another algorithm than its. */
+int jwe_parse(const void *text, size_t size, enum tee_key_kind kind, struct jwe *ret_jwe, struct reason *why)
+    MUST_CHECK;
 
 /* The plaintext, with the private key of the session. Errors: -EBADMSG when anything does not authenticate. */
 int jwe_decrypt(const struct jwe *jwe, EVP_PKEY *key, struct secret *ret_plaintext) MUST_CHECK;

@@ -1,11 +1,11 @@
-/* Messages of brokers, which control every byte. Pure. */
+/* Messages that guests read, from brokers that control every byte. Pure. */
 #include "release/message.h"
 
 #include <errno.h>
 #include <string.h>
 
 #include "base/encode.h"
-#include "release/message-read.h"
+#include "release/message-nonce.h"
 
 /* The padded base64 of exactly RELEASE_NONCE_BYTES bytes. A nonce is hashed as text, so it has one spelling. */
 void message_read_nonce(struct json_reader *reader, char ret_nonce[RELEASE_NONCE_TEXT_BYTES])

@@ -16,10 +16,19 @@
 
 void message_write_request(struct buffer *to);
 
-/*
- * POST /attest: runtime data, evidence, no init-data. `nonce` is the challenge's text. Errors: those of
- * evidence_write().
- */
+/* What an attestation is made of. */
+struct message_parts {
+    const char *nonce;     /* the challenge's text */
+    const char *jwk;       /* the session's key, canonical (release/tee-key.h) */
+    const char *init_data; /* the TOML text, or NULL: sent as null */
+    const uint8_t *report; /* REPORT_BYTES */
+    const struct cert_table *table;
+};
+
+/* POST /attest. Errors: those of evidence_write(). */
+int message_write_parts(const struct message_parts *parts, struct buffer *to, struct reason *why) MUST_CHECK;
+
+/* The same for a P-256 key, without init-data. */
 int message_write_attestation(const char *nonce, const struct guest_public_key *key,
                               const uint8_t report[REPORT_BYTES], const struct cert_table *table, struct buffer *to,
                               struct reason *why) MUST_CHECK;
@@ -29,6 +38,9 @@ int message_write_attestation(const char *nonce, const struct guest_public_key *
  * {"additional-evidence":"","nonce":…,"tee-pubkey":…}.
  */
 void message_write_canonical(const char *nonce, const struct guest_public_key *key, struct buffer *to);
+
+/* The same for a key whose canonical JWK is at hand. */
+void message_write_canonical_jwk(const char *nonce, const char *jwk, struct buffer *to);
 
 /*
  * POST /postern/confirm/RESOURCE: the volume is open (and formatted, where that was allowed) at `epoch`. `found`: the

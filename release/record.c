@@ -1,5 +1,5 @@
-/* Volume records, read and verified. Everything that holds a key is a struct secret. */
-#include "release/record.h"
+/* Volume records as guests verify them. Everything that holds a key is a struct secret. */
+#include "release/record-parts.h"
 
 #include <errno.h>
 #include <openssl/err.h>
@@ -7,17 +7,14 @@
 #include <string.h>
 
 #include "base/cursor.h"
-#include "base/key.h"
-
-#define MAGIC_BYTES 8
 
 int record_report_digest(const uint8_t report[REPORT_BYTES], uint8_t ret_digest[SHA384_BYTES])
 {
     return EVP_Digest(report, REPORT_SIGNED_BYTES, ret_digest, NULL, EVP_sha384(), NULL) == 1 ? 0 : -ENOMEM;
 }
 
-static int parse_registered(const uint8_t *bytes, size_t size, struct record *ret_record, struct secret *ret_key,
-                            struct reason *why)
+int record_take(const uint8_t *bytes, size_t size, struct record *ret_record, struct secret *ret_key,
+                struct reason *why)
 {
     struct record record;
     const uint8_t *key = NULL;
@@ -33,12 +30,14 @@ static int parse_registered(const uint8_t *bytes, size_t size, struct record *re
     return 0;
 }
 
-int record_parse(const struct secret *bytes, struct record *ret_record, struct secret *ret_key, struct reason *why)
+bool record_key_fits(EVP_PKEY *key)
 {
-    return parse_registered(bytes->bytes, bytes->size, ret_record, ret_key, why);
+    char group[32] = "";
+
+    return EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 && strcmp(group, SN_secp384r1) == 0;
 }
 
-static bool signature_holds(const void *data, size_t size, const uint8_t *signature, size_t signature_size,
+bool record_signature_holds(const void *data, size_t size, const uint8_t *signature, size_t signature_size,
                             EVP_PKEY *key)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
@@ -58,37 +57,35 @@ int record_verify(const struct secret *release, const struct record_binding *bin
 
     if (record_split_release(release->bytes, release->size, &parts) < 0)
         return reason_set(why, -EBADMSG, "the broker's answer is not a signed volume record");
-    if (!key_is_p384(key) || !signature_holds(parts.signed_bytes, parts.signed_size, parts.signature,
+    if (!record_key_fits(key) || !record_signature_holds(parts.signed_bytes, parts.signed_size, parts.signature,
                                               parts.signature_size, key))
         return reason_set(why, -EKEYREJECTED, "the volume record's signature is not by the pinned record key");
     if (memcmp(parts.binding.nonce, binding->nonce, sizeof(binding->nonce)) != 0)
         return reason_set(why, -EKEYREJECTED, "the volume record was signed for another session");
     if (memcmp(parts.binding.report_digest, binding->report_digest, sizeof(binding->report_digest)) != 0)
         return reason_set(why, -EKEYREJECTED, "the volume record was signed for another report");
-    r = parse_registered(parts.registered, parts.registered_size, ret_record, ret_key, why);
+    r = record_take(parts.registered, parts.registered_size, ret_record, ret_key, why);
     if (r == 0)
         ret_record->epoch = parts.epoch;
     return r;
 }
 
+/* What an acknowledgement signs; its size, or 0 when the resource is too long. */
 size_t record_write_acknowledgement(const char *resource, const struct record_binding *binding, uint64_t epoch,
                                     uint8_t ret_text[RECORD_ACKNOWLEDGEMENT_MAX_BYTES])
 {
-    size_t length = strlen(resource);
-    uint8_t *at = ret_text;
+    struct record_writer writer = { .at = ret_text };
 
-    if (length > RELEASE_MAX_RESOURCE_BYTES)
+    if (strlen(resource) > RELEASE_MAX_RESOURCE_BYTES)
         return 0;
-    memcpy(at, "PSTNACK1", MAGIC_BYTES);
-    at += MAGIC_BYTES;
-    memcpy(at, binding->nonce, sizeof(binding->nonce));
-    at += sizeof(binding->nonce);
-    memcpy(at, binding->report_digest, sizeof(binding->report_digest));
-    at += sizeof(binding->report_digest);
-    put_u64le(at, epoch);
-    put_u16le(at + 8, (uint16_t)length);
-    memcpy(at + 10, resource, length);
-    return (size_t)(at + 10 + length - ret_text);
+    record_put(&writer, "PSTNACK1", RECORD_MAGIC_BYTES);
+    record_put(&writer, binding->nonce, sizeof(binding->nonce));
+    record_put(&writer, binding->report_digest, sizeof(binding->report_digest));
+    put_u64le(writer.at, epoch);
+    put_u16le(writer.at + 8, (uint16_t)strlen(resource));
+    writer.at += 10;
+    record_put(&writer, resource, strlen(resource));
+    return (size_t)(writer.at - ret_text);
 }
 
 int record_acknowledged(const char *resource, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
@@ -97,7 +94,10 @@ int record_acknowledged(const char *resource, const struct record_binding *bindi
     uint8_t text[RECORD_ACKNOWLEDGEMENT_MAX_BYTES];
     size_t text_size = record_write_acknowledgement(resource, binding, epoch, text);
 
-    return text_size && key_is_p384(key) && signature_holds(text, text_size, signature, size, key) ? 0 : -EKEYREJECTED;
+    bool holds = text_size && record_key_fits(key) &&
+                 record_signature_holds(text, text_size, signature, size, key);
+
+    return holds ? 0 : -EKEYREJECTED;
 }
 
 int record_key_load(const void *der, size_t size, EVP_PKEY **ret_key)
@@ -108,7 +108,7 @@ int record_key_load(const void *der, size_t size, EVP_PKEY **ret_key)
     ERR_clear_error();
     if (!key)
         return -EBADMSG;
-    if (at != (const unsigned char *)der + size || !key_is_p384(key)) {
+    if (at != (const unsigned char *)der + size || !record_key_fits(key)) {
         EVP_PKEY_free(key);
         return -EBADMSG;
     }

@@ -93,12 +93,6 @@ int record_acknowledge(const char *resource, const struct record_binding *bindin
 int record_acknowledged(const char *resource, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
                         const uint8_t *signature, size_t size) MUST_CHECK;
 
-/* What an acknowledgement signs; its size, or 0 when the resource is too long. */
-#define RECORD_ACKNOWLEDGEMENT_MAX_BYTES                                                                               \
-    (8 + RELEASE_NONCE_BYTES + SHA384_BYTES + 8 + 2 + RELEASE_MAX_RESOURCE_BYTES)
-size_t record_write_acknowledgement(const char *resource, const struct record_binding *binding, uint64_t epoch,
-                                    uint8_t ret_text[RECORD_ACKNOWLEDGEMENT_MAX_BYTES]);
-
 /* A P-384 public key from its DER SubjectPublicKeyInfo. Errors: -EBADMSG. */
 int record_key_load(const void *der, size_t size, EVP_PKEY **ret_key) MUST_CHECK;
 

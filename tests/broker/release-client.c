@@ -14,9 +14,10 @@
  *         acknowledged RECORD_KEY RESOURCE EPOCH SIGNATURE   whether the acknowledgement is good
  *         open RECORD_KEY JWE                      decrypts, verifies, prints the volume key
  *
- * broker= pin= record-key= resource= deadline-ms= processes= seconds= for release and bench; chain= measurement=
- * policy= vmpl= tag= report-id= (random otherwise) for reports, and what a hostile guest would do: bind-nonce=
- * send-key=other break=signature|chip|tcb certs=none|vek|junk.
+ * broker= pin= record-key= resource= deadline-ms= processes= seconds= for release and bench; payload= payload-name=
+ * plugin= init-data= tee-key= for other brokers than ours; next-broker= next-pin= for one to fail over to; chain=
+ * measurement= policy= vmpl= host-data= tag= report-id= (random otherwise) for reports, and what a hostile guest would
+ * do: bind-nonce= send-key=other break=signature|chip|tcb certs=none|vek|junk.
  */
 #include <errno.h>
 #include <openssl/rand.h>
@@ -31,7 +32,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/file.h"
-#include "release/client.h"
+#include "release/failover.h"
 #include "release/jwe.h"
 #include "release/message.h"
 #include "tests/broker/chain.h"
@@ -102,6 +103,7 @@ static void make_report(const struct settings *settings, const struct chain *cha
     if (RAND_bytes(report.report_id, sizeof(report.report_id)) != 1)
         die("report-id");
     take_hex(settings, "report-id", report.report_id, sizeof(report.report_id));
+    take_hex(settings, "host-data", report.host_data, sizeof(report.host_data));
     report.policy = number(settings, "policy", (unsigned long)report.policy);
     report.vmpl = (uint32_t)number(settings, "vmpl", report.vmpl);
     if (purpose_report_data(PURPOSE_RELEASE, NULL, canonical, size, report.report_data, NULL) < 0)
@@ -172,12 +174,19 @@ static void make_request(const struct settings *settings, struct reporter *repor
     const char *broker = setting(settings, "broker");
 
     *to = (struct release_request){ .resource = setting(settings, "resource"),
+                                    .plugin = setting(settings, "plugin"),
+                                    .payload_name = setting(settings, "payload-name"),
+                                    .init_data = setting(settings, "init-data"),
                                     .reporter = { .get_report = get_report, .context = reporter } };
     if (!broker || endpoint_parse(broker, &to->broker.endpoint) < 0 || !to->resource)
         die("broker, resource");
     to->broker.pin_count = 1;
     take_hex(settings, "pin", to->broker.pins[0], TLS_PIN_BYTES);
-    to->record_key = load_record_key(setting(settings, "record-key"));
+    if (setting(settings, "payload") && payload_kind_parse(setting(settings, "payload"), &to->payload) < 0)
+        die("payload");
+    if (setting(settings, "tee-key") && tee_key_kind_parse(setting(settings, "tee-key"), &to->tee_key) < 0)
+        die("tee-key");
+    to->record_key = to->payload == PAYLOAD_RECORD ? load_record_key(setting(settings, "record-key")) : NULL;
 }
 
 static void print_json(const char *name, const char *value, bool first)
@@ -189,13 +198,18 @@ static void print_json(const char *name, const char *value, bool first)
     (void)fputs(buffer_text(&text), stdout);
 }
 
-static void print_key(const struct record *record, const struct secret *key)
+static void print_secret(const struct secret *key)
 {
-    char text[HEX_TEXT_BYTES(RECORD_KEY_MAX_BYTES)];
+    char text[HEX_TEXT_BYTES(RELEASE_MAX_PAYLOAD_BYTES)];
 
     hex_encode(key->bytes, key->size, text);
-    print_json("volume", record->volume_id, false);
     print_json("key", text, false);
+}
+
+static void print_key(const struct record *record, const struct secret *key)
+{
+    print_json("volume", record->volume_id, false);
+    print_secret(key);
     printf(",\"epoch\":%llu,\"generation\":%llu,\"state\":%u", (unsigned long long)record->epoch,
            (unsigned long long)record->generation, (unsigned)record->state);
 }
@@ -225,6 +239,21 @@ static void run_confirm(const struct settings *settings, const struct release_re
     print_json("confirm-why", r < 0 ? reason_text(&why, r) : "", false);
 }
 
+/* Two brokers, the second by next-broker= and next-pin=. */
+static int release_next(const struct settings *settings, const struct release_request *request, uint64_t deadline,
+                        struct record *record, struct secret *key, struct release_result *result, struct reason *why)
+{
+    struct release_broker brokers[2] = { { request->broker, request->record_key },
+                                         { .record_key = request->record_key } };
+    size_t broker = 0;
+
+    if (endpoint_parse(setting(settings, "next-broker"), &brokers[1].peer.endpoint) < 0)
+        die("next-broker");
+    brokers[1].peer.pin_count = 1;
+    take_hex(settings, "next-pin", brokers[1].peer.pins[0], TLS_PIN_BYTES);
+    return release_from_brokers(request, brokers, 2, deadline, record, key, &broker, result, why);
+}
+
 static int run_release(const struct settings *settings)
 {
     CLEANUP_SECRET struct secret key = SECRET_NONE;
@@ -238,13 +267,16 @@ static int run_release(const struct settings *settings)
     int r;
 
     make_request(settings, &reporter, &request);
-    r = setting_is(settings, "retry", "yes") ? release_until(&request, deadline, &record, &key, &result, &why)
-                                             : release_once(&request, deadline, &record, &key, &result, &why);
+    r = setting(settings, "next-broker")       ? release_next(settings, &request, deadline, &record, &key, &result, &why)
+        : setting_is(settings, "retry", "yes") ? release_until(&request, deadline, &record, &key, &result, &why)
+                                               : release_once(&request, deadline, &record, &key, &result, &why);
     print_json("outcome", release_outcome_name(result.outcome), true);
     print_json("request", result.request_id, false);
     print_json("why", r < 0 ? reason_text(&why, r) : "", false);
-    if (r == 0)
+    if (r == 0 && request.payload == PAYLOAD_RECORD)
         print_key(&record, &key);
+    else if (r == 0)
+        print_secret(&key);
     if (r == 0 && setting_is(settings, "confirm", "yes"))
         run_confirm(settings, &request, &result.session, record.epoch);
     printf("}\n");
@@ -393,7 +425,7 @@ static void raw_open(const struct raw *raw, const char *record_key, const char *
     struct reason why = { "" };
     struct record record;
     struct jwe jwe;
-    int r = jwe_parse(text, strlen(text), &jwe, &why);
+    int r = jwe_parse(text, strlen(text), TEE_KEY_P256, &jwe, &why);
 
     if (r == 0)
         r = jwe_decrypt(&jwe, raw->key, &release);

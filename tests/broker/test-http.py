@@ -3,6 +3,7 @@
 import base64
 import os
 import select
+import signal
 import socket
 import ssl
 import subprocess
@@ -203,6 +204,21 @@ def _():
                 waiting.pop(drip, None)
     equal(sorted(waiting.values()), [], "still connected after 12 s")
     true(time.monotonic() - start > 2.5, "they were given their time")
+
+
+@test("time in which the broker itself stood still does not count against its clients")
+def _():
+    slow = Broker().serve("--request-seconds", "10")
+    waiting = [raw_tls(slow.port, 60) for _ in range(3)]
+    waiting[1].sendall(b"GET /healthz HTTP/1.1\r\n")
+    front = slow.front()
+    os.kill(front, signal.SIGSTOP)
+    time.sleep(11)
+    os.kill(front, signal.SIGCONT)
+    for stream, text in zip(waiting, (b"GET /healthz HTTP/1.1\r\nHost: x\r\n", b"Host: x\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\n")):
+        stream.sendall(text + b"Connection: close\r\n\r\n")
+        equal(status_of(read_all(stream)), 200)
+    equal(slow.stop(), 0)
 
 
 @test("a connection may rest between requests, for the idle time")

@@ -45,6 +45,12 @@ VERBS = [
     "key",
     "ok",
     "volume inspect",
+    "get-resource",
+    "broker-identity sign",
+    "broker-identity verify",
+    "broker-identity root",
+    "init-data create",
+    "init-data check",
 ]
 
 

@@ -1,4 +1,4 @@
-/* release/message-parse.c, release/message-guest-parse.c: every message of the protocol, from either side. */
+/* release/message-parse.c and release/message-broker-parse.c: every message of the protocol, from either side. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /*
- * attest/policy-parse.c. A policy that is accepted and does not contradict itself allows a report that is made for it
+ * attest/policy-parse.c and attest/policy-document-parse.c. A policy that is accepted and does not contradict itself allows a report that is made for it
  * and denies the same report with one thing changed; and it survives being written.
  */
 #include "attest/policy.h"

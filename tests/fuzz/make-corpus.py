@@ -6,13 +6,14 @@ they hold what this file says and nothing else; their contents are committed.
 """
 import hashlib
 import hmac
+import base64
 import json
 import shutil
 import struct
 import uuid
 from pathlib import Path
 
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
@@ -516,6 +517,46 @@ VOLUME = {
     "empty": b"",
 }
 
+HEAD = 'version = "0.1.0"\nalgorithm = "sha256"\n\n[data]\n'
+RESOURCE = '"trustee.kbs.resource" = "kbs+provisioner:///default/4d3e/root"\n'
+TOML = {
+    "confdata": 'version = "0.1.0"\n\n[data]\n"io.cryptsetup.key.text.root" = "abcdefghijklmnopqrstuvwxyz012345"\n',
+    "confdata-two": "version='0.1.0'\n[data]\n'io.cryptsetup.key.text.home'='x' # no\n'io.cryptsetup.key.text.root'='y'",
+    "multi-line": "a = \'\'\'\none\r\ntwo\'\'\'\nb = \"\"\"x\\ty\"z\"\"\"\n",
+    "escapes": 'a = "\\b\\t\\n\\f\\r\\"\\\\"\n',
+    "unicode-escape": 'a = "\\u0041"\n',
+    "dotted": "a.b = 'c'\n",
+    "duplicate": "a = 'b'\n\"a\" = 'c'\n",
+    "number": "a = 1\n",
+    "two-tables": "[data]\n[data]\n",
+    "array-table": "[[data]]\n",
+    "many": "".join(f"k{i} = ''\n" for i in range(33)),
+    "key-64": bytes(range(64)),
+}
+INIT_DATA = {
+    "all-names": HEAD + '"postern.name" = "shop-7"\n' + RESOURCE + "\"postern.broker-identity.a\" = \'\'\'{}\'\'\'\n",
+    "sha512": HEAD.replace("256", "512"),
+    "empty": HEAD,
+    "brokers": HEAD + '"brokers" = "x"\n',
+    "stock": HEAD + "\"cdh.toml\" = \'\'\'\n[kbc]\nname = \"cc_kbc\"\n\'\'\'\n",
+    "resource": "default/volume/data",
+    "resource-uri": "kbs+nebula-ca:///a/b/c",
+    "resource-dots": "kbs:///a/../c",
+}
+IDENTITY_TEXT = {
+    "version": 1, "name": "a", "addresses": ["https://10.0.2.2:8443", "https://[fd00::2]:443"],
+    "spki_sha256": ["11" * 32, "22" * 32], "releases": {"first": 3, "last": 9},
+    "record_key": base64.b64encode(ec.derive_private_key(7, ec.SECP384R1()).public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)).decode(),
+}
+IDENTITY = {
+    "right": json.dumps(IDENTITY_TEXT),
+    "no-addresses": json.dumps(IDENTITY_TEXT | {"addresses": []}),
+    "backwards": json.dumps(IDENTITY_TEXT | {"releases": {"first": 9, "last": 3}}),
+    "key": json.dumps(IDENTITY_TEXT | {"record_key": "AAAA"}),
+    "envelope": json.dumps({"payload": "e30=", "signature": "AAAA"}),
+}
+
 
 
 def rotation(done=1 << 20, logged=0, magic=b"PSTNROT1", key=bytes([1]) + bytes(31)):
@@ -589,6 +630,9 @@ TREE = {
 }
 
 if __name__ == "__main__":
+    write("fuzz-toml", TOML)
+    write("fuzz-init-data", INIT_DATA)
+    write("fuzz-identity", IDENTITY)
     write("fuzz-encode", ENCODE)
     write("fuzz-json", JSON)
     write("fuzz-http", HTTP)

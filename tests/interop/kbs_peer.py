@@ -9,7 +9,7 @@ import struct
 import rfc8785
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.concatkdf import ConcatKDFHash
@@ -26,9 +26,13 @@ def unb64(text):
 
 # ---- keys
 
+CURVES = {"P-256": (ec.SECP256R1, 32), "P-521": (ec.SECP521R1, 66)}
+
+
 def jwk_of(public, alg=True):
-    numbers = public.public_numbers()
-    jwk = {"kty": "EC", "crv": "P-256", "x": b64(numbers.x.to_bytes(32, "big")), "y": b64(numbers.y.to_bytes(32, "big"))}
+    numbers, name = public.public_numbers(), "P-521" if public.curve.name == "secp521r1" else "P-256"
+    size = CURVES[name][1]
+    jwk = {"kty": "EC", "crv": name, "x": b64(numbers.x.to_bytes(size, "big")), "y": b64(numbers.y.to_bytes(size, "big"))}
     return {**jwk, "alg": "ECDH-ES+A256KW"} if alg else jwk
 
 
@@ -37,11 +41,18 @@ def private_jwk(key):
 
 
 def key_of(jwk):
+    """The public key that a guest sent, with every member that the protocol wants of it."""
+    if jwk["kty"] == "RSA":
+        assert (set(jwk), jwk["alg"]) == ({"alg", "e", "kty", "n"}, "RSA-OAEP-256"), jwk
+        n, e = (int.from_bytes(unb64(jwk[name]), "big") for name in "ne")
+        return rsa.RSAPublicNumbers(e, n).public_key()
+    curve, size = CURVES[jwk["crv"]]
+    assert all(len(unb64(jwk[name])) == size for name in "xy"), jwk
     x, y = (int.from_bytes(unb64(jwk[name]), "big") for name in "xy")
-    return ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    return ec.EllipticCurvePublicNumbers(x, y, curve()).public_key()
 
 
-# ---- JWE, ECDH-ES+A256KW with A256GCM
+# ---- JWE: ECDH-ES+A256KW or RSA-OAEP-256, with A256GCM
 
 def kek_of(own, peer):
     info = struct.pack(">I", 14) + b"ECDH-ES+A256KW" + struct.pack(">III", 0, 0, 256)
@@ -49,12 +60,18 @@ def kek_of(own, peer):
 
 
 def encrypt(guest_jwk, plain, header=None, change=lambda jwe: jwe):
-    own, cek, iv = ec.generate_private_key(ec.SECP256R1()), os.urandom(32), os.urandom(12)
-    head = {"alg": "ECDH-ES+A256KW", "enc": "A256GCM", "epk": jwk_of(own.public_key(), alg=False), **(header or {})}
+    guest, cek, iv = key_of(guest_jwk), os.urandom(32), os.urandom(12)
+    if guest_jwk["kty"] == "RSA":
+        wrapped = guest.encrypt(cek, padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None))
+        head = {"alg": "RSA-OAEP-256", "enc": "A256GCM", **(header or {})}
+    else:
+        own = ec.generate_private_key(guest.curve)
+        wrapped = aes_key_wrap(kek_of(own, guest), cek)
+        head = {"alg": "ECDH-ES+A256KW", "enc": "A256GCM", "epk": jwk_of(own.public_key(), alg=False), **(header or {})}
     protected = b64(json.dumps(head, sort_keys=True, separators=(",", ":")).encode())
     sealed = AESGCM(cek).encrypt(iv, plain, protected.encode())
-    return change({"protected": protected, "encrypted_key": b64(aes_key_wrap(kek_of(own, key_of(guest_jwk)), cek)),
-                   "iv": b64(iv), "ciphertext": b64(sealed[:-16]), "tag": b64(sealed[-16:])})
+    return change({"protected": protected, "encrypted_key": b64(wrapped), "iv": b64(iv),
+                   "ciphertext": b64(sealed[:-16]), "tag": b64(sealed[-16:])})
 
 
 def decrypt(key, jwe):

@@ -22,8 +22,9 @@ def words(text):
 
 
 def main():
-    members = set(re.findall(r'\((?:&?\w+, )"([a-z_]+)"', read("attest/policy-parse.c")))
-    members |= set(re.findall(r'\{ "([a-z]+)", &to->', read("attest/policy-parse.c")))
+    text = read("attest/policy-parse.c") + read("attest/policy-document-parse.c")
+    members = set(re.findall(r'\((?:&?\w+, )"([a-z_]+)"', text))
+    members |= set(re.findall(r'\{ "([a-z]+)", &to->', text))
     tap.ok({"measurements", "minimum_tcb_by_product", "signers", "fmc", "denied"} <= members, "members were found", members)
     checks = {name for name in re.findall(r'"([a-z_]+(?:\.[a-z_]+)?)"', read("attest/policy.c"))} - WORDS
     tap.ok({"vmpl", "guest_policy.debug", "minimum_tcb.launch", "coverage"} <= checks, "checks were found", checks)

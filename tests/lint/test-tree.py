@@ -105,7 +105,8 @@ def check_parsers():
 def check_reports():
     """Who may obtain a report that a broker releases keys for, and who may ask for any without attest/device.c."""
     release = [path for path in sources(".c") if "PURPOSE_RELEASE" in code(path) and "device_request" in code(path)]
-    tap.same(release, ["init/release-stage.c"], "PID 1's release stage alone asks for reports with the release tag")
+    tap.same(sorted(release), ["cli/get-resource.c", "init/release-stage.c"],
+             "PID 1's release stage and postern get-resource alone ask for reports with the release tag")
     ways = re.compile(r"\b(sev_guest_get_report|tsm_get_report|tsm_exchange|SNP_GET_REPORT|SNP_GET_EXT_REPORT)\b")
     users = {path for path in sources(".c") if ways.search(code(path)) and not path.startswith("psp/shim/")}
     tap.same(sorted(users), ["attest/device-ioctl.c", "attest/device-tsm.c", "attest/device.c"],

@@ -47,7 +47,7 @@ static int parse(const char *text, struct reason *why)
 {
     static struct jwe jwe;
 
-    return jwe_parse(text, strlen(text), &jwe, why);
+    return jwe_parse(text, strlen(text), TEE_KEY_P256, &jwe, why);
 }
 
 /* Parses and decrypts; the error of whatever failed. */
@@ -55,7 +55,7 @@ static int open_text(const char *text, EVP_PKEY *with, struct secret *ret_plaint
 {
     static struct jwe jwe;
     struct reason why = { "" };
-    int r = jwe_parse(text, strlen(text), &jwe, &why);
+    int r = jwe_parse(text, strlen(text), TEE_KEY_P256, &jwe, &why);
 
     return r < 0 ? r : jwe_decrypt(&jwe, with, ret_plaintext);
 }
@@ -148,7 +148,7 @@ static void writes_the_header_that_clients_expect(void **state UNUSED)
     assert_int_equal(guest_key_point(key, &point), 0);
     assert_int_equal(secret_random(32, &plaintext), 0);
     assert_int_equal(jwe_encrypt(&point, &plaintext, &text), 0);
-    assert_int_equal(jwe_parse(text.data, text.size, &jwe, &why), 0);
+    assert_int_equal(jwe_parse(text.data, text.size, TEE_KEY_P256, &jwe, &why), 0);
     assert_int_equal(base64_decode(BASE64_URL, jwe.protected_text, strlen(jwe.protected_text), header,
                                    sizeof(header) - 1, &size),
                      0);

@@ -5,6 +5,7 @@
 
 #include "base/secret.h"
 #include "release-vectors.h"
+#include "release/tee-key.h"
 
 static struct json_object *vectors;
 
@@ -71,8 +72,8 @@ static void makes_keys_that_agree(void **state UNUSED)
     assert_memory_not_equal(&a_point, &b_point, sizeof(a_point));
     assert_int_equal(guest_key_load(&a_point, &a_public), 0);
     assert_int_equal(guest_key_load(&b_point, &b_public), 0);
-    assert_int_equal(guest_key_agree(a, b_public, &one), 0);
-    assert_int_equal(guest_key_agree(b, a_public, &two), 0);
+    assert_int_equal(tee_key_agree(a, b_public, &one), 0);
+    assert_int_equal(tee_key_agree(b, a_public, &two), 0);
     assert_int_equal(one.size, 32);
     assert_true(secret_equal(&one, &two));
 }
@@ -102,7 +103,7 @@ static void agrees_with_others(void **state UNUSED)
         header = parse_good((char *)text);
         assert_int_equal(read_jwk(json_object_to_json_string(node_at(header, "/epk")), false, &epk, &why), 0);
         assert_int_equal(guest_key_load(&epk, &peer), 0);
-        assert_int_equal(guest_key_agree(key, peer, &shared), 0);
+        assert_int_equal(tee_key_agree(key, peer, &shared), 0);
         assert_int_equal(bytes_at(handshake, "/jwe/z", wanted, sizeof(wanted)), 32);
         assert_memory_equal(shared.bytes, wanted, 32);
         (void)json_object_put(header);
@@ -152,7 +153,7 @@ static void does_not_agree_across_curves(void **state UNUSED)
     struct guest_public_key point;
 
     assert_int_equal(guest_key_generate(&key, &point), 0);
-    assert_int_equal(guest_key_agree(key, other, &shared), -EBADMSG);
+    assert_int_equal(tee_key_agree(key, other, &shared), -EBADMSG);
     assert_null(shared.bytes);
 }
 

@@ -17,6 +17,7 @@ import tap  # noqa: E402
 import vm  # noqa: E402
 
 MEMORY_MIB = 384
+SECONDS = 600  # until the workload runs: a busy machine takes its time, under emulation
 MASK = 0xA5
 FINDER = os.path.join(vm.BUILD, "tests/find-bytes")
 TELLING = os.path.join(vm.BUILD, "tests/telling-init")
@@ -46,8 +47,8 @@ def run_guest(world, broker, text):
     with nbd.Server(world.data) as data, nbd.Server(plain) as other:
         qemu = nbd.qemu_with(world.path("qemu"), {world.data: data, plain: other})
         launch = world.launch(initrd, "--forward", f"{port}:8080", "--qmp", monitor, "--qemu", qemu, "--memory",
-                              str(MEMORY_MIB), "--disk", f"plain={plain}")
-        flags = launch.fetch(port, "flags")
+                              str(MEMORY_MIB), "--boot-timeout", str(SECONDS), "--disk", f"plain={plain}")
+        flags = launch.fetch(port, "flags", SECONDS)
         tap.ok(flags, "the workload runs and says what each page is for", launch.console()[-3000:]) or tap.done()
         control = memory.Monitor(monitor)
         control.dump(dump, MEMORY_MIB << 20)

@@ -110,6 +110,7 @@ def launch_cases(cases):
     for code, detail, status, body in (
             ("E-RELEASE-BUSY", "the broker is busy (HTTP 503)", 503, b"{}"),
             ("E-RELEASE-TRANSPORT", "the broker failed (HTTP 500)", 500, b"{}"),
+            ("E-RELEASE-CONFIG", "has nothing under that path (HTTP 404): correct the address, or the resource", 404, b"{}"),
             ("E-RELEASE-PROTOCOL", "without a session cookie", 200, b'{"nonce":"","extra-params":""}'),
             ("E-RELEASE-PROTOCOL", "does not speak protocol version 0.4.0", 401, json.dumps(
                 {"type": "https://github.com/confidential-containers/kbs/errors/AttestationError",

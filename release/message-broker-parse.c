@@ -1,12 +1,11 @@
-/* Messages of guests, or of whoever says that he is one; every byte is theirs. Pure. */
-#include "release/message.h"
-
+/* Messages that brokers read, from guests that control every byte. Pure. Not in the guest. */
 #include <errno.h>
 #include <string.h>
 
-#include "base/encode.h"
 #include "release/fold.h"
-#include "release/message-read.h"
+#include "release/init-data.h"
+#include "release/message-nonce.h"
+#include "release/message.h"
 
 static void read_short(struct json_reader *reader, const char *name, char *ret_text, size_t room)
 {
@@ -94,6 +93,24 @@ static void read_tee_evidence(struct json_reader *reader, struct message_attesta
     json_read_done(&evidence);
 }
 
+/* Init-data says nothing here that HOST_DATA does not bind; what is in it is the guest's concern, and policy's. */
+static void read_init_data(struct json_reader *reader, struct message_attestation *to)
+{
+    const char *format = NULL, *body = NULL;
+    struct json_reader init_data;
+    struct reason why = { "" };
+
+    if (!json_has(reader, "init-data") || json_read_null(reader, "init-data") ||
+        !json_read_object(reader, "init-data", JSON_REQUIRED, &init_data))
+        return;
+    if (json_read_string(&init_data, "format", JSON_REQUIRED, 16, &format) && strcmp(format, "toml") != 0)
+        json_refuse(&init_data, "format", "expected \"toml\", found \"%s\"", format);
+    if (json_read_string(&init_data, "body", JSON_REQUIRED, INIT_DATA_MAX_BYTES, &body) && !reader->status->error &&
+        init_data_match(body, strlen(body), to->evidence.report + REPORT_HOST_DATA_AT, &why) < 0)
+        json_refuse(&init_data, "body", "%s", why.text);
+    json_read_done(&init_data);
+}
+
 static int parse_attestation(const void *text, size_t size, struct message_attestation *ret_attestation,
                              struct reason *why)
 {
@@ -108,8 +125,7 @@ static int parse_attestation(const void *text, size_t size, struct message_attes
     json_read_root(root, &status, &reader);
     read_runtime_data(&reader, ret_attestation);
     read_tee_evidence(&reader, ret_attestation);
-    if (json_has(&reader, "init-data") && !json_read_null(&reader, "init-data"))
-        json_refuse(&reader, "init-data", "init-data is not accepted here");
+    read_init_data(&reader, ret_attestation);
     json_read_done(&reader);
     return status.error;
 }
