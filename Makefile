@@ -143,6 +143,9 @@ $(STATIC)/lock.json: image/builder/static-libs
 /builder/firmware/lock.json: image/builder/firmware
 	@image/builder/firmware
 
+/builder/udhcpc/lock.json: image/builder/udhcpc image/builder/udhcpc.config
+	@image/builder/udhcpc
+
 # Static programs have neither a loader nor name lookup: base/static/.
 STATIC_PIE := -static-pie -s -Wl,--wrap=dlopen
 define link
@@ -235,8 +238,9 @@ build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call ob
 	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(COMMON)
 
 # What guests of tests have besides the image.
-GUEST_TESTS := build/tests/device-probe build/tests/volume-probe build/tests/telling-init build/tests/find-bytes \
-    build/tests/postern-psp-tsm.ko
+GUEST_TESTS := build/tests/attest-proxy \
+    /builder/udhcpc/lock.json build/tests/device-probe build/tests/volume-probe build/tests/telling-init \
+    build/tests/find-bytes build/tests/postern-psp-tsm.ko
 
 # A guest that tests of the broker can make lie, with a processor of its own.
 $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
@@ -276,11 +280,14 @@ build/demo/site.json: | build/bin/postern-broker
 
 # What differs from site to site; without one that of the demonstration.
 SITE := $(or $(SITE),build/demo/site.json)
+# A profile whose configuration asks for DHCP carries a client.
+WITH_DHCP := $(shell grep -ls '"method": *"dhcp"' image/profiles/$(PROFILE)/postern.json.in)
 # Of Debian's kernel in build/image/PROFILE, of another in build/image/PROFILE-KERNEL.
 KERNEL ?= debian
 OF_KERNEL := $(if $(filter-out debian,$(KERNEL)),-$(KERNEL))
 IMAGE := build/image/$(PROFILE)$(OF_KERNEL)
-image: $(PROGRAMS) $(SITE) $(STATIC)/lock.json /builder/firmware/lock.json $(if $(filter own%,$(KERNEL)),kernel)
+image: $(PROGRAMS) $(SITE) $(STATIC)/lock.json /builder/firmware/lock.json \
+    $(if $(filter own%,$(KERNEL)),kernel) $(if $(WITH_DHCP),/builder/udhcpc/lock.json)
 	@KERNEL='$(KERNEL)' SITE=$(SITE) image/build $(PROFILE) $(IMAGE)
 	@image/finish $(IMAGE)
 kernel:

@@ -29,7 +29,7 @@ static void add_stage(struct boot_record *record, struct json_reader *reader, co
     (void)json_read_u64(reader, "at_us", JSON_REQUIRED, 0, UINT64_MAX, &stage->at_us);
     (void)json_read_u64(reader, "us", JSON_REQUIRED, 0, UINT64_MAX, &stage->us);
     (void)json_read_string(reader, "outcome", JSON_REQUIRED, 16, &outcome);
-    if (reader->status->error)
+    if (reader->status->error || strcmp(outcome, "waiting") == 0)
         return;
     stage->refused = strcmp(outcome, "ok") != 0;
     record->count++;
@@ -43,69 +43,75 @@ static void add_stage(struct boot_record *record, struct json_reader *reader, co
     copy_text(reader, "request", record->request, sizeof(record->request));
 }
 
-bool boot_record_add(struct boot_record *record, const char *line, size_t size)
+/* A line of the guest's own. */
+static bool add_line(struct boot_record *record, struct json_reader *reader)
 {
-    static const char mark[] = "postern: {";
-    CLEANUP_JSON struct json_object *root = NULL;
-    struct json_status status = { 0, NULL };
-    struct json_reader reader;
-    const char *at = memmem(line, size, mark, strlen(mark)), *name = NULL;
-    uint64_t version = 0, exit_status = 0;
+    const char *name = NULL;
+    uint64_t exit_status = 0;
 
-    if (!at)
-        return false;
-    at += strlen(mark) - 1;
-    size -= (size_t)(at - line);
-    while (size && (at[size - 1] == '\r' || at[size - 1] == ' '))
-        size--;
-    if (json_parse(at, size, LINE_MAX_BYTES, &root, NULL) < 0)
-        return false;
-    json_read_root(root, &status, &reader);
-    if (!json_read_u64(&reader, "postern", JSON_REQUIRED, 1, 1, &version) ||
-        !json_read_string(&reader, "stage", JSON_REQUIRED, 64, &name))
+    if (!json_read_string(reader, "stage", JSON_REQUIRED, 64, &name))
         return false;
     if (strcmp(name, "exit") != 0) {
-        add_stage(record, &reader, name);
-    } else if (json_read_u64(&reader, "status", JSON_REQUIRED, 0, 255, &exit_status)) {
+        add_stage(record, reader, name);
+    } else if (json_read_u64(reader, "status", JSON_REQUIRED, 0, 255, &exit_status)) {
         record->ended = true;
         record->status = (int)exit_status;
     }
-    return !status.error;
+    return !reader->status->error;
 }
 
-/* A bar from where the stage began to where it ended, on a line that stands for the whole time. */
-static void draw_bar(struct buffer *to, uint64_t begin_us, uint64_t us, uint64_t total_us)
+/* Whether the line has a JSON object of version 1 behind the mark; `add` then reads it. */
+static bool add_marked(struct boot_record *record, const char *mark, const char *line, size_t size,
+                       bool (*add)(struct boot_record *record, struct json_reader *reader))
 {
-    uint64_t from = begin_us * BAR_CELLS / total_us, cells = (us * BAR_CELLS + total_us - 1) / total_us;
+    CLEANUP_JSON struct json_object *root = NULL;
+    struct json_status status = { 0, NULL };
+    struct json_reader reader;
+    const char *at = memmem(line, size, mark, strlen(mark));
+    uint64_t version = 0;
 
-    for (uint64_t cell = 0; cell < BAR_CELLS; cell++)
-        buffer_add_text(to, cell >= from && cell < from + (cells ? cells : 1) ? "█" : "·");
+    if (!at)
+        return false;
+    at += strlen(mark);
+    size -= (size_t)(at - line);
+    while (size && (at[size - 1] == '\r' || at[size - 1] == ' '))
+        size--;
+    if (!size || *at != '{' || json_parse(at, size, LINE_MAX_BYTES, &root, NULL) < 0)
+        return false;
+    json_read_root(root, &status, &reader);
+    return json_read_u64(&reader, "postern", JSON_REQUIRED, 1, 1, &version) && add(record, &reader);
 }
 
-static void draw_line(struct buffer *to, const char *name, uint64_t begin_us, uint64_t us, uint64_t total_us,
-                      const char *remark)
+bool boot_record_add(struct boot_record *record, const char *line, size_t size)
 {
-    buffer_printf(to, "  %-10s ", name);
-    draw_bar(to, begin_us, us, total_us);
-    buffer_printf(to, " %9.1f ms%s\n", (double)us / 1000, remark);
+    return add_marked(record, "postern: ", line, size, add_line);
 }
 
-void boot_record_draw(const struct boot_record *record, struct buffer *to)
+static bool add_host(struct boot_record *record, struct json_reader *reader)
 {
-    const struct boot_record_stage *first = record->stages, *last;
-    uint64_t total_us;
+    return json_read_u64(reader, "firmware_us", JSON_REQUIRED, 1, UINT32_MAX, &record->firmware_us);
+}
 
-    if (!record->count)
-        return;
-    last = &record->stages[record->count - 1];
-    if (__builtin_add_overflow(last->at_us, last->us, &total_us) || !total_us || total_us > UINT64_MAX / BAR_CELLS / 2)
-        return;
-    draw_line(to, "kernel", 0, first->at_us < total_us ? first->at_us : total_us, total_us, "");
-    for (size_t i = 0; i < record->count; i++) {
-        const struct boot_record_stage *stage = &record->stages[i];
+void boot_record_add_all(struct boot_record *record, const char *text, size_t size)
+{
+    const char *at = text, *end = text + size;
 
-        if (stage->at_us <= total_us && stage->us <= total_us)
-            draw_line(to, stage->name, stage->at_us, stage->us, total_us, stage->refused ? "  refused" : "");
+    while (at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        size_t length = newline ? (size_t)(newline - at) : (size_t)(end - at);
+
+        if (!boot_record_add(record, at, length))
+            (void)add_marked(record, BOOT_RECORD_HOST_MARK, at, length, add_host);
+        at += length + 1;
     }
-    buffer_printf(to, "  %-10s %40s %9.1f ms\n", "together", "", (double)total_us / 1000);
+}
+
+void boot_record_note_arrival(struct boot_record *record, uint64_t arrived_us)
+{
+    uint64_t ended_us;
+
+    if (!record->count || __builtin_add_overflow(record->stages[0].at_us, record->stages[0].us, &ended_us))
+        return;
+    if (arrived_us > ended_us && arrived_us - ended_us <= UINT32_MAX)
+        record->firmware_us = arrived_us - ended_us;
 }

@@ -37,6 +37,7 @@ extern const struct command verb_volume_sign_tree;
 #define EXIT_DISK 2 /* a disk that is not what it has to be */
 extern const struct command verb_launch;
 extern const struct command verb_timeline;
+extern const struct command verb_boot_chart;
 extern const struct command verb_host;
 extern const struct command verb_report;
 extern const struct command verb_certificates;

@@ -25,15 +25,31 @@ struct watcher {
     char line[LINE_MAX_BYTES];
     size_t line_size;
     bool running;
+    bool first_stage; /* its line is in what was read last */
 };
+
+/* With the first stage it is known how long the firmware took; the copy of the console says so, too. */
+static void note_firmware(struct guest *guest)
+{
+    CLEANUP_BUFFER struct buffer line = BUFFER_EMPTY;
+
+    boot_record_note_arrival(&guest->record, clock_boot_us() - guest->started_us);
+    boot_record_write_host(&guest->record, &line);
+    if (guest->console_copy >= 0 && line.size && fd_write_all(guest->console_copy, line.data, line.size) < 0)
+        fd_close(&guest->console_copy);
+}
 
 static void take_line(struct watcher *w)
 {
     struct boot_record *record = &w->guest->record;
     size_t before = record->count;
 
-    if (boot_record_add(record, w->line, w->line_size) && record->count > before && w->guest->on_stage)
-        w->guest->on_stage(&record->stages[before]);
+    if (boot_record_add(record, w->line, w->line_size) && record->count > before) {
+        if (!before)
+            w->first_stage = true;
+        if (w->guest->on_stage)
+            w->guest->on_stage(&record->stages[before]);
+    }
     w->line_size = 0;
 }
 
@@ -61,6 +77,10 @@ static bool read_console(struct watcher *w)
     if (w->guest->shown && fd_write_all(STDOUT_FILENO, data, (size_t)n) < 0)
         w->guest->shown = false;
     take_bytes(w, data, (size_t)n);
+    if (w->first_stage && data[n - 1] == '\n') { /* between two lines of the copy */
+        w->first_stage = false;
+        note_firmware(w->guest);
+    }
     return true;
 }
 

@@ -15,6 +15,7 @@ struct guest {
     int console_copy;    /* file for all that the console says; -1 for none */
     bool shown;          /* the console goes to standard output, too */
     unsigned boot_timeout_s;
+    uint64_t started_us; /* when QEMU was started, by clock_boot_us() */
     void (*on_stage)(const struct boot_record_stage *stage); /* may be NULL */
     struct boot_record record;
     bool stop_asked;

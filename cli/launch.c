@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/encode.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -258,6 +259,7 @@ static int start_qemu(struct launch *l, struct guest *guest, struct reason *why)
     start.output = console_write;
     start.keep[0] = monitor_theirs;
     start.keep[1] = -1;
+    guest->started_us = clock_boot_us();
     return child_run(&start, &guest->qemu, why);
 }
 

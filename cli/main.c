@@ -18,6 +18,7 @@ static const struct command *const verbs[] = {
     &verb_volume_create,
     &verb_launch,
     &verb_timeline,
+    &verb_boot_chart,
     &verb_host,
     &verb_report,
     &verb_certificates,

@@ -27,6 +27,7 @@
 #define REQUEST_MS 2000u
 #define REPORT_MS 10000u
 #define READ_BYTES 1024
+#define LINGER_MS 250u
 #define ACCEPT_PAUSE_MS 100u
 
 bool attest_budget_take(struct attest_budget *budget, uint64_t now_ms)
@@ -107,6 +108,25 @@ static void respond_error(int connection, unsigned status, const struct reason *
     respond(connection, status, &body);
 }
 
+/*
+ * A caller that is refused before it has said anything has not read the answer yet: closing now could cost it that.
+ * Waits for its end, for a moment.
+ */
+static void let_go(int connection)
+{
+    uint64_t deadline_ms = clock_ms() + LINGER_MS;
+    uint8_t data[READ_BYTES];
+
+    (void)shutdown(connection, SHUT_WR);
+    for (;;) {
+        struct pollfd fd = { .fd = connection, .events = POLLIN };
+        int left = clock_left_ms(deadline_ms);
+
+        if (!left || poll(&fd, 1, left) <= 0 || recv(connection, data, sizeof(data), MSG_DONTWAIT) <= 0)
+            return;
+    }
+}
+
 /* Reads one request. 0, or the errno of a caller that sends none. */
 static int read_request(int connection, struct http_parser *parser)
 {
@@ -182,6 +202,7 @@ void attest_socket_answer(int connection, const struct config_attestation *confi
 
     if (!is_allowed(connection, config, &why)) {
         respond_error(connection, status, &why);
+        let_go(connection);
         return;
     }
     http_parser_init(&parser, HTTP_REQUEST, 0);

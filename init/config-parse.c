@@ -1,7 +1,6 @@
 /* The guest's configuration: measured, so its author is the image's builder; read as strictly as anything else. */
 #include "init/config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,47 +94,6 @@ static void read_brokers(struct json_reader *reader, struct config *config)
     for (size_t i = 0; i < config->broker_count; i++)
         if (json_element_object(&array, i, &broker))
             read_broker(&broker, &config->brokers[i]);
-}
-
-/* "10.0.2.15/24" or "fd00::15/64" into address and prefix length. */
-static bool parse_prefix(const char *text, struct config_network *to)
-{
-    char address[INET6_ADDRSTRLEN];
-    const char *slash = strchr(text, '/');
-    size_t size = slash ? (size_t)(slash - text) : sizeof(address);
-    unsigned bits = 0;
-
-    if (size >= sizeof(address) || slash[1] < '1' || slash[1] > '9' || strlen(slash + 1) > 3)
-        return false;
-    memcpy(address, text, size);
-    address[size] = '\0';
-    for (const char *digit = slash + 1; *digit; digit++) {
-        if (*digit < '0' || *digit > '9')
-            return false;
-        bits = bits * 10 + (unsigned)(*digit - '0');
-    }
-    to->family = strchr(address, ':') ? AF_INET6 : AF_INET;
-    to->prefix_bits = (uint8_t)bits;
-    return bits <= (to->family == AF_INET6 ? 128u : 32u) && inet_pton(to->family, address, to->address) == 1;
-}
-
-static void read_network(struct json_reader *parent, struct config_network *to)
-{
-    struct json_reader reader;
-    const char *text = NULL;
-
-    if (!json_read_object(parent, "network", JSON_OPTIONAL, &reader))
-        return;
-    to->enabled = true;
-    config_read_word(&reader, "interface", NAME_CHARACTERS, to->interface, sizeof(to->interface));
-    if (json_read_string(&reader, "address", JSON_REQUIRED, 64, &text) && !parse_prefix(text, to))
-        json_refuse(&reader, "address", "\"%s\" is not of the form ADDRESS/PREFIX-LENGTH", text);
-    if (json_read_string(&reader, "gateway", JSON_OPTIONAL, 64, &text)) {
-        to->has_gateway = inet_pton(to->family, text, to->gateway) == 1;
-        if (!to->has_gateway)
-            json_refuse(&reader, "gateway", "\"%s\" is not an address of the same family", text);
-    }
-    json_read_done(&reader);
 }
 
 static void read_expect(struct json_reader *parent, struct policy *to)
@@ -298,7 +256,7 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
     read_brokers(&reader, &config);
     (void)json_read_u64(&reader, "release_deadline_s", JSON_OPTIONAL, 1, RELEASE_DEADLINE_MOST_S, &deadline_s);
     config.release_deadline_ms = deadline_s * 1000;
-    read_network(&reader, &config.network);
+    config_read_network(&reader, &config.network);
     read_expect(&reader, &config.expect);
     read_root(&reader, &config.root);
     config_read_volumes(&reader, &config);

@@ -24,6 +24,9 @@ void config_read_path(struct json_reader *reader, const char *name, char *ret_pa
 /* The members of a dm-verity tree but its name: of the root, and of volumes in mode verity. */
 void config_read_tree(struct json_reader *reader, struct verity_tree *tree);
 
+/* The object `network`. */
+void config_read_network(struct json_reader *parent, struct config_network *to);
+
 /* The object `attestation`. */
 void config_read_attestation(struct json_reader *parent, struct config_attestation *to);
 

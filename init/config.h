@@ -9,6 +9,7 @@
 #include "attest/policy.h"
 #include "base/reason.h"
 #include "base/tls.h"
+#include "init/rtnetlink.h"
 #include "luks/verity.h"
 #include "release/failover.h"
 #include "release/record.h"
@@ -19,18 +20,29 @@
 #define CONFIG_MAX_BROKERS 4
 #define CONFIG_MAX_VOLUMES 8
 #define CONFIG_MAX_WORDS 64
+#define CONFIG_MAX_RESOLVERS 3 /* as many as resolv.conf(5) takes */
 #define CONFIG_MAX_UIDS 8
 #define CONFIG_MAX_PATH_BYTES 255
 #define CONFIG_MAX_DEVICE_BYTES 20 /* what virtio-blk carries */
 
+/* Where the interface's address comes from. */
+enum network_method {
+    NETWORK_STATIC,
+    NETWORK_DHCP,                 /* DHCPv4, by udhcpc */
+    NETWORK_ROUTER_ADVERTISEMENT, /* IPv6, by the kernel */
+};
+
 struct config_network {
     bool enabled;
     char interface[16];
-    int family; /* AF_INET or AF_INET6 */
-    uint8_t address[16];
-    uint8_t prefix_bits;
+    enum network_method method;
+    struct net_address address; /* static */
     bool has_gateway;
-    uint8_t gateway[16];
+    struct net_address gateway; /* static */
+    uint32_t mtu; /* 0: what the interface has, or the lease says */
+    struct net_address resolvers[CONFIG_MAX_RESOLVERS];
+    size_t resolver_count;
+    uint64_t wait_ms; /* for interface, link and address together */
 };
 
 struct config_root {

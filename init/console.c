@@ -76,14 +76,24 @@ static void add_text(struct buffer *line, const char *name, const char *text)
     buffer_add_json_string(line, text);
 }
 
-void console_stage(const char *stage, uint64_t begin_us, const char *note)
+static void say_with_note(const char *stage, uint64_t begin_us, const char *outcome, const char *note)
 {
     CLEANUP_BUFFER struct buffer line = BUFFER_EMPTY;
 
-    begin_line(&line, stage, begin_us, "ok");
+    begin_line(&line, stage, begin_us, outcome);
     add_text(&line, "note", note);
     buffer_add_text(&line, "}");
     say(&line);
+}
+
+void console_stage(const char *stage, uint64_t begin_us, const char *note)
+{
+    say_with_note(stage, begin_us, "ok", note);
+}
+
+void console_waiting(const char *stage, uint64_t begin_us, const char *note)
+{
+    say_with_note(stage, begin_us, "waiting", note);
 }
 
 void console_refusal(const char *stage, uint64_t begin_us, enum refusal refusal, const char *detail,

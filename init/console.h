@@ -18,6 +18,9 @@ int console_open(void) MUST_CHECK;
 /* A stage that succeeded: when it began and how long it took. `note` may be NULL. */
 void console_stage(const char *stage, uint64_t begin_us, const char *note);
 
+/* A stage that has not ended: what it waits for. */
+void console_waiting(const char *stage, uint64_t begin_us, const char *note);
+
 /* A stage that refused. `request_id` may be empty. */
 void console_refusal(const char *stage, uint64_t begin_us, enum refusal refusal, const char *detail,
                      const char *request_id);

@@ -10,8 +10,10 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/file.h"
+#include "init/acpi.h"
 #include "init/attest-socket.h"
 #include "init/console.h"
+#include "init/dhcp.h"
 #include "init/init.h"
 #include "init/power.h"
 #include "init/supervise.h"
@@ -54,20 +56,28 @@ int stage_handoff(struct boot *b)
 #define NOTE_BYTES 448
 
 /*
- * What the report stage adds to its line: the launch, by the name under which brokers log it, and how the processor was
- * reached, with the reason why not otherwise.
+ * What stages add to their lines: the launch, by the name under which brokers log it, and how the processor was
+ * reached, with the reason why not otherwise; the host's ACPI tables.
  */
 static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {
-    char report_id[HEX_TEXT_BYTES(REPORT_ID_BYTES)];
+    char hex[HEX_TEXT_BYTES(REPORT_ID_BYTES)];
+    uint8_t digest[ACPI_DIGEST_BYTES];
+    unsigned count;
 
-    if (strcmp(stage, "report") != 0)
-        return NULL;
-    hex_encode(boot.report.report_id, REPORT_ID_BYTES, report_id);
-    (void)snprintf(room, NOTE_BYTES, "report_id %s by %s%s%s", report_id, device_back_end_name(boot.self.back_end),
-                   boot.self.back_end == DEVICE_IOCTL ? ", as " : "",
-                   boot.self.back_end == DEVICE_IOCTL ? boot.self.passed_over.text : "");
-    return room;
+    if (strcmp(stage, "report") == 0) {
+        hex_encode(boot.report.report_id, REPORT_ID_BYTES, hex);
+        (void)snprintf(room, NOTE_BYTES, "report_id %s by %s%s%s", hex, device_back_end_name(boot.self.back_end),
+                       boot.self.back_end == DEVICE_IOCTL ? ", as " : "",
+                       boot.self.back_end == DEVICE_IOCTL ? boot.self.passed_over.text : "");
+        return room;
+    }
+    if (strcmp(stage, "devices") == 0 && acpi_digest(ACPI_TABLES, digest, &count) == 0) {
+        hex_encode(digest, sizeof(digest), hex);
+        (void)snprintf(room, NOTE_BYTES, "%u ACPI tables, sha256 %s", count, hex);
+        return room;
+    }
+    return NULL;
 }
 
 static int run_stages(void)
@@ -87,11 +97,13 @@ static int run_stages(void)
     return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const char misuse[] =
         "postern-init: is PID 1 of a guest and nothing else; boot an image with it (postern-init(8))\n";
 
+    if (getpid() != 1 && argc == 2 && strcmp(argv[0], DHCP_HANDLER) == 0)
+        return dhcp_handle(argv[1], environ);
     if (getpid() != 1) {
         int r = fd_write_all(STDERR_FILENO, misuse, strlen(misuse));
 

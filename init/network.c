@@ -1,160 +1,220 @@
 /*
- * Stage network: one interface with a static address, by rtnetlink (rtnetlink(7)). Addresses are measured; link and
- * traffic are the host's, and everything that goes over them is authenticated end to end.
+ * Stage network: lo, and one interface by a static address, DHCPv4 or router advertisements. Static addresses are
+ * measured; link, leases, advertisements and traffic are the host's. They can deny service; everything that goes over
+ * them is authenticated end to end.
  */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <linux/if_addr.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "init/console.h"
+#include "init/dhcp.h"
 #include "init/init.h"
+#include "init/router.h"
+#include "init/rtnetlink.h"
 
-#define WAIT_MS 10000u
 #define POLL_MS 10u
-#define REQUEST_MAX_BYTES 256
+#define AGAIN_MS 1000u /* after a lease that was refused */
+#define TELL_MS 5000u  /* how often the console says what is waited for */
 #define LOOPBACK_INDEX 1 /* the kernel makes lo first */
+#define RESOLVERS_PATH "/run/postern/resolv.conf"
 
-/* A request that grows attribute by attribute. */
-struct request {
-    uint8_t bytes[REQUEST_MAX_BYTES];
-    size_t size;
+struct waiting {
+    uint64_t begin_us;
+    uint64_t deadline_ms;
+    uint64_t tell_at_ms;
 };
 
-static void *append(struct request *request, const void *data, size_t size)
+/* Sleeps a little; false when the time is up. */
+static bool wait_on(struct waiting *waiting, const char *interface, const char *what)
 {
-    uint8_t *at = request->bytes + request->size;
+    char text[64];
 
-    memcpy(at, data, size);
-    request->size += NLMSG_ALIGN(size);
-    return at;
+    if (!clock_left_ms(waiting->deadline_ms))
+        return false;
+    if (!clock_left_ms(waiting->tell_at_ms)) {
+        (void)snprintf(text, sizeof(text), "%s: no %s yet", interface, what);
+        console_waiting("network", waiting->begin_us, text);
+        waiting->tell_at_ms = clock_ms() + TELL_MS;
+    }
+    clock_sleep_ms(POLL_MS);
+    return true;
 }
 
-static void begin(struct request *request, uint16_t type, uint16_t flags, const void *body, size_t size)
+static bool has_link(const char *interface)
 {
-    const struct nlmsghdr head = { .nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | flags };
+    CLEANUP_FREE uint8_t *text = NULL;
+    char path[64];
+    size_t size = 0;
 
-    memset(request, 0, sizeof(*request));
-    (void)append(request, &head, sizeof(head));
-    (void)append(request, body, size);
+    (void)snprintf(path, sizeof(path), "/sys/class/net/%s/carrier", interface);
+    return file_read(path, 16, &text, &size, NULL) == 0 && text[0] == '1';
 }
 
-static void add_attribute(struct request *request, uint16_t type, const void *data, size_t size)
+/* What a host on the link may not set: only what the configuration's method needs is taken from it. */
+static int harden(const struct config_network *network, struct reason *why)
 {
-    const struct rtattr head = { .rta_len = (unsigned short)RTA_LENGTH(size), .rta_type = type };
+    bool asks_routers = network->method == NETWORK_ROUTER_ADVERTISEMENT;
+    bool six = asks_routers || (network->method == NETWORK_STATIC && network->address.family == AF_INET6);
+    const struct {
+        const char *of, *name, *value;
+    } knobs[] = {
+        { "ipv4", "accept_redirects", "0" },
+        { "ipv4", "secure_redirects", "0" },
+        { "ipv4", "send_redirects", "0" },
+        { "ipv6", "accept_redirects", "0" },
+        { "ipv6", "accept_ra", asks_routers ? "1" : "0" },
+        { "ipv6", "autoconf", asks_routers ? "1" : "0" },
+        { "ipv6", "accept_ra_rtr_pref", "0" },
+        { "ipv6", "accept_ra_rt_info_max_plen", "0" },
+        { "ipv6", "dad_transmits", "0" },
+        { "ipv6", "use_tempaddr", "0" },
+        { "ipv6", "disable_ipv6", six ? "0" : "1" },
+    };
 
-    (void)append(request, &head, sizeof(head));
-    (void)append(request, data, size);
+    for (size_t i = 0; i < ARRAY_SIZE(knobs); i++) {
+        char path[96];
+        int r;
+
+        (void)snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", knobs[i].of, network->interface,
+                       knobs[i].name);
+        r = file_poke(path, knobs[i].value);
+        if (r < 0 && r != -ENOENT) /* a kernel without IPv6, or without that option */
+            return reason_set(why, r, "%s: cannot be set: %s", path, strerror(-r));
+    }
+    return 0;
 }
 
-/* Sends and waits for the kernel's acknowledgement; its error, or 0. "There already" is fine. */
-static int transact(int fd, struct request *request)
+static void stop_client(pid_t client)
 {
-    struct nlmsghdr head;
-    struct nlmsgerr error;
-    uint8_t answer[1024];
-    ssize_t n;
-
-    memcpy(&head, request->bytes, sizeof(head));
-    head.nlmsg_len = (uint32_t)request->size;
-    memcpy(request->bytes, &head, sizeof(head));
-    if (send(fd, request->bytes, request->size, 0) != (ssize_t)request->size)
-        return -EIO;
-    n = recv(fd, answer, sizeof(answer), 0);
-    if (n < 0)
-        return -errno;
-    if ((size_t)n < NLMSG_HDRLEN + sizeof(error))
-        return -EPROTO;
-    memcpy(&head, answer, sizeof(head));
-    memcpy(&error, answer + NLMSG_HDRLEN, sizeof(error));
-    if (head.nlmsg_type != NLMSG_ERROR || error.error > 0)
-        return -EPROTO;
-    return error.error == -EEXIST ? 0 : error.error;
+    (void)kill(client, SIGKILL);
+    (void)waitpid(client, NULL, 0);
 }
 
-static int set_up(int fd, int index)
+/* A lease that is refused may not have been the network's own server's: until the time is up, it is asked again. */
+static int wait_for_lease(const struct config_network *network, struct waiting *waiting, struct reason *why)
 {
-    const struct ifinfomsg body = { .ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP };
-    struct request request;
+    struct reason refused = { "" };
 
-    begin(&request, RTM_NEWLINK, 0, &body, sizeof(body));
-    return transact(fd, &request);
+    for (;;) {
+        struct reason now = { "" };
+        pid_t client = -1;
+        int r = dhcp_start(network->interface, &client, why);
+
+        if (r < 0)
+            return r;
+        while (!dhcp_has_lease(&now) && !now.text[0] && wait_on(waiting, network->interface, "lease"))
+            ;
+        if (dhcp_has_lease(&now))
+            return 0;
+        stop_client(client);
+        if (now.text[0])
+            refused = now;
+        if (!clock_left_ms(waiting->deadline_ms))
+            return reason_set(why, -ETIMEDOUT, "%s: no lease%s%s", network->interface,
+                              refused.text[0] ? "; refused: " : "", refused.text);
+        dhcp_forget_refused();
+        clock_sleep_ms(AGAIN_MS);
+    }
 }
 
-static size_t address_bytes(int family)
+static int wait_for_router(const struct config_network *network, struct waiting *waiting, struct reason *why)
 {
-    return family == AF_INET6 ? 16 : 4;
+    while (!router_has_answered(network->interface))
+        if (!wait_on(waiting, network->interface, "router advertisement"))
+            return reason_set(why, -ETIMEDOUT, "%s: no router advertisement that gives an address and a route",
+                              network->interface);
+    return 0;
 }
 
-static int add_address(int fd, int index, const struct config_network *network)
+static int set_static(int fd, int index, const struct config_network *network, struct reason *why)
 {
-    const struct ifaddrmsg body = { .ifa_family = (uint8_t)network->family,
-                                    .ifa_prefixlen = network->prefix_bits,
-                                    .ifa_flags = network->family == AF_INET6 ? IFA_F_NODAD : 0,
-                                    .ifa_index = (uint32_t)index };
-    size_t size = address_bytes(network->family);
-    struct request request;
+    int r = rtnetlink_add_address(fd, index, &network->address);
 
-    begin(&request, RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, &body, sizeof(body));
-    add_attribute(&request, IFA_LOCAL, network->address, size);
-    add_attribute(&request, IFA_ADDRESS, network->address, size);
-    return transact(fd, &request);
-}
-
-static int add_default_route(int fd, int index, const struct config_network *network)
-{
-    const struct rtmsg body = { .rtm_family = (uint8_t)network->family,
-                                .rtm_table = RT_TABLE_MAIN,
-                                .rtm_protocol = RTPROT_BOOT,
-                                .rtm_scope = RT_SCOPE_UNIVERSE,
-                                .rtm_type = RTN_UNICAST };
-    const uint32_t out = (uint32_t)index;
-    struct request request;
-
-    begin(&request, RTM_NEWROUTE, NLM_F_CREATE, &body, sizeof(body));
-    add_attribute(&request, RTA_GATEWAY, network->gateway, address_bytes(network->family));
-    add_attribute(&request, RTA_OIF, &out, sizeof(out));
-    return transact(fd, &request);
-}
-
-/* The interface's index, once its driver has made it. */
-static int wait_for_interface(const char *name, struct reason *why)
-{
-    uint64_t deadline_ms = clock_ms() + WAIT_MS;
-    unsigned index;
-
-    while (!(index = if_nametoindex(name)) && clock_left_ms(deadline_ms))
-        clock_sleep_ms(POLL_MS);
-    return index ? (int)index : reason_set(why, -ENODEV, "no interface %s", name);
-}
-
-static int configure(int fd, const struct config_network *network, struct reason *why)
-{
-    int index = wait_for_interface(network->interface, why), r;
-
-    if (index < 0)
-        return index;
-    r = set_up(fd, index);
-    if (r == 0)
-        r = add_address(fd, index, network);
     if (r == 0 && network->has_gateway)
-        r = add_default_route(fd, index, network);
+        r = rtnetlink_add_default_route(fd, index, &network->gateway, false);
     return r < 0 ? reason_set(why, r, "%s: the kernel refused the address or route: %s", network->interface,
                               strerror(-r))
                  : 0;
 }
 
+/* The configured name servers, else those of the lease. */
+static int name_resolvers(const struct config_network *network, struct reason *why)
+{
+    CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
+    int r = mkdir("/run/postern", 0755) < 0 && errno != EEXIST ? -errno : 0;
+
+    if (!network->resolver_count && network->method == NETWORK_DHCP && r == 0)
+        r = symlink(DHCP_RESOLVERS, RESOLVERS_PATH) < 0 ? -errno : 0;
+    for (size_t i = 0; i < network->resolver_count; i++) {
+        char address[INET6_ADDRSTRLEN] = "";
+
+        (void)inet_ntop(network->resolvers[i].family, network->resolvers[i].bytes, address, sizeof(address));
+        buffer_printf(&text, "nameserver %s\n", address);
+    }
+    if (r == 0 && network->resolver_count)
+        r = buffer_error(&text) < 0 ? -ENOMEM : file_write(RESOLVERS_PATH, 0444, text.data, text.size, why);
+    return r;
+}
+
+/* The interface, once its driver has made it, set up and with a link. */
+static int raise_interface(int fd, const struct config_network *network, struct waiting *waiting, int *ret_index,
+                           struct reason *why)
+{
+    int index, r;
+
+    while (!(index = (int)if_nametoindex(network->interface)))
+        if (!wait_on(waiting, network->interface, "interface"))
+            return reason_set(why, -ENODEV, "no interface %s", network->interface);
+    r = harden(network, why);
+    if (r < 0)
+        return r;
+    r = rtnetlink_set_up(fd, index, network->mtu);
+    if (r < 0)
+        return reason_set(why, r, "%s: cannot be set up: %s", network->interface, strerror(-r));
+    while (!has_link(network->interface))
+        if (!wait_on(waiting, network->interface, "link"))
+            return reason_set(why, -ENETDOWN, "%s: no link", network->interface);
+    *ret_index = index;
+    return 0;
+}
+
+static int configure(int fd, const struct config_network *network, struct reason *why)
+{
+    struct waiting waiting = { clock_boot_us(), clock_ms() + network->wait_ms, clock_ms() + TELL_MS };
+    int index = 0, r = raise_interface(fd, network, &waiting, &index, why);
+
+    if (r < 0)
+        return r;
+    switch (network->method) {
+    case NETWORK_STATIC:
+        r = set_static(fd, index, network, why);
+        break;
+    case NETWORK_DHCP:
+        r = wait_for_lease(network, &waiting, why);
+        break;
+    case NETWORK_ROUTER_ADVERTISEMENT:
+        r = wait_for_router(network, &waiting, why);
+        break;
+    }
+    return r < 0 ? r : name_resolvers(network, why);
+}
+
 int stage_network(struct boot *boot)
 {
-    CLEANUP_FD int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    int r = fd < 0 ? -errno : set_up(fd, LOOPBACK_INDEX);
+    CLEANUP_FD int fd = -1;
+    int r = rtnetlink_open(&fd);
 
+    if (r == 0)
+        r = rtnetlink_set_up(fd, LOOPBACK_INDEX, 0);
     if (r == 0 && boot->config.network.enabled)
         r = configure(fd, &boot->config.network, &boot->why);
     return r < 0 ? boot_refuse(boot, REFUSAL_NETWORK, r) : 0;

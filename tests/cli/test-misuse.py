@@ -26,6 +26,7 @@ VERBS = [
     "volume create",
     "launch",
     "timeline",
+    "boot-chart",
     "host",
     "verify certs",
     "verify attestation",
@@ -182,6 +183,13 @@ def test_timeline(folder):
     refused(["timeline", "/nonexistent"], "/nonexistent: cannot be opened")
     refused(["timeline", console], "holds no boot record")
     refused(["timeline", console, "more"], 'unexpected word "more"')
+    refused(["boot-chart"], "where to?")
+    refused(["boot-chart", os.path.join(folder, "boot.svg")], "which console log?")
+    refused(["boot-chart", "--console", console, os.path.join(folder, "boot.svg")], "holds no boot record")
+    with open(console, "w", encoding="utf-8") as file:
+        file.write('postern: {"postern":1,"stage":"start","at_us":18446744073709551615,"us":1,"outcome":"ok"}\n')
+    refused(["boot-chart", "--console", console, os.path.join(folder, "boot.svg")], "its times do not fit together")
+    tap.ok(not os.path.exists(os.path.join(folder, "boot.svg")), "no chart is left of any of these")
 
 
 def test_manifest(folder):

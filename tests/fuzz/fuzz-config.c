@@ -1,6 +1,6 @@
 /*
- * init/config-parse.c, init/config-volume-parse.c and init/config-attest-parse.c. What is accepted is complete:
- * absolute paths, plain names, keys that are there.
+ * init/config-parse.c, init/config-network-parse.c, init/config-volume-parse.c and init/config-attest-parse.c. What is
+ * accepted is complete: absolute paths, plain names, keys that are there.
  */
 #include "fuzz.h"
 #include "init/config.h"
@@ -27,7 +27,8 @@ static void check(const struct config *c)
     REQUIRE(c->workload.args[0] && c->workload.args[0][0] == '/' && c->workload.cwd[0] == '/');
     REQUIRE(c->attestation.uid_count <= CONFIG_MAX_UIDS);
     REQUIRE(c->release_deadline_ms && c->expect.any_measurement);
-    REQUIRE(!c->network.enabled || c->network.prefix_bits <= 128);
+    REQUIRE(c->network.address.prefix_bits <= 128 && c->network.resolver_count <= CONFIG_MAX_RESOLVERS);
+    REQUIRE(!c->network.enabled || c->network.wait_ms);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

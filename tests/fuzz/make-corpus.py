@@ -517,6 +517,21 @@ VOLUME = {
     "empty": b"",
 }
 
+# ------------------------------------------------------------------------------------------------------------ network
+
+LEASE_WORDS = "interface=eth0\nip=10.9.0.77\nsubnet=255.255.255.0\n"
+LEASE = {
+    "right": LEASE_WORDS + "router=10.9.0.1\ndns=10.9.0.3 10.9.0.4\nmtu=1400\nlease=600\n",
+    "no-router": LEASE_WORDS,
+    "host-route": "ip=203.0.113.9\nsubnet=255.255.255.255\nrouter=172.31.1.1\n",
+    "router-elsewhere": LEASE_WORDS + "router=8.8.8.8\n",
+    "mask-with-holes": "ip=10.9.0.77\nsubnet=255.0.255.0\n",
+    "word-twice": LEASE_WORDS + "ip=10.9.0.78\n",
+    "mtu-too-long": LEASE_WORDS + "mtu=42949673960\n",
+    "resolver-is-text": LEASE_WORDS + "dns=10.9.0.3 $(reboot)\n",
+    "empty": "",
+}
+
 HEAD = 'version = "0.1.0"\nalgorithm = "sha256"\n\n[data]\n'
 RESOURCE = '"trustee.kbs.resource" = "kbs+provisioner:///default/4d3e/root"\n'
 TOML = {
@@ -651,4 +666,5 @@ if __name__ == "__main__":
     write("fuzz-volume", VOLUME)
     write("fuzz-rotation", ROTATION)
     write("fuzz-tree", TREE)
+    write("fuzz-lease", LEASE)
     write("fuzz-admin", ADMIN)

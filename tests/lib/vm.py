@@ -84,8 +84,8 @@ def overlay_shim(folder, module=CUSE, tsm=False, parameters=None):
 class Broker:
     """postern-broker with keys and store of its own, listening on a free port."""
 
-    def __init__(self, directory, *options, port=0):
-        self.directory, self.options, self.port = directory, options, port or free_port()
+    def __init__(self, directory, *options, port=0, listen="127.0.0.1"):
+        self.directory, self.options, self.port, self.listen = directory, options, port or free_port(), listen
         self.log_path = directory + ".log"
         if not os.path.isdir(directory):
             run(program("postern-broker"), "init", "--dir", directory)
@@ -96,7 +96,7 @@ class Broker:
         ready, write = os.pipe()
         with open(self.log_path, "a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
-                [program("postern-broker"), "serve", "--dir", self.directory, "--listen", f"127.0.0.1:{self.port}",
+                [program("postern-broker"), "serve", "--dir", self.directory, "--listen", f"{self.listen}:{self.port}",
                  "--trust-root", os.path.join(chip(), "ark.pem"), "--ready-fd", str(write), *self.options],
                 stderr=log, pass_fds=(write,))
         os.close(write)
@@ -151,6 +151,13 @@ class Launch:
         if self.process.poll() is None:
             self.process.terminate()
         return self.wait()
+
+    def stop_at(self, stage, seconds=BOOT_SECONDS):
+        """Stops the guest once it has said that it is through with that stage."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.process.poll() is None and stage not in self.stages():
+            time.sleep(0.1)
+        return self.stop()
 
     def page(self, port, path="", seconds=BOOT_SECONDS):
         """The page that the guest serves, or None when it ends without; waits for it."""
@@ -227,9 +234,9 @@ class World:
         config |= {"brokers": list(sites), **changes}
         return {name: value for name, value in config.items() if value is not None}
 
-    def initrd(self, config, shim=True, files=None, tsm=False, init=None):
-        """The production initrd with a configuration and the processor's shim laid over it; more `files` by name, and
-        another program in the place of the production's init."""
+    def initrd(self, config, shim=True, files=None, tsm=False, init=None, programs=None):
+        """The production initrd with a configuration and the processor's shim laid over it; more `files` (texts) and
+        `programs` (paths) by name, and another program in the place of the production's init."""
         self.count += 1
         stage = self.path(f"overlay-{self.count}")
         os.makedirs(os.path.join(stage, "etc/postern"))
@@ -244,6 +251,9 @@ class World:
             os.makedirs(os.path.dirname(os.path.join(stage, name)), exist_ok=True)
             with open(os.path.join(stage, name), "w", encoding="utf-8") as file:
                 file.write(text)
+        for name, path in (programs or {}).items():
+            os.makedirs(os.path.dirname(os.path.join(stage, name)), exist_ok=True)
+            shutil.copy(path, os.path.join(stage, name))
         made = self.path(f"initrd-{self.count}")
         run(os.path.join(TOP, "image/overlay"), os.path.join(self.image, "initrd"), stage, made)
         return made

@@ -53,30 +53,36 @@ struct caller {
     int fd;
     const char *text;
     bool stay; /* until the answer has come */
+    unsigned pause_ms;
 };
 
 static void *call(void *argument)
 {
     const struct caller *caller = argument;
     size_t used = 0;
-    ssize_t n = send(caller->fd, caller->text, strlen(caller->text), MSG_NOSIGNAL);
+    ssize_t n;
 
-    (void)n;
-    memset(answer, 0, sizeof(answer));
-    while (caller->stay && used < sizeof(answer) - 1 &&
+    clock_sleep_ms(caller->pause_ms);
+    n = send(caller->fd, caller->text, strlen(caller->text), MSG_NOSIGNAL);
+    if (n < 0)
+        used = (size_t)snprintf(answer, sizeof(answer), "not sent: %s", strerror(errno));
+    while (n >= 0 && caller->stay && used < sizeof(answer) - 1 &&
            (n = recv(caller->fd, answer + used, sizeof(answer) - 1 - used, 0)) > 0)
         used += (size_t)n;
     (void)close(caller->fd);
     return NULL;
 }
 
+static unsigned pause_ms; /* before a caller sends what it has to say */
+
 /* What a caller of this text gets. */
 static const char *ask(const char *text, bool stay)
 {
-    struct caller caller = { .text = text, .stay = stay };
+    struct caller caller = { .text = text, .stay = stay, .pause_ms = pause_ms };
     pthread_t thread;
     int fds[2];
 
+    memset(answer, 0, sizeof(answer));
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     caller.fd = fds[0];
     assert_int_equal(pthread_create(&thread, NULL, call, &caller), 0);
@@ -144,6 +150,9 @@ static void minds_the_user(void **state UNUSED)
     config.uids[1] = getuid() + 1;
     (void)snprintf(words, sizeof(words), "user id %u may not have evidence", (unsigned)getuid());
     assert_answer(REQUEST("x"), "403 Forbidden", words);
+    pause_ms = 50; /* who is refused before it spoke hears of it all the same */
+    assert_answer(REQUEST("x"), "403 Forbidden", words);
+    pause_ms = 0;
     config.uid_count = 0;
     assert_answer(REQUEST("x"), "403 Forbidden", words);
     assert_int_equal(calls, 0);

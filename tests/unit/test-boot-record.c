@@ -86,6 +86,54 @@ static void stages_are_drawn_to_scale(void **state UNUSED)
     assert_non_null(strstr(buffer_text(&drawing), "200.0 ms"));
 }
 
+/* What only the host knows stands in front of it. */
+static void the_firmware_is_drawn_too(void **state UNUSED)
+{
+    static const char console[] =
+        "postern-launch: {\"postern\":1,\"firmware_us\":600000}\r\n"
+        "postern: {\"postern\":1,\"stage\":\"<a&b\",\"at_us\":100000,\"us\":100000,\"outcome\":\"ok\"}\r\n"
+        "postern: {\"postern\":1,\"stage\":\"b\",\"at_us\":200000,\"us\":1,\"outcome\":\"waiting\",\"note\":\"x\"}\n"
+        "postern: {\"postern\":1,\"stage\":\"b\",\"at_us\":200000,\"us\":200000,\"outcome\":\"ok\"}";
+    CLEANUP_BUFFER struct buffer svg = BUFFER_EMPTY, host = BUFFER_EMPTY;
+    struct boot_record_row rows[BOOT_RECORD_MAX_ROWS];
+    struct boot_record record = { .count = 0 };
+    char *copy = exact_copy(console, strlen(console));
+    uint64_t total_us = 0;
+
+    boot_record_add_all(&record, copy, strlen(console));
+    free(copy);
+    assert_int_equal(record.count, 2);
+    assert_int_equal(boot_record_rows(&record, rows, &total_us), 4);
+    assert_int_equal(total_us, 1000000);
+    assert_string_equal(rows[0].name, "firmware");
+    assert_int_equal(rows[1].begin_us, 600000);
+    assert_int_equal(rows[1].us, 100000);
+    assert_int_equal(rows[3].begin_us + rows[3].us, total_us);
+    boot_record_draw_svg(&record, &svg);
+    assert_non_null(strstr(buffer_text(&svg), ">&lt;a&amp;b</text>"));
+    assert_null(strstr(buffer_text(&svg), "<a&b"));
+    /* 720 units are a second: the firmware 432, the second stage 144 from 686 on. */
+    assert_non_null(strstr(buffer_text(&svg), "<rect class=\"before\" x=\"110\" y=\"38\" width=\"432\""));
+    assert_non_null(strstr(buffer_text(&svg), "<rect class=\"stage\" x=\"686\" y=\"110\" width=\"144\""));
+    boot_record_write_host(&record, &host);
+    assert_string_equal(buffer_text(&host), "postern-launch: {\"postern\":1,\"firmware_us\":600000}\n");
+    buffer_free(&host);
+}
+
+/* When the first line arrives says how long the firmware took, unless the clocks disagree. */
+static void the_firmware_is_what_is_left_of_the_time(void **state UNUSED)
+{
+    struct boot_record record = { .count = 0 };
+
+    boot_record_note_arrival(&record, 5000);
+    assert_int_equal(record.firmware_us, 0);
+    (void)give(&record, "postern: {\"postern\":1,\"stage\":\"start\",\"at_us\":1000,\"us\":500,\"outcome\":\"ok\"}");
+    boot_record_note_arrival(&record, 1500);
+    assert_int_equal(record.firmware_us, 0);
+    boot_record_note_arrival(&record, 5000);
+    assert_int_equal(record.firmware_us, 3500);
+}
+
 /* Numbers come from the guest: no division by zero, no overflow, no endless bar. */
 static void wild_numbers_are_survived(void **state UNUSED)
 {
@@ -102,9 +150,11 @@ static void wild_numbers_are_survived(void **state UNUSED)
             struct boot_record record = { .count = 0 };
 
             assert_true(give(&record, lines[first]) && give(&record, lines[second]));
+            record.firmware_us = UINT32_MAX;
             boot_record_draw(&record, &drawing);
+            boot_record_draw_svg(&record, &drawing);
             assert_int_equal(buffer_error(&drawing), 0);
-            assert_true(drawing.size < 2000);
+            assert_true(drawing.size < 8000);
         }
 }
 
@@ -116,6 +166,8 @@ int main(void)
         cmocka_unit_test(other_lines_are_passed_over),
         cmocka_unit_test(a_flood_of_stages_is_bounded),
         cmocka_unit_test(stages_are_drawn_to_scale),
+        cmocka_unit_test(the_firmware_is_drawn_too),
+        cmocka_unit_test(the_firmware_is_what_is_left_of_the_time),
         cmocka_unit_test(wild_numbers_are_survived),
     };
 

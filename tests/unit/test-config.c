@@ -153,8 +153,8 @@ static void everything_is_read(void **state UNUSED)
     assert_int_equal(c.release_deadline_ms, 30000);
     assert_true(c.network.enabled && c.network.has_gateway);
     assert_string_equal(c.network.interface, "eth0");
-    assert_int_equal(c.network.prefix_bits, 24);
-    memcpy(&address, c.network.address, sizeof(address));
+    assert_int_equal(c.network.address.prefix_bits, 24);
+    memcpy(&address, c.network.address.bytes, sizeof(address));
     assert_string_equal(inet_ntoa(address), "10.0.2.15");
     assert_int_equal(c.expect.vmpl, 1);
     assert_true(c.expect.any_measurement);
@@ -242,9 +242,33 @@ static void ipv6_works_too(void **state UNUSED)
     parts.network = "{\"interface\":\"eth0\",\"address\":\"fd00::15/64\",\"gateway\":\"fd00::2\"}";
     if (parse(&parts, &c, &why) < 0)
         fail_msg("%s", why.text);
-    assert_int_equal(c.network.family, AF_INET6);
-    assert_int_equal(c.network.prefix_bits, 64);
-    assert_int_equal(c.network.address[15], 0x15);
+    assert_int_equal(c.network.address.family, AF_INET6);
+    assert_int_equal(c.network.address.prefix_bits, 64);
+    assert_int_equal(c.network.address.bytes[15], 0x15);
+    config_free(&c);
+}
+
+static void networks_have_methods(void **state UNUSED)
+{
+    struct parts parts = right();
+    struct reason why = { "" };
+    struct config c;
+
+    parts.network = "{\"interface\":\"eth0\",\"method\":\"dhcp\",\"mtu\":1400,\"wait_s\":5,"
+                    "\"resolvers\":[\"10.0.2.3\",\"fd00::3\"]}";
+    if (parse(&parts, &c, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_int_equal(c.network.method, NETWORK_DHCP);
+    assert_int_equal(c.network.mtu, 1400);
+    assert_int_equal(c.network.wait_ms, 5000);
+    assert_int_equal(c.network.resolver_count, 2);
+    assert_int_equal(c.network.resolvers[1].bytes[15], 3);
+    config_free(&c);
+    parts.network = "{\"interface\":\"eth0\",\"method\":\"router-advertisement\"}";
+    if (parse(&parts, &c, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_int_equal(c.network.method, NETWORK_ROUTER_ADVERTISEMENT);
+    assert_int_equal(c.network.wait_ms, 30000);
     config_free(&c);
 }
 
@@ -370,6 +394,14 @@ static void each_wrong_part_is_named(void **state UNUSED)
         { PART(workload), "{\"process\":{\"args\":[\"/x\"],\"user\":{\"uid\":1}}}", "workload.process.user.gid: missing" },
         { PART(workload), "{\"process\":{\"args\":[\"/x\"],\"user\":{\"uid\":4294967295,\"gid\":1}}}",
           "workload.process.user.uid: expected a number from 0 to 4294967294" },
+        { PART(network), "{\"interface\":\"eth0\",\"method\":\"bootp\"}",
+          "network.method: expected static, dhcp or router-advertisement, found \"bootp\"" },
+        { PART(network), "{\"interface\":\"eth0\",\"method\":\"dhcp\",\"address\":\"10.0.2.15/24\"}",
+          "network.address: unknown member" },
+        { PART(network), "{\"interface\":\"eth0\",\"method\":\"dhcp\",\"resolvers\":[\"example.org\"]}",
+          "network.resolvers: element 0: \"example.org\" is not an address" },
+        { PART(network), "{\"interface\":\"eth0\",\"method\":\"dhcp\",\"mtu\":1279}", "network.mtu: expected" },
+        { PART(network), "{\"interface\":\"eth0\",\"method\":\"dhcp\",\"wait_s\":0}", "network.wait_s: expected" },
         { PART(more), "\"release_deadline_s\":0", "release_deadline_s: expected a number from 1 to 3600" },
         { PART(more), "\"expect\":{\"measurements\":[]}", "expect.measurements: unknown member" },
         { PART(more), "\"debug\":true", "debug: unknown member" },
@@ -406,6 +438,7 @@ int main(void)
         cmocka_unit_test(optional_parts_have_their_defaults),
         cmocka_unit_test(users_with_evidence_are_read),
         cmocka_unit_test(ipv6_works_too),
+        cmocka_unit_test(networks_have_methods),
         cmocka_unit_test(each_wrong_part_is_named),
     };
 

@@ -2,6 +2,7 @@
 """A guest from firmware to served page and to an orderly end: the positive control of every other VM test. Prints TAP."""
 import os
 import sys
+import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 import tap  # noqa: E402
@@ -25,10 +26,20 @@ def boot(world, broker, initrd, name, *words, way="/dev/sev-guest"):
     tap.ok(launch.record()[-1].get("stage") == "exit", f"{name}: the workload's end is in the boot record")
     report_id = broker.events(event="release", outcome="granted")[-1]["report_id"]
     notes = [line.get("note") for line in launch.record() if line.get("stage") == "report"]
-    said = f"report_id {report_id} by {way}" + ("" if way == "configfs-tsm" else ", as there is no configfs-tsm")
+    said = f"report_id {report_id} by {way}" + ("" if way == "configfs-tsm" else ", as configfs-tsm takes no request: ")
     tap.same([note[:len(said)] if way != "configfs-tsm" else note for note in notes], [said],
              f"{name}: console and broker name the same launch, and how the processor was reached")
     return launch
+
+
+def check_chart(world, launch):
+    chart = world.path("boot.svg")
+    vm.run(vm.program("postern"), "boot-chart", "--console", launch.console_path, chart)
+    bars = xml.etree.ElementTree.parse(chart).getroot().findall("{http://www.w3.org/2000/svg}rect[@class]")
+    tap.same([bar.get("class") for bar in bars], ["before"] * 2 + ["stage"] * len(vm.STAGES),
+             "the chart has firmware, kernel and each stage")
+    ends = [int(bar.get("x")) + int(bar.get("width")) for bar in bars]
+    tap.ok(ends == sorted(ends) and ends[0] > 110 and ends[-1] <= 831, "one after the other, to scale", ends)
 
 
 def check_secrecy(world, broker, launches):
@@ -49,6 +60,7 @@ def main():
         broker.allow(world.digest(initrd, vcpus=2))
         first = boot(world, broker, initrd, "first boot")
         tap.ok(all(stage in first.timeline for stage in vm.STAGES), "the timeline shows every stage", first.timeline)
+        check_chart(world, first)
         # The header is the host's to change; the guest does not read it.
         with open(world.data, "r+b") as disk:
             disk.write(bytes(16 * 1024 * 1024))

@@ -259,6 +259,24 @@ def check_failures(directory, chip):
     tap.ok("report by /dev/sev-guest" in text and "lost" not in text, "and the device, which has none, gives the report", text)
 
 
+def check_floor(directory, chip):
+    """A guest that is not its own most privileged level, as under an SVSM: asks for its own level and above alone."""
+    steps = ["postern report r0 q --random --vmpl 0", "postern report r1 q --random", "ls r0 r1",
+             "postern report r2 q --random --vmpl 2 && base64 -w 0 r2", "postern report r3 q --random --vmpl 3 && base64 -w 0 r3",
+             "postern certificates PEM ./", "mkdir /sys/kernel/config/tsm/report/by-hand; cd /sys/kernel/config/tsm/report/by-hand; "
+             "cat privlevel_floor; echo 1 >privlevel; echo 2 >privlevel; cat generation; rmdir ../by-hand"]
+    out, _ = run_steps(directory, "floor", chip, steps, parameters="privlevel_floor=2")
+    for level, text in ((0, out[0]), (1, out[1])):
+        tap.ok(ends(text, 1, f"VMPL {level} was asked for, this guest may ask for 2 and above"), f"floor 2: VMPL {level} is refused",
+               text)
+    tap.ok(ends(out[2], 1), "floor 2: nothing was written", out[2])
+    for level, text in ((2, out[3]), (3, out[4])):
+        blob = re.search(r"[A-Za-z0-9+/]{1500,}=*", text)
+        tap.same(snp.fields(base64.b64decode(blob.group()))["vmpl"] if blob else text, level, f"floor 2: a report for VMPL {level}")
+    tap.ok(ends(out[5], 0, "3 certificates by configfs-tsm"), "floor 2: the guest's own level is found by itself", out[5])
+    tap.ok("2\n" in out[6] and "Invalid argument" in out[6], "floor 2: it is the kernel's own", out[6])
+
+
 def check_hostile_tables(directory, chip):
     """Tables that the host made up: reports are to be had all the same, certificates are not."""
     head = bytes.fromhex("63da758de6644564adc5f4b93be8accd")
@@ -286,6 +304,7 @@ def main():
         check_guide(directory, chip)
         tap.note(f"the guide: {time.monotonic() - start:.1f} s")
         check_failures(directory, chip)
+        check_floor(directory, chip)
         check_hostile_tables(directory, chip)
     tap.done()
 

@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""What a host can do to a guest beside its disks and its network: strings, keys, plugs, clocks, sizes. Prints TAP.
+
+Most change nothing: the guest serves its page as if they were not there. Where input is said to have no effect, a
+control on which it has one shows that it arrives.
+"""
+import json
+import os
+import shutil
+import socket
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import qemu  # noqa: E402
+import tap  # noqa: E402
+import vm  # noqa: E402
+
+STRINGS = ["-smbios", "type=1,serial=postern.brokers=evil", "-smbios", "type=11,value=io.systemd.credential:postern.json={}",
+           "-fw_cfg", "name=opt/postern/postern.json,string={}", "-fw_cfg", "name=opt/io.systemd.credentials/init,string=/bin/sh"]
+SECOND_NIC = ["-netdev", "user,id=net1", "-device", "virtio-net-pci,netdev=net1,disable-legacy=on,romfile="]
+KEYS = b"\n\x03\x04root\nid\nreboot -f\n"
+SYSRQ_POWER_OFF = b"o"
+PCI_BRIDGES = ["-device", "pcie-root-port,id=port1,chassis=1", "-device", "pcie-root-port,id=port2,chassis=2"]
+
+
+class Monitor:
+    """A QMP connection."""
+
+    def __init__(self, path):
+        deadline = time.monotonic() + vm.BOOT_SECONDS
+        while True:
+            self.socket = socket.socket(socket.AF_UNIX)
+            try:
+                self.socket.connect(path)
+                break
+            except OSError:
+                self.socket.close()
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+        self.lines = self.socket.makefile("r", encoding="utf-8")
+        self.lines.readline()
+        self.ask("qmp_capabilities")
+
+    def ask(self, command, **arguments):
+        self.socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
+        while True:
+            answer = json.loads(self.lines.readline())
+            if "event" not in answer:
+                return answer
+
+
+class Machine:
+    """A guest whose console takes input through a pipe."""
+
+    def __init__(self, world, initrd, name, *words, after=(), changed=()):
+        self.port = vm.free_port()
+        self.pipe, self.monitor_path = world.path(name + ".keys"), world.path(name + ".qmp")
+        os.mkfifo(self.pipe)
+        self.keys = os.open(self.pipe, os.O_RDWR)
+        program = qemu.wrapper(world.path(name + ".qemu"), *after, changed=changed, stdin=self.pipe)
+        disk = shutil.copy(world.data, world.path(name + ".data"))
+        self.launch = world.launch(initrd, "--qemu", program, "--monitor", self.monitor_path, "--forward",
+                                   f"{self.port}:8080", *words, disk=disk)
+
+    def press(self, monitor, letter):
+        """Break, and a letter within the five seconds that the kernel waits for one."""
+        monitor.ask("chardev-send-break", id="serial0")
+        os.write(self.keys, letter)
+
+    def stop(self):
+        os.close(self.keys)
+        return self.launch.stop()
+
+
+def serves(world, machine, name):
+    tap.same(machine.launch.page(machine.port), world.secret, f"{name}: the page is served")
+    launch = machine.stop()
+    tap.same((launch.status, launch.stages()), (0, vm.STAGES), f"{name}: all stages, orderly end") or tap.note(launch.said)
+    return launch
+
+
+def check_input(world, initrd):
+    """Strings, keys, sysrq, disks and interfaces that are plugged while the workload runs."""
+    machine = Machine(world, initrd, "input", after=STRINGS + SECOND_NIC + PCI_BRIDGES)
+    os.write(machine.keys, KEYS)
+    page = machine.launch.page(machine.port)
+    tap.same(page, world.secret, "strings, a second interface, keys: the page is served")
+    monitor = Monitor(machine.monitor_path)
+    os.write(machine.keys, KEYS)
+    machine.press(monitor, SYSRQ_POWER_OFF)
+    shadow = shutil.copy(world.data, world.path("shadow"))
+    plugged = [monitor.ask("blockdev-add", driver="raw", **{"node-name": "shadow", "file": {"driver": "file", "filename": shadow}}),
+               monitor.ask("device_add", driver="virtio-blk-pci", drive="shadow", serial="data", bus="port1"),
+               monitor.ask("netdev_add", type="user", id="net2"),
+               monitor.ask("device_add", driver="virtio-net-pci", netdev="net2", bus="port2")]
+    tap.ok(all("return" in answer for answer in plugged), "a disk of the same serial and an interface are plugged", plugged)
+    time.sleep(2)
+    return serves(world, machine, "keys, sysrq, hot plugs")
+
+
+def check_input_control(world, broker):
+    """The same keys on a kernel that was told to take them."""
+    append = world.cmdline() + " sysrq_always_enabled"
+    initrd = world.initrd(world.config(broker.site()))
+    broker.allow(world.digest(initrd, append))
+    machine = Machine(world, initrd, "control", "--append", append)
+    tap.same(machine.launch.page(machine.port), world.secret, "control: the page is served")
+    monitor = Monitor(machine.monitor_path)
+    deadline = time.monotonic() + 30
+    while machine.launch.process.poll() is None and time.monotonic() < deadline:
+        machine.press(monitor, SYSRQ_POWER_OFF)
+        time.sleep(1)
+    ended = machine.launch.process.poll() is not None
+    launch = machine.stop()
+    tap.ok(ended and not any(line["stage"] == "exit" for line in launch.record()), "control: sysrq ends the machine", launch.said)
+
+
+def check_sizes(world, broker):
+    initrd = world.initrd(world.config(broker.site()))
+    found = []
+    for name, vcpus, memory, clock in (("1970, 128 MiB, one vCPU", 1, 128, "1970-01-01T00:00:00"),
+                                       ("2100, 8 vCPUs", 8, 512, "2100-01-01T00:00:00")):
+        broker.allow(world.digest(initrd, vcpus=vcpus))
+        machine = Machine(world, initrd, f"clock-{vcpus}", "--vcpus", str(vcpus), "--memory", str(memory),
+                          after=["-rtc", f"base={clock}"])
+        found.append(serves(world, machine, name))
+    return found
+
+
+def check_swapped(world, broker):
+    """Each disk under the other's serial number: nothing of either is taken for the other."""
+    initrd = world.initrd(world.config(broker.site()))
+    machine = Machine(world, initrd, "swapped", changed=[
+        ("-device", "virtio-blk-pci,drive=disk0,serial=root", "virtio-blk-pci,drive=disk0,serial=data"),
+        ("-device", "virtio-blk-pci,drive=disk1,serial=data", "virtio-blk-pci,drive=disk1,serial=root")])
+    machine.launch.wait()
+    os.close(machine.keys)
+    refusal = machine.launch.refusal()
+    tap.ok(refusal.get("stage") == "volumes" and refusal.get("code", "").startswith("E-VOLUME"), "disks swapped: refused",
+           refusal or machine.launch.said)
+
+
+def acpi_note(launch):
+    return next((line.get("note", "") for line in launch.record() if line["stage"] == "devices"), "")
+
+
+def main():
+    with vm.World() as world, vm.Broker(world.path("broker")) as broker:
+        broker.add(world.record)
+        initrd = world.initrd(world.config(broker.site()))
+        broker.allow(world.digest(initrd))
+        launches = [check_input(world, initrd), *check_sizes(world, broker)]
+        notes = [acpi_note(launch) for launch in launches]
+        tap.ok(all(" ACPI tables, sha256 " in note for note in notes), "the boot record has a digest of the ACPI tables", notes)
+        tap.ok(len(set(notes)) == 3, "which differs where the machines do", notes)
+        check_swapped(world, broker)
+        check_input_control(world, broker)
+    tap.done()
+
+
+main()
