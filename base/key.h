@@ -5,6 +5,8 @@
 #pragma once
 
 #include <openssl/evp.h>
+#include <openssl/objects.h>
+#include <string.h>
 
 #include "base/base.h"
 #include "base/reason.h"
@@ -32,6 +34,14 @@ static inline void key_free(EVP_PKEY **key)
 }
 
 #define CLEANUP_KEY CLEANUP(key_free)
+
+/* Whether it is one for ECDSA on P-384. */
+static inline bool key_is_p384(EVP_PKEY *key)
+{
+    char group[32] = "";
+
+    return EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 && strcmp(group, SN_secp384r1) == 0;
+}
 
 /*
  * A private key of one of the `kinds` (a sum of enum key_kind). A file that others than its owner can read is refused,

@@ -57,12 +57,19 @@ static size_t round_up(size_t size)
     return (size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES;
 }
 
-int secret_library_init(void)
+int secret_protect_process(void)
 {
     const struct rlimit none = { 0, 0 };
 
-    if (setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0)
-        return -errno;
+    return setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
+}
+
+int secret_library_init(void)
+{
+    int r = secret_protect_process();
+
+    if (r < 0)
+        return r;
     if (CRYPTO_secure_malloc_initialized())
         return 0;
     /* 2 means that the heap exists but could not be locked; left there, it would pass for a good one the next time. */

@@ -25,6 +25,8 @@ struct secret {
  */
 int secret_library_init(void) MUST_CHECK;
 
+/* The part of it that is no memory: no core dumps, not traceable. Errors: -errno. */
+int secret_protect_process(void) MUST_CHECK;
 /*
  * From now on up to `count` (at most SECRET_MAX_KEPT) wiped pages of freed secrets stay locked for the next ones: for
  * servers, since making such a page takes six system calls. Not for several threads. 0: none is kept, as at the start.

@@ -38,6 +38,8 @@ enum admin_verb {
     ADMIN_POLICY_SHOW,
     ADMIN_POLICY_REMOVE,
     ADMIN_LEASES,
+    ADMIN_VOLUME_ROTATE,
+    ADMIN_VOLUME_GROW,
     ADMIN_CHIP_ADD,
     ADMIN_CHIP_LIST,
     ADMIN_VERBS,
@@ -61,7 +63,7 @@ struct admin_file {
 struct admin_request {
     enum admin_verb verb;
     bool next, json;
-    uint64_t version;
+    uint64_t version;   /* 0: not said; with ADMIN_VOLUME_GROW the new length in bytes */
     uint32_t threshold; /* 0: not said */
     char resource[RELEASE_MAX_RESOURCE_BYTES + 1]; /* empty: not said */
     char policy[POLICY_NAME_BYTES];                /* the same */

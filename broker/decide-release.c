@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "broker/decide.h"
 #include "broker/releases.h"
+#include "broker/rotation.h"
 #include "broker/volumes.h"
 #include "release/jwe.h"
 #include "release/record.h"
@@ -107,6 +108,9 @@ static enum verdict choose(struct broker *broker, const struct session *session,
         return store_verdict(r);
     if (r == 1 && volume->kind == VOLUME_RECORD && memcmp(&ret_row->key, &session->key, sizeof(session->key)) != 0)
         return VERDICT_RELEASED_ALREADY;
+    /* What was released while it rotated is released again as it is now. */
+    if (r == 1 && ret_row->state == RECORD_ROTATING)
+        ret_row->state = volume->state;
     if (r == 0)
         *ret_row = (struct release_row){ .key = session->key,
                                          .state = volume->state,
@@ -237,6 +241,11 @@ enum verdict decide_confirm(struct broker *broker, const uint8_t cookie[NONCE_SE
             return VERDICT_STORE_DAMAGED;
         if (r < 0)
             return VERDICT_STORE;
+    }
+    if (confirmation->rotated && volume.state == RECORD_ROTATING) {
+        r = rotation_end(broker->store, &broker->keys.kek, resource, &entry->detail);
+        if (r < 0)
+            return store_verdict(r);
     }
     r = release_confirm(broker->store, entry, &entry->detail);
     return r < 0 ? VERDICT_STORE : checked;

@@ -101,6 +101,7 @@ static bool read_details(struct cursor *c, struct link_question *question)
         if (!read_flag(c, &question->confirmation.has_found))
             return false;
         question->confirmation.found = cursor_u64le(c);
+        return read_flag(c, &question->confirmation.rotated);
     }
     return true;
 }

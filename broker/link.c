@@ -59,6 +59,7 @@ void link_write_question(const struct link_question *question, struct buffer *to
         buffer_add_u64le(to, question->confirmation.epoch);
         buffer_add_u8(to, question->confirmation.has_found);
         buffer_add_u64le(to, question->confirmation.found);
+        buffer_add_u8(to, question->confirmation.rotated);
     }
     close_frame(to, start);
 }

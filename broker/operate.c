@@ -10,6 +10,7 @@
 #include "base/secret-file.h"
 #include "broker/entry.h"
 #include "broker/log-chain.h"
+#include "broker/rotation.h"
 #include "broker/verbs.h"
 #include "broker/volumes.h"
 #include "release/record.h"
@@ -20,7 +21,7 @@
 
 static const char *state_name(enum record_state state)
 {
-    return state == RECORD_READY ? "ready" : "uninitialised";
+    return state == RECORD_READY ? "ready" : state == RECORD_ROTATING ? "rotating" : "uninitialised";
 }
 
 /* What is wrong with a file is the caller's to mend, whatever it is. */
@@ -239,6 +240,7 @@ static const struct {
     [ADMIN_ALLOW] = { "allow", true },                 [ADMIN_POLICY_SET] = { "policy-set", true },
     [ADMIN_POLICY_LIST] = { NULL, false },             [ADMIN_POLICY_SHOW] = { NULL, false },
     [ADMIN_POLICY_REMOVE] = { "policy-remove", false }, [ADMIN_LEASES] = { NULL, false },
+    [ADMIN_VOLUME_ROTATE] = { "volume-rotate", true },  [ADMIN_VOLUME_GROW] = { "volume-grow", true },
     [ADMIN_CHIP_ADD] = { "chip-add", false },          [ADMIN_CHIP_LIST] = { NULL, false },
 };
 
@@ -276,6 +278,10 @@ static int carry_out(const struct operation *operation, const struct admin_reque
         return policies_remove(operation->store, request->policy, why);
     case ADMIN_LEASES:
         return operate_leases(operation, request, why);
+    case ADMIN_VOLUME_ROTATE:
+        return rotation_begin(operation, request, why);
+    case ADMIN_VOLUME_GROW:
+        return rotation_grow(operation, request, detail, why);
     case ADMIN_CHIP_ADD:
         return operate_chip_add(operation, request, why);
     case ADMIN_CHIP_LIST:

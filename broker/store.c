@@ -68,6 +68,9 @@ static const char *const texts[STORE_STATEMENTS] = {
     [STORE_VOLUME_RELEASED] = "UPDATE volume SET generation = ?2, pending = ?3 WHERE version = ?1",
     [STORE_VOLUME_CONFIRMED] = ("UPDATE volume SET epoch = ?2, state = ?3, sealed = ?4, pending = NULL"
                                 " WHERE version = ?1"),
+    [STORE_VOLUME_EPOCH] = "UPDATE volume SET epoch = ?2 WHERE version = ?1",
+    [STORE_VOLUME_ROTATED] = "UPDATE volume SET sealed = ?2, state = ?3 WHERE version = ?1",
+    [STORE_VOLUME_DELETE_OLDER] = "DELETE FROM volume WHERE resource = ?1 AND version < ?2",
     [STORE_POLICY_FIND] = "SELECT document, manifests FROM policy WHERE name = ?1",
     [STORE_POLICY_PUT] = "INSERT OR REPLACE INTO policy (name, document, manifests) VALUES (?1, ?2, ?3)",
     [STORE_POLICY_DELETE] = ("DELETE FROM policy WHERE name = ?1"

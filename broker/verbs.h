@@ -13,6 +13,8 @@ extern const struct command verb_identity;
 extern const struct command verb_volume_add;
 extern const struct command verb_volume_list;
 extern const struct command verb_volume_remove;
+extern const struct command verb_volume_rotate;
+extern const struct command verb_volume_grow;
 extern const struct command verb_secret_add;
 extern const struct command verb_allow;
 extern const struct command verb_policy_set;

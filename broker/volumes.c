@@ -283,7 +283,8 @@ int volume_note_confirmation(struct store *store, const struct secret *kek, cons
     sqlite3_stmt *statement = NULL;
     int r;
 
-    after.state = RECORD_READY;
+    /* A rotation has an end of its own: volume_note_rotation(). */
+    after.state = volume->state == RECORD_ROTATING ? RECORD_ROTATING : RECORD_READY;
     r = opened(seal_change(kek, &before, &after, volume->sealed.data, volume->sealed.size, &sealed), resource, why);
     if (r == 0)
         r = store_statement(store, STORE_VOLUME_CONFIRMED, &statement, why);
@@ -292,7 +293,7 @@ int volume_note_confirmation(struct store *store, const struct secret *kek, cons
     if (r == 0)
         r = bind_u64(statement, 2, volume->epoch + 1);
     if (r == 0)
-        r = bind_u64(statement, 3, RECORD_READY);
+        r = bind_u64(statement, 3, after.state);
     if (r == 0)
         r = bind_blob(statement, 4, sealed.data, sealed.size);
     return r < 0 ? r : store_step(store, statement, why);

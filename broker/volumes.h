@@ -69,7 +69,10 @@ int volume_set_policy(struct store *store, const struct secret *kek, const char 
 int volume_note_release(struct store *store, const struct volume *volume, uint64_t generation,
                         const uint8_t report_id[REPORT_ID_BYTES], struct reason *why) MUST_CHECK;
 
-/* The pending epoch is confirmed, and with it the volume is ready. Errors: -EBADMSG as volume_unseal(). */
+/*
+ * The pending epoch is confirmed, and with it the volume is ready unless it rotates. Errors: -EBADMSG as
+ * volume_unseal().
+ */
 int volume_note_confirmation(struct store *store, const struct secret *kek, const char *resource,
                              const struct volume *volume, struct reason *why) MUST_CHECK;
 

@@ -28,6 +28,13 @@ extern const struct command verb_broker_identity_root;
 extern const struct command verb_init_data_create;
 extern const struct command verb_init_data_check;
 extern const struct command verb_volume_inspect;
+extern const struct command verb_volume_adopt;
+extern const struct command verb_volume_open;
+extern const struct command verb_volume_close;
+extern const struct command verb_volume_verify_table;
+extern const struct command verb_volume_rekey;
+extern const struct command verb_volume_sign_tree;
+#define EXIT_DISK 2 /* a disk that is not what it has to be */
 extern const struct command verb_launch;
 extern const struct command verb_timeline;
 extern const struct command verb_boot_chart;

@@ -2,7 +2,6 @@
 #include "cli/cli.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +12,7 @@
 #include "base/log.h"
 #include "base/secret-file.h"
 #include "cli/child.h"
-#include "cli/progress.h"
+#include "cli/volume-make.h"
 #include "luks/create.h"
 #include "release/record.h"
 
@@ -52,85 +51,28 @@ static int make_filesystem(const struct request *request, const char *image, str
     return 0;
 }
 
-static void show_progress(void *context, uint64_t done, uint64_t total)
-{
-    (void)context;
-    progress_show("encrypting", done, total);
-}
-
-/* Disk and record under temporary names, then both under their own. */
-static int make_volume(const struct request *request, const char *content, const char *disk,
-                       const struct secret *recovery, struct reason *why)
-{
-    CLEANUP_SECRET struct secret key = SECRET_NONE, bytes = SECRET_NONE;
-    struct create_volume volume = {
-        .path = disk, .id = request->id, .content = content, .length = request->size_mib * MIB,
-        .integrity = request->integrity, .key = &key, .recovery = recovery, .progress = show_progress
-    };
-    struct record record = { .cipher = "aes-xts-plain64",
-                             .sector_size = CREATE_SECTOR_BYTES,
-                             .offset = CREATE_DATA_OFFSET_BYTES,
-                             .state = request->blank ? RECORD_UNINITIALISED : RECORD_READY };
-    int r = secret_random(create_key_bytes(request->integrity), &key);
-
-    if (r == 0)
-        r = create_volume(&volume, &record.length, why);
-    progress_end();
-    if (r < 0)
-        return r;
-    memcpy(record.volume_id, request->id, strlen(request->id) + 1);
-    memcpy(record.integrity, request->integrity, strlen(request->integrity) + 1);
-    r = record_encode(&record, &key, &bytes);
-    if (r == 0)
-        r = file_write(request->record, 0600, bytes.bytes, bytes.size, why);
-    if (r == 0 && rename(disk, request->output) < 0) {
-        r = reason_set(why, -errno, "%s: cannot be written: %s", request->output, strerror(errno));
-        (void)unlink(request->record);
-    }
-    return r;
-}
-
-/* What is half-made, for the handler of signals. */
-static char *half_made[2];
-
-static void remove_half_made(void)
-{
-    for (size_t i = 0; i < ARRAY_SIZE(half_made); i++)
-        if (half_made[i])
-            (void)unlink(half_made[i]);
-}
-
-static void end_by_signal(int number)
-{
-    remove_half_made();
-    (void)signal(number, SIG_DFL);
-    (void)raise(number);
-}
-
-/* Everything half-made lies beside the output and is removed whatever happens: one of the two is not encrypted. */
+/* Everything half-made lies beside the output and is removed whatever happens: one of the files is not encrypted. */
 static int create(const struct request *request, struct reason *why)
 {
     CLEANUP_SECRET struct secret recovery = SECRET_NONE;
-    char *disk, *image;
+    struct volume_make make = { .id = request->id, .integrity = request->integrity, .content = request->content,
+                                .length = request->size_mib * MIB, .output = request->output,
+                                .record = request->record, .what = "encrypting" };
     int r = 0;
 
     if (request->recovery_file)
         r = secret_file_read(request->recovery_file, RECOVERY_MAX_BYTES, &recovery, why);
     if (r < 0)
         return r;
-    if (asprintf(&disk, "%s.partial", request->output) < 0 || asprintf(&image, "%s.plain", request->output) < 0)
-        return -ENOMEM;
-    half_made[0] = disk;
-    half_made[1] = image;
-    (void)signal(SIGINT, end_by_signal);
-    (void)signal(SIGTERM, end_by_signal);
-    (void)signal(SIGHUP, end_by_signal);
+    if (recovery.bytes)
+        make.recovery = &recovery;
     if (request->from)
-        r = make_filesystem(request, image, why);
+        r = volume_make_plain(&make, &make.content);
+    if (r == 0 && request->from)
+        r = make_filesystem(request, make.content, why);
     if (r == 0)
-        r = make_volume(request, request->from ? image : request->content, disk,
-                        recovery.bytes ? &recovery : NULL, why);
-    remove_half_made();
+        r = volume_make(&make, why);
+    volume_make_end();
     return r;
 }
 
@@ -143,12 +85,10 @@ static int check(const struct request *request)
     else if (strlen(request->id) > RECORD_ID_MAX_BYTES ||
              request->id[strspn(request->id, "abcdefghijklmnopqrstuvwxyz0123456789-")])
         log_error("--id: \"%s\" is no volume id, expected 1 to %u of a-z, 0-9 and -", request->id, RECORD_ID_MAX_BYTES);
-    else if (access(request->output, F_OK) == 0)
-        log_error("%s: exists; a volume is never made over something else", request->output);
-    else if (access(request->record, F_OK) == 0)
-        log_error("%s: exists; a record is never made over another", request->record);
     else
-        return 0;
+        return volume_make_is_free(&(struct volume_make){ .output = request->output, .record = request->record })
+                   ? 0
+                   : -EINVAL;
     return -EINVAL;
 }
 
@@ -165,7 +105,8 @@ static int run(const struct command *command, int argc, char **argv)
         OPTION("content", "FILE", "a ready file system image instead", OPTION_TEXT, &request.content),
         OPTION("blank", NULL, "nothing: the first guest that gets the key formats it", OPTION_FLAG, &request.blank),
         OPTION("integrity", "NAME", "hmac(sha256) (default), or none", OPTION_TEXT, &request.integrity),
-        OPTION("output", "FILE", "disk image to make", OPTION_TEXT, &request.output, .required = true),
+        OPTION("output", "FILE", "disk image to make, or a blank block device", OPTION_TEXT, &request.output,
+          .required = true),
         OPTION("record", "FILE", "record to make: holds the key, goes to the broker", OPTION_TEXT, &request.record,
           .required = true),
         OPTION("recovery-key", "FILE", "key for `cryptsetup open` without a broker", OPTION_TEXT,

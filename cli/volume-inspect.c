@@ -11,8 +11,6 @@
 #include "base/log.h"
 #include "luks/header.h"
 
-#define EXIT_REFUSED 2
-
 struct listing {
     struct buffer text;
     bool json;
@@ -116,7 +114,7 @@ static int inspect(const char *path, uint64_t offset, bool json)
         log_error("%s", strerror(-shown));
         return COMMAND_MISUSE;
     }
-    return r < 0 ? EXIT_REFUSED : COMMAND_OK;
+    return r < 0 ? EXIT_DISK : COMMAND_OK;
 }
 
 static int run(const struct command *command, int argc, char **argv)

@@ -8,7 +8,6 @@
 #include "base/json.h"
 #include "init/config-read.h"
 
-#define SPKI_MAX_BYTES 256
 #define RELEASE_DEADLINE_DEFAULT_S 120u
 #define RELEASE_DEADLINE_MOST_S 3600u
 #define BUILD_EPOCH_MOST_S 4102444800u /* the year 2100 */
@@ -129,8 +128,38 @@ static void read_salt(struct json_reader *reader, struct verity_tree *tree)
         json_refuse(reader, "salt", "expected up to %u bytes in hexadecimal", VERITY_MAX_SALT_BYTES);
 }
 
+/* "pci-0000:00:05.0", lower-case as the kernel writes it. */
+static bool is_pci_place(const char *text)
+{
+    static const char pattern[] = "pci-xxxx:xx:xx.x";
+
+    for (size_t i = 0; i < sizeof(pattern) - 1; i++) {
+        bool digit = (text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f');
+
+        if (pattern[i] == 'x' ? !digit : text[i] != pattern[i])
+            return false;
+    }
+    return text[sizeof(pattern) - 1] == '\0';
+}
+
+void config_read_device(struct json_reader *reader, char ret_device[CONFIG_MAX_DEVICE_BYTES + 1])
+{
+    config_read_word(reader, "device", NAME_CHARACTERS ":.", ret_device, CONFIG_MAX_DEVICE_BYTES + 1);
+    if (!reader->status->error && strpbrk(ret_device, ":.") && !is_pci_place(ret_device))
+        json_refuse(reader, "device", "\"%s\" is neither a serial of a-z, 0-9 and - nor like pci-0000:00:05.0",
+                    ret_device);
+}
+
+void config_read_offset(struct json_reader *reader, uint64_t *ret_offset)
+{
+    (void)json_read_u64(reader, "offset", JSON_OPTIONAL, 0, INT64_MAX / 2, ret_offset);
+    if (!reader->status->error && *ret_offset % 4096)
+        json_refuse(reader, "offset", "%llu is no multiple of 4096", (unsigned long long)*ret_offset);
+}
+
 void config_read_tree(struct json_reader *reader, struct verity_tree *tree)
 {
+    config_read_offset(reader, &tree->offset);
     read_verity_constants(reader);
     (void)json_read_u64(reader, "data_blocks", JSON_REQUIRED, 1, UINT32_MAX, &tree->data_blocks);
     (void)json_read_u64(reader, "hash_start_block", JSON_REQUIRED, 1, UINT32_MAX, &tree->hash_start_block);
@@ -145,7 +174,7 @@ static void read_root(struct json_reader *parent, struct config_root *to)
     if (!json_read_object(parent, "root", JSON_REQUIRED, &reader))
         return;
     to->tree.name = "root";
-    config_read_word(&reader, "device", NAME_CHARACTERS, to->device, sizeof(to->device));
+    config_read_device(&reader, to->device);
     config_read_tree(&reader, &to->tree);
     json_read_done(&reader);
 }
@@ -187,6 +216,8 @@ void config_free(struct config *config)
 {
     for (size_t i = 0; i < CONFIG_MAX_BROKERS; i++)
         EVP_PKEY_free(config->brokers[i].record_key);
+    for (size_t i = 0; i < CONFIG_MAX_VOLUMES; i++)
+        EVP_PKEY_free(config->volumes[i].signer);
     policy_free(&config->expect);
     config_workload_free(&config->workload);
     *config = (struct config){ .broker_count = 0 };

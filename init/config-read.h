@@ -5,11 +5,18 @@
 #include "init/config.h"
 
 #define NAME_CHARACTERS "abcdefghijklmnopqrstuvwxyz0123456789-"
+#define SPKI_MAX_BYTES 256
 #define PATH_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_./"
 
 /* A string of at least one character out of `characters`. */
 void config_read_word(struct json_reader *reader, const char *name, const char *characters, char *ret_text,
                       size_t room);
+
+/* The member `device`: a virtio serial, or "pci-" and the place of a PCI function. */
+void config_read_device(struct json_reader *reader, char ret_device[CONFIG_MAX_DEVICE_BYTES + 1]);
+
+/* The member `offset`: a multiple of 4096, 0 when it is missing. */
+void config_read_offset(struct json_reader *reader, uint64_t *ret_offset);
 
 /* Absolute, without "." and ".." and empty parts. */
 bool config_path_is_plain(const char *path);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/encode.h"
 #include "init/config-read.h"
 
 static const char *const modes[] = {
@@ -67,6 +68,7 @@ static void read_length(struct json_reader *reader, struct config_volume *to)
     (void)json_read_u64(reader, "length", JSON_REQUIRED, CONFIG_LEAST_VOLUME_BYTES, INT64_MAX / 2, &to->length);
     if (!reader->status->error && to->length % 4096)
         json_refuse(reader, "length", "%llu is no multiple of 4096", (unsigned long long)to->length);
+    config_read_offset(reader, &to->offset);
 }
 
 /* Another TCB version is another key: moving to it is a new volume, by the builder's hand. */
@@ -89,12 +91,32 @@ static void read_filesystem(struct json_reader *reader, struct config_volume *to
     to->filesystem = expected;
 }
 
+/* A tree that somebody vouches for, who is measured; the tree itself is not. */
+static void read_signed(struct json_reader *parent, struct config_volume *to)
+{
+    uint8_t der[SPKI_MAX_BYTES];
+    struct json_reader reader;
+    size_t size = 0;
+
+    config_read_offset(parent, &to->tree.offset);
+    if (!json_read_object(parent, "signed", JSON_REQUIRED, &reader))
+        return;
+    if (json_read_base64(&reader, "signer", JSON_REQUIRED, BASE64_STANDARD, der, sizeof(der), &size) &&
+        record_key_load(der, size, &to->signer) < 0)
+        json_refuse(&reader, "signer", "not a P-384 public key in DER");
+    (void)json_read_u64(&reader, "block", JSON_REQUIRED, 1, UINT32_MAX, &to->signed_block);
+    (void)json_read_u64(&reader, "least_version", JSON_REQUIRED, 0, INT64_MAX, &to->least_version);
+    json_read_done(&reader);
+}
+
 static void read_volume(struct json_reader *reader, struct config_volume *to)
 {
     config_read_word(reader, "id", NAME_CHARACTERS, to->id, sizeof(to->id));
-    config_read_word(reader, "device", NAME_CHARACTERS, to->device, sizeof(to->device));
+    config_read_device(reader, to->device);
     read_mode(reader, to);
-    if (to->mode == VOLUME_VERITY)
+    if (to->mode == VOLUME_VERITY && json_has(reader, "signed"))
+        read_signed(reader, to);
+    else if (to->mode == VOLUME_VERITY)
         config_read_tree(reader, &to->tree);
     else
         read_integrity(reader, to);

@@ -23,7 +23,7 @@
 #define CONFIG_MAX_RESOLVERS 3 /* as many as resolv.conf(5) takes */
 #define CONFIG_MAX_UIDS 8
 #define CONFIG_MAX_PATH_BYTES 255
-#define CONFIG_MAX_SERIAL_BYTES 20 /* what virtio-blk carries */
+#define CONFIG_MAX_DEVICE_BYTES 20 /* what virtio-blk carries */
 
 /* Where the interface's address comes from. */
 enum network_method {
@@ -46,7 +46,7 @@ struct config_network {
 };
 
 struct config_root {
-    char device[CONFIG_MAX_SERIAL_BYTES + 1]; /* virtio serial of the disk */
+    char device[CONFIG_MAX_DEVICE_BYTES + 1]; /* virtio serial of the disk, or "pci-0000:00:05.0" */
     struct verity_tree tree;
 };
 
@@ -65,17 +65,21 @@ enum volume_mode {
 struct config_volume {
     enum volume_mode mode;
     char id[RECORD_ID_MAX_BYTES + 1];
-    char device[CONFIG_MAX_SERIAL_BYTES + 1];
+    char device[CONFIG_MAX_DEVICE_BYTES + 1];
     char resource[RELEASE_MAX_RESOURCE_BYTES + 1];
     char integrity[RECORD_ID_MAX_BYTES + 1];
     char mount[CONFIG_MAX_PATH_BYTES + 1]; /* in the new root */
     bool read_only;
     const char *filesystem;  /* "ext4", "erofs" */
     uint64_t length;         /* bytes; scratch and sealed */
+    uint64_t offset;         /* where it starts on its disk, bytes; scratch and sealed */
     bool initialise;         /* sealed: a blank disk may be formatted */
     bool has_tcb_version;    /* sealed: whether the key depends on one */
     uint64_t tcb_version;
-    struct verity_tree tree; /* verity; without a name */
+    struct verity_tree tree; /* verity; without a name; of a signed one the offset alone */
+    EVP_PKEY *signer;        /* verity: whose word the rest of the tree is; NULL: it stands in `tree` */
+    uint64_t signed_block;   /* where that word stands, in blocks behind the offset */
+    uint64_t least_version;
 };
 
 /* Who may ask for evidence on the attestation socket; nobody: there is none. */

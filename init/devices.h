@@ -1,12 +1,15 @@
-/* Disks by the serial number that measured configuration names. The host assigns serials; it gains nothing by lying. */
+/*
+ * Disks by what measured configuration calls them: a serial number, or the PCI function that they hang on. The host
+ * assigns both; it gains nothing by lying.
+ */
 #pragma once
 
 #include "base/base.h"
 #include "base/reason.h"
 
 /*
- * Opens the one virtio disk with this serial for reading, and for writing too unless `read_only`. Waits for it until
- * `deadline_ms` (clock_ms()). Errors: -ENODEV none, -ENOTUNIQ several, -errno.
+ * Opens the one disk with this serial, or at this place ("pci-0000:00:05.0"), for reading, and for writing too unless
+ * `read_only`. Waits for it until `deadline_ms` (clock_ms()). Errors: -ENODEV none, -ENOTUNIQ several, -errno.
  */
-int devices_open_disk(const char *serial, bool read_only, uint64_t deadline_ms, int *ret_fd, struct reason *why)
+int devices_open_disk(const char *device, bool read_only, uint64_t deadline_ms, int *ret_fd, struct reason *why)
     MUST_CHECK;

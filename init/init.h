@@ -13,6 +13,7 @@
 #include "init/config.h"
 #include "init/refusal.h"
 #include "luks/label.h"
+#include "luks/rotation.h"
 #include "release/client.h"
 #include "release/record.h"
 
@@ -23,7 +24,8 @@ struct open_volume {
     struct label label; /* as it was read, or written at first use */
     size_t broker;      /* which of the configured ones released it */
     struct release_session session; /* wiped as well */
-    char path[32]; /* "/dev/dm-N" */
+    char path[32];                  /* "/dev/dm-N" */
+    struct rotation *rotation;      /* while it is on its way to another key, otherwise NULL */
 };
 
 /* All that the stages hand on to each other. */
@@ -55,13 +57,16 @@ int stage_release(struct boot *boot) MUST_CHECK;
 int stage_volumes(struct boot *boot) MUST_CHECK;
 
 /*
- * For stage_volumes(): tells the broker that the volume is open, and which epoch its disk carried (NULL: none can be
- * told). It may be mounted writable once this has succeeded.
+ * For stage_volumes(): tells the broker that the volume is open, and which epoch its disk carried. It may be mounted
+ * writable once this has succeeded.
  */
-int release_confirm_open(struct boot *boot, size_t index, const uint64_t *found) MUST_CHECK;
+int release_confirm_open(struct boot *boot, size_t index, const struct message_confirmation *confirmation) MUST_CHECK;
 
 int stage_root(struct boot *boot) MUST_CHECK;
 int stage_handoff(struct boot *boot) MUST_CHECK;
+
+/* At the end of stage_root(): a process for each volume that is on its way to another key. */
+int rotations_start(struct boot *boot) MUST_CHECK;
 
 /* Takes configfs away, which is there for reports of PID 1 and not for workloads; fine when it is not mounted. */
 void launch_unmount_configfs(void);

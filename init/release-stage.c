@@ -69,7 +69,7 @@ static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
     return boot_refuse(boot, refusal_for(result.outcome), r);
 }
 
-int release_confirm_open(struct boot *boot, size_t index, const uint64_t *found)
+int release_confirm_open(struct boot *boot, size_t index, const struct message_confirmation *confirmation)
 {
     const struct config *config = &boot->config;
     const struct open_volume *volume = &boot->volumes[index];
@@ -77,8 +77,8 @@ int release_confirm_open(struct boot *boot, size_t index, const uint64_t *found)
                                              .record_key = config->brokers[volume->broker].record_key,
                                              .resource = config->volumes[index].resource };
     struct release_result result;
-    int r = release_confirm(&request, &volume->session, volume->record.epoch, found,
-                            clock_ms() + config->release_deadline_ms, &result, &boot->why);
+    int r = release_confirm(&request, &volume->session, confirmation, clock_ms() + config->release_deadline_ms, &result,
+                            &boot->why);
 
     if (r == 0)
         return 0;

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "init/devices.h"
 #include "init/init.h"
+#include "init/volume.h"
 #include "luks/verity.h"
 
 #define NEW_ROOT "/sysroot"
@@ -39,17 +40,23 @@ static int mount_root(struct boot *boot)
     return 0;
 }
 
-static int mount_volume(const struct config_volume *volume, const char *device, struct reason *why)
+/* Whether the record says that the volume was smaller once. Volumes that others made keep their file system. */
+static bool has_grown(const struct config_volume *volume, const struct record *record)
+{
+    return volume->mode == VOLUME_RECORD && !volume->read_only && record->length > record->layout_length;
+}
+
+static int mount_volume(const struct config_volume *volume, const struct open_volume *opened, struct reason *why)
 {
     unsigned long flags = MS_NODEV | MS_NOSUID | MS_NOEXEC | (volume->read_only ? MS_RDONLY : 0);
     char target[sizeof(NEW_ROOT) + CONFIG_MAX_PATH_BYTES];
     bool ext4 = strcmp(volume->filesystem, "ext4") == 0;
 
     (void)snprintf(target, sizeof(target), NEW_ROOT "%s", volume->mount);
-    if (mount(device, target, volume->filesystem, flags, ext4 ? "errors=panic" : NULL) < 0)
+    if (mount(opened->path, target, volume->filesystem, flags, ext4 ? "errors=panic" : NULL) < 0)
         return reason_set(why, -errno, "volume %s cannot be mounted on %s: %s", volume->id, volume->mount,
                           strerror(errno));
-    return 0;
+    return has_grown(volume, &opened->record) ? volume_grow(target, opened->record.length, why) : 0;
 }
 
 /* Deletes what is below an open directory, not beyond its file system. Takes the descriptor. */
@@ -121,10 +128,12 @@ int stage_root(struct boot *boot)
     if (r < 0)
         return boot_refuse(boot, REFUSAL_ROOT, r);
     for (size_t i = 0; i < boot->config.volume_count; i++) {
-        r = mount_volume(&boot->config.volumes[i], boot->volumes[i].path, &boot->why);
+        r = mount_volume(&boot->config.volumes[i], &boot->volumes[i], &boot->why);
         if (r < 0)
             return boot_refuse(boot, REFUSAL_VOLUME_MOUNT, r);
     }
     r = switch_root(&boot->why);
+    if (r == 0)
+        r = rotations_start(boot);
     return r < 0 ? boot_refuse(boot, REFUSAL_ROOT, r) : 0;
 }

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -17,24 +18,32 @@
 
 #define WORK "/run/postern-format"
 #define RESIZE_FS _IOW('f', 16, uint64_t) /* EXT4_IOC_RESIZE_FS */
-#define BLOCK_BYTES 4096u
+
+int volume_grow(const char *directory, uint64_t length, struct reason *why)
+{
+    CLEANUP_FD int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct statfs system;
+    uint64_t blocks;
+
+    if (fd < 0 || fstatfs(fd, &system) < 0)
+        return -errno;
+    blocks = length / (uint64_t)system.f_bsize;
+    if (ioctl(fd, RESIZE_FS, &blocks) < 0)
+        return reason_set(why, -errno, "its file system cannot grow to %llu blocks: %s", (unsigned long long)blocks,
+                          strerror(errno));
+    return 0;
+}
 
 /* The template's file system grows to its volume, while it is mounted and empty. */
 static int grow(const char *path, uint64_t length, struct reason *why)
 {
-    uint64_t blocks = length / BLOCK_BYTES;
-    CLEANUP_FD int directory = -1;
-    int r = 0;
+    int r;
 
     if (mkdir(WORK, 0700) < 0 && errno != EEXIST)
         return -errno;
     if (mount(path, WORK, "ext4", MS_NODEV | MS_NOSUID | MS_NOEXEC, "errors=panic") < 0)
         return reason_set(why, -errno, "the new file system cannot be mounted: %s", strerror(errno));
-    directory = open(WORK, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0 || ioctl(directory, RESIZE_FS, &blocks) < 0)
-        r = reason_set(why, -errno, "the new file system cannot grow to %llu blocks: %s", (unsigned long long)blocks,
-                       strerror(errno));
-    fd_close(&directory);
+    r = volume_grow(WORK, length, why);
     if (umount2(WORK, UMOUNT_NOFOLLOW) < 0 && r == 0)
         r = reason_set(why, -errno, "the new file system cannot be unmounted: %s", strerror(errno));
     (void)rmdir(WORK);

@@ -11,3 +11,6 @@
  */
 int volume_format(const struct crypt_volume *volume, int disk, const struct secret *key, const struct label *label,
                   char ret_path[32], struct reason *why) MUST_CHECK;
+
+/* Makes a mounted ext4 file system as large as its volume; one that is so stays as it is. Errors: -errno. */
+int volume_grow(const char *directory, uint64_t length, struct reason *why) MUST_CHECK;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "luks/derive.h"
 #include "luks/format.h"
 #include "luks/header.h"
+#include "luks/tree.h"
 #include "luks/xts.h"
 
 #define WAIT_MS 10000u
@@ -34,20 +36,29 @@ static int check_record(const struct config_volume *wanted, const struct record 
     if (strcmp(record->integrity, wanted->integrity) != 0)
         return reason_set(why, -EBADMSG, "volume %s: integrity is %s in the record, %s in the configuration",
                           wanted->id, record->integrity, wanted->integrity);
-    if (record->state != RECORD_READY && (wanted->read_only || wanted->mode == VOLUME_HEADER))
+    if (record->state == RECORD_ROTATING && (wanted->read_only || wanted->mode == VOLUME_HEADER))
+        return reason_set(why, -EBADMSG, "volume %s: it is on its way to another key, for which it has to be writable "
+                                         "and in mode record", wanted->id);
+    if (record->state == RECORD_UNINITIALISED && (wanted->read_only || wanted->mode == VOLUME_HEADER))
         return reason_set(why, -EBADMSG, "volume %s: the broker says that it was never initialised", wanted->id);
     return 0;
 }
 
 /*
- * Mode header: the LUKS2 header before the data, read once, on the allow-list, of this key, and saying what the record
- * says. The table is made from the record all the same.
+ * Mode header: the LUKS2 header before the data, read once, on the allow-list, saying what the record says, of this
+ * key, and bit by bit the one that the record was made with. The table is made from the record all the same.
  */
-static int check_header(const struct crypt_volume *volume, int disk, const struct secret *key, struct reason *why)
+static int check_header(const struct crypt_volume *volume, const struct record *record, int disk,
+                        const struct secret *key, struct reason *why)
 {
     static uint8_t bytes[HEADER_BYTES];
+    uint8_t mac[HEADER_MAC_BYTES];
     struct header header;
     int r;
+
+    if (!record->has_header_mac)
+        return reason_set(why, -EBADMSG, "volume %s: its record knows no header; make one with `postern volume adopt`",
+                          volume->name);
 
     if (volume->offset < HEADER_DATA_OFFSET_BYTES)
         return reason_set(why, -EBADMSG, "volume %s: there is no room for a header before its data", volume->name);
@@ -61,7 +72,14 @@ static int check_header(const struct crypt_volume *volume, int disk, const struc
         header.sector_size != volume->sector_size || (header.length && header.length != volume->length))
         return reason_set(why, -EBADMSG, "volume %s: header and record say different things", volume->name);
     r = header_check_key(&header, key);
-    return r < 0 ? reason_set(why, r, "volume %s: its header is that of another key", volume->name) : 0;
+    if (r < 0)
+        return reason_set(why, r, "volume %s: its header is that of another key", volume->name);
+    r = header_make_mac(bytes, &header, volume->name, key, mac);
+    if (r == 0 && CRYPTO_memcmp(mac, record->header_mac, sizeof(mac)) != 0)
+        r = -EKEYREJECTED;
+    return r < 0 ? reason_set(why, r, "volume %s: its header is not the one that its record was made with",
+                              volume->name)
+                 : 0;
 }
 
 /* Cipher and place of volumes that no record describes. */
@@ -70,8 +88,8 @@ static void describe_unrecorded(const struct config_volume *wanted, struct recor
     memcpy(record->cipher, "aes-xts-plain64", sizeof("aes-xts-plain64"));
     memcpy(record->integrity, wanted->integrity, strlen(wanted->integrity) + 1);
     record->sector_size = SECTOR_SIZE;
-    record->offset = 0;
-    record->length = wanted->length;
+    record->offset = wanted->offset;
+    record->length = record->layout_length = wanted->length;
     record->state = RECORD_UNINITIALISED;
 }
 
@@ -123,19 +141,75 @@ static int check_label(const struct crypt_volume *volume, const char *path, cons
     return 0;
 }
 
+/* The label has to fit what the record and the rotation say. */
+static int check_progress(const struct crypt_volume *mapping, const struct open_volume *volume, struct reason *why)
+{
+    if (volume->label.length > mapping->length)
+        return reason_set(why, -EKEYREJECTED, "volume %s: %llu bytes of it are in use, its record says %llu",
+                          mapping->name, (unsigned long long)volume->label.length,
+                          (unsigned long long)mapping->length);
+    if (volume->rotation && !volume->rotation->fresh && volume->rotation->slot.epoch < volume->label.epoch)
+        return reason_set(why, -EKEYREJECTED, "volume %s: its rotation is of epoch %llu, its label of %llu",
+                          mapping->name, (unsigned long long)volume->rotation->slot.epoch,
+                          (unsigned long long)volume->label.epoch);
+    return 0;
+}
+
+static void drop_rotation(struct open_volume *volume)
+{
+    if (volume->rotation)
+        rotation_free(volume->rotation);
+    free(volume->rotation);
+    volume->rotation = NULL;
+}
+
+static int map(const struct crypt_volume *mapping, int disk, struct open_volume *volume, struct reason *why)
+{
+    int r;
+
+    if (volume->record.state != RECORD_ROTATING)
+        return crypt_open(mapping, disk, &volume->key, volume->path, why);
+    volume->rotation = calloc(1, sizeof(*volume->rotation));
+    if (!volume->rotation)
+        return -ENOMEM;
+    r = rotation_open(mapping, disk, &volume->key, volume->rotation, volume->path, why);
+    if (r < 0) {
+        free(volume->rotation);
+        volume->rotation = NULL;
+    }
+    return r;
+}
+
+/* The key that the volume's start is under. */
+static struct secret current_key(const struct open_volume *volume)
+{
+    size_t half = volume->key.size / 2;
+
+    if (!volume->rotation)
+        return volume->key;
+    return (struct secret){ volume->key.bytes + (volume->rotation->slot.done ? 0 : half), half };
+}
+
 /* Maps the volume and checks that it is the one; whatever was mapped is removed again after a refusal. */
 static int open_existing(struct boot *boot, const struct crypt_volume *mapping, int disk, struct open_volume *volume,
                          bool label_needed, enum refusal *ret_refusal)
 {
-    int r = crypt_open(mapping, disk, &volume->key, volume->path, &boot->why);
+    struct secret key;
+    int r = map(mapping, disk, volume, &boot->why);
 
     *ret_refusal = REFUSAL_VOLUME_OPEN;
     if (r < 0)
         return r;
-    r = check_label(mapping, volume->path, &volume->key, label_needed, &volume->label, &boot->why);
+    key = current_key(volume);
+    r = check_label(mapping, volume->path, &key, label_needed, &volume->label, &boot->why);
+    if (r == 0)
+        r = check_progress(mapping, volume, &boot->why);
     *ret_refusal = REFUSAL_VOLUME_LABEL;
-    if (r < 0 && crypt_close(mapping->name) < 0)
-        reason_prefix(&boot->why, "mapping left behind");
+    if (r < 0) {
+        drop_rotation(volume);
+        if (crypt_close(mapping->name) < 0)
+            reason_prefix(&boot->why, "mapping left behind");
+    }
     return r;
 }
 
@@ -171,7 +245,7 @@ static int open_or_format(struct boot *boot, const struct config_volume *wanted,
         return 0;
     if (!is_unfinished(r) || may_format(wanted, mapping, disk, &volume->record, &may) < 0 || !may)
         return boot_refuse(boot, refusal, r);
-    volume->label = (struct label){ .epoch = 0 };
+    volume->label = (struct label){ .length = volume->record.length };
     memcpy(volume->label.volume_id, wanted->id, strlen(wanted->id) + 1);
     r = volume_format(mapping, disk, &volume->key, &volume->label, volume->path, &boot->why);
     return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_FORMAT, r) : 0;
@@ -185,17 +259,43 @@ static int open_encrypted(struct boot *boot, const struct config_volume *wanted,
                                           .sector_size = volume->record.sector_size,
                                           .offset = volume->record.offset,
                                           .length = volume->record.length,
+                                          .layout_length = volume->record.layout_length,
                                           .read_only = wanted->read_only && strcmp(wanted->integrity, "none") == 0 };
-    int r = wanted->mode == VOLUME_HEADER ? check_header(&mapping, disk, &volume->key, &boot->why) : 0;
+    int r = wanted->mode == VOLUME_HEADER ? check_header(&mapping, &volume->record, disk, &volume->key, &boot->why) : 0;
 
     return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_HEADER, r) : open_or_format(boot, wanted, &mapping, disk, volume);
+}
+
+/* What opens a signed tree, from the block of the disk where the configuration says that it stands. */
+static int read_signed_tree(const struct config_volume *wanted, int disk, struct verity_tree *tree, struct reason *why)
+{
+    static uint8_t block[TREE_BLOCK_BYTES] __attribute__((aligned(TREE_BLOCK_BYTES)));
+    const struct tree_expectation expected = { wanted->id, wanted->least_version, wanted->signer };
+    struct tree_statement statement;
+    int flags = fcntl(disk, F_GETFL), r;
+
+    if (flags < 0 || fcntl(disk, F_SETFL, flags | O_DIRECT) < 0)
+        return -errno;
+    r = fd_read_at(disk, wanted->tree.offset + wanted->signed_block * TREE_BLOCK_BYTES, block, sizeof(block));
+    if (r < 0)
+        return reason_set(why, r, "volume %s: its signed tree cannot be read: %s", wanted->id, strerror(-r));
+    r = tree_verify(block, &expected, &statement, why);
+    if (r < 0) {
+        reason_prefix(why, wanted->id);
+        return r;
+    }
+    *tree = statement.tree;
+    tree->offset = wanted->tree.offset;
+    return 0;
 }
 
 static int open_tree(struct boot *boot, const struct config_volume *wanted, int disk, struct open_volume *volume)
 {
     struct verity_tree tree = wanted->tree;
-    int r;
+    int r = wanted->signer ? read_signed_tree(wanted, disk, &tree, &boot->why) : 0;
 
+    if (r < 0)
+        return boot_refuse(boot, REFUSAL_VOLUME_HEADER, r);
     tree.name = wanted->id;
     r = verity_open(&tree, disk, volume->path, &boot->why);
     return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_OPEN, r) : 0;
@@ -217,18 +317,31 @@ static int prepare(struct boot *boot, const struct config_volume *wanted, struct
     return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_OPEN, r) : 0;
 }
 
-static int write_epoch(struct open_volume *volume, struct reason *why)
+static int write_label(struct open_volume *volume, const struct label *label, struct reason *why)
 {
-    const struct label label = volume->label;
-    struct label next = label;
+    const struct secret key = current_key(volume);
     CLEANUP_SECRET struct secret label_key = SECRET_NONE;
     CLEANUP_FD int mapping = open(volume->path, O_RDWR | O_CLOEXEC);
-    int r = mapping < 0 ? -errno : label_derive_key(&volume->key, &label_key);
+    int r = mapping < 0 ? -errno : label_derive_key(&key, &label_key);
+
+    if (r == 0)
+        r = label_write(mapping, &label_key, label);
+    if (r < 0)
+        return reason_set(why, r, "volume %s: its label cannot be written: %s", label->volume_id, strerror(-r));
+    volume->label = *label;
+    return 0;
+}
+
+/* Slots of a rotation are never older than the label: they get the epoch first. */
+static int write_epoch(struct open_volume *volume, struct reason *why)
+{
+    struct label next = volume->label;
+    int r = 0;
 
     next.epoch = volume->record.epoch;
-    if (r == 0)
-        r = label_write(mapping, &label_key, &next);
-    return r < 0 ? reason_set(why, r, "volume %s: its label cannot be written: %s", label.volume_id, strerror(-r)) : 0;
+    if (volume->rotation)
+        r = rotation_take_epoch(volume->rotation, next.epoch, why);
+    return r < 0 ? r : write_label(volume, &next, why);
 }
 
 /*
@@ -241,16 +354,56 @@ static int confirm(struct boot *boot, const struct config_volume *wanted, size_t
     struct open_volume *volume = &boot->volumes[index];
     uint64_t found = volume->label.epoch, epoch = volume->record.epoch;
     bool labelled = wanted->mode != VOLUME_HEADER, follows = found == epoch || found + 1 == epoch;
+    const struct message_confirmation confirmation = {
+        .epoch = epoch,
+        .has_found = labelled,
+        .found = labelled ? found : 0,
+        .rotated = volume->rotation && volume->rotation->slot.done == volume->rotation->length,
+    };
     int r = labelled && follows ? write_epoch(volume, &boot->why) : 0;
 
     if (r < 0)
         return boot_refuse(boot, REFUSAL_VOLUME_LABEL, r);
-    r = release_confirm_open(boot, index, labelled ? &found : NULL);
+    r = release_confirm_open(boot, index, &confirmation);
     if (r < 0 || !labelled || follows)
         return r;
     r = reason_set(&boot->why, -EKEYREJECTED, "volume %s: the disk is at epoch %llu, the release at %llu", wanted->id,
                    (unsigned long long)found, (unsigned long long)epoch);
     return boot_refuse(boot, REFUSAL_VOLUME_LABEL, r);
+}
+
+/*
+ * A record whose length has grown: blocks that were never written have no tag, so they get one before the label says
+ * that they are in use. The file system follows when it is mounted.
+ */
+static int extend(struct open_volume *volume, struct reason *why)
+{
+    struct label next = volume->label;
+    CLEANUP_FD int mapping = -1;
+    int r = 0;
+
+    if (strcmp(volume->record.integrity, "none") != 0) {
+        mapping = open(volume->path, O_RDWR | O_CLOEXEC);
+        r = mapping < 0 ? -errno : format_extend(mapping, next.length, volume->record.length);
+        if (r < 0)
+            return reason_set(why, r, "volume %s: it cannot grow to %llu bytes: %s", next.volume_id,
+                              (unsigned long long)volume->record.length, strerror(-r));
+    }
+    fd_close(&mapping);
+    next.length = volume->record.length;
+    return write_label(volume, &next, why);
+}
+
+/* What the broker's acknowledgement allows. */
+static int change(struct boot *boot, struct open_volume *volume)
+{
+    int r = 0;
+
+    if (volume->label.volume_id[0] && volume->label.length < volume->record.length)
+        r = extend(volume, &boot->why);
+    if (r == 0 && volume->rotation && !volume->rotation->slot.done)
+        r = rotation_begin(volume->rotation, &volume->key, &boot->why);
+    return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_FORMAT, r) : 0;
 }
 
 static int open_volume(struct boot *boot, size_t index)
@@ -271,8 +424,13 @@ static int open_volume(struct boot *boot, size_t index)
                                       : open_encrypted(boot, wanted, disk, volume);
     if (r == 0 && config_volume_is_released(wanted) && !wanted->read_only) {
         r = confirm(boot, wanted, index);
-        if (r < 0 && crypt_close(wanted->id) < 0)
-            reason_prefix(&boot->why, "mapping left behind");
+        if (r == 0)
+            r = change(boot, volume);
+        if (r < 0) {
+            drop_rotation(volume);
+            if (crypt_close(wanted->id) < 0)
+                reason_prefix(&boot->why, "mapping left behind");
+        }
     }
     secret_free(&volume->key);
     OPENSSL_cleanse(&volume->session, sizeof(volume->session));

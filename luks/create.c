@@ -4,16 +4,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libcryptsetup.h>
+#include <linux/fs.h>
 #include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cursor.h"
 #include "base/file.h"
 #include "luks/aead.h"
+#include "luks/dm.h"
 #include "luks/header.h"
 #include "luks/integrity.h"
 #include "luks/label.h"
@@ -151,10 +154,10 @@ static int write_empty_journal(struct writer *w)
     return r < 0 ? r : write_at(w->to, superblock, sizeof(superblock), 0);
 }
 
-static int put_label(const struct create_volume *volume, uint8_t *block)
+static int put_label(const struct create_volume *volume, uint64_t size, uint8_t *block)
 {
     CLEANUP_SECRET struct secret key = SECRET_NONE;
-    struct label label = { .epoch = 0 };
+    struct label label = { .length = size };
     int r = label_derive_key(volume->key, &key);
 
     memcpy(label.volume_id, volume->id, strnlen(volume->id, LABEL_ID_MAX_BYTES));
@@ -190,11 +193,13 @@ static int write_contents(struct writer *w, uint64_t size, struct reason *why)
         r = fd_read_at(w->from, done, w->chunk, part);
         if (r < 0)
             return reason_set(why, r, "%s: cannot be read: %s", volume->content, strerror(-r));
+        if (!done && volume->relabel)
+            memset(w->chunk, 0, LABEL_ROOM_BYTES);
         if (!done && !all_zero(w->chunk, LABEL_ROOM_BYTES))
             return reason_set(why, -EINVAL, "%s: its first 1024 bytes are not zero; they are the label's",
                               volume->content);
         if (!done)
-            r = put_label(volume, w->chunk);
+            r = put_label(volume, size, w->chunk);
         if (r == 0)
             r = write_chunk(w, done, part);
         done += part;
@@ -217,6 +222,8 @@ static int open_content(struct writer *w, uint64_t *ret_size, struct reason *why
     w->from = open(content, O_RDONLY | O_CLOEXEC);
     if (w->from < 0 || fstat(w->from, &status) < 0)
         return reason_set(why, -errno, "%s: cannot be opened: %s", content, strerror(errno));
+    if (S_ISBLK(status.st_mode))
+        return ioctl(w->from, BLKGETSIZE64, ret_size) < 0 ? -errno : 0;
     if (!S_ISREG(status.st_mode) || status.st_size <= 0 || status.st_size % CREATE_SECTOR_BYTES)
         return reason_set(why, -EINVAL, "%s: %lld bytes, expected a file of whole 4096-byte sectors", content,
                           (long long)status.st_size);
@@ -228,11 +235,12 @@ static int open_disk(struct writer *w, uint64_t size, struct reason *why)
 {
     const struct create_volume *volume = w->volume;
     bool tags = has_tags(volume->integrity);
-    uint64_t whole = CREATE_DATA_OFFSET_BYTES + size;
+    uint64_t whole = CREATE_DATA_OFFSET_BYTES + size, device_bytes = 0;
+    char device[32];
     int r = 0;
 
     if (tags)
-        r = integrity_make_layout(size, &w->layout);
+        r = integrity_make_layout(size, size, &w->layout);
     if (r < 0 || size % CREATE_SECTOR_BYTES)
         return reason_set(why, -EINVAL, "%s: a volume cannot have %llu bytes", volume->path, (unsigned long long)size);
     if (tags)
@@ -240,6 +248,12 @@ static int open_disk(struct writer *w, uint64_t size, struct reason *why)
     w->to = open(volume->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (w->to < 0)
         return reason_set(why, -errno, "%s: cannot be made: %s", volume->path, strerror(errno));
+    r = dm_describe_device(w->to, device, &device_bytes);
+    if (r == 0 && device_bytes < whole)
+        return reason_set(why, -ENOSPC, "%s: has %llu bytes, the volume wants %llu", volume->path,
+                          (unsigned long long)device_bytes, (unsigned long long)whole);
+    if (r == 0)
+        return 0;
     /* All of it, so that a full file system shows here and not in the middle. */
     r = volume->content ? posix_fallocate(w->to, 0, (off_t)whole) : ftruncate(w->to, (off_t)whole) < 0 ? errno : 0;
     return r > 0 ? reason_set(why, -r, "%s: cannot be made: %s", volume->path, strerror(r)) : 0;
@@ -254,9 +268,24 @@ static int open_cipher(struct writer *w)
     return has_tags(w->volume->integrity) ? aead_new(w->volume->key, &w->aead) : xts_new(w->volume->key, &w->xts);
 }
 
-int create_volume(const struct create_volume *volume, uint64_t *ret_length, struct reason *why)
+/* Of the header as it stands there at last: libcryptsetup has written it anew for a recovery key. */
+static int make_mac(const struct create_volume *volume, int disk, uint8_t ret_mac[HEADER_MAC_BYTES],
+                    struct reason *why)
+{
+    uint8_t bytes[HEADER_BYTES];
+    struct header header;
+    int r = header_read(disk, 0, bytes);
+
+    if (r == 0)
+        r = header_parse(bytes, sizeof(bytes), NULL, &header, NULL, why);
+    return r < 0 ? r : header_make_mac(bytes, &header, volume->id, volume->key, ret_mac);
+}
+
+int create_volume(const struct create_volume *volume, uint64_t *ret_length, uint8_t ret_header_mac[HEADER_MAC_BYTES],
+                  struct reason *why)
 {
     CLEANUP(writer_close) struct writer w = { .volume = volume, .from = -1, .to = -1 };
+    uint8_t mac[HEADER_MAC_BYTES];
     uint64_t size = 0;
     int r = open_content(&w, &size, why);
 
@@ -275,8 +304,11 @@ int create_volume(const struct create_volume *volume, uint64_t *ret_length, stru
         r = write_contents(&w, size, why);
     else if (r == 0 && fsync(w.to) < 0)
         r = -errno;
+    if (r == 0)
+        r = make_mac(volume, w.to, mac, why);
     if (r < 0)
         return r;
     *ret_length = size;
+    memcpy(ret_header_mac, mac, sizeof(mac));
     return 0;
 }

@@ -7,15 +7,17 @@
 
 #include "base/reason.h"
 #include "base/secret.h"
+#include "luks/header.h"
 
 /* Where the encrypted part starts: behind a LUKS2 header of the usual 16 MiB. */
 #define CREATE_DATA_OFFSET_BYTES (16u * 1024 * 1024)
 #define CREATE_SECTOR_BYTES 4096u
 
 struct create_volume {
-    const char *path;              /* of the new disk image; made, or overwritten */
+    const char *path;              /* of the new disk image; made, or overwritten; or a block device */
     const char *id;                /* for its label */
-    const char *content;           /* file with the plain file system, whole 4096-byte blocks; NULL: left empty */
+    const char *content;           /* file or block device with the plain file system, whole blocks; NULL: none */
+    bool relabel;                  /* the content has a volume's label, which the new one takes the place of */
     uint64_t length;               /* of an empty volume, bytes */
     const char *integrity;         /* "hmac(sha256)" or "none" */
     const struct secret *key;      /* the volume key, create_key_bytes() */
@@ -29,7 +31,9 @@ size_t create_key_bytes(const char *integrity);
 
 /*
  * Writes header, then contents with the volume's label, then syncs. An empty volume is header and space: a guest
- * formats it. ret_length is the volume's size. On failure the file is whatever it is: the caller made it under a
- * temporary name. Errors: -errno, -EINVAL for contents of an odd size; with a sentence.
+ * formats it. ret_length is the volume's size, ret_header_mac is for its record (luks/header.h). On failure the file is
+ * whatever it is: the caller made it under a temporary name. Errors: -errno, -EINVAL for contents of an odd size; with
+ * a sentence.
  */
-int create_volume(const struct create_volume *volume, uint64_t *ret_length, struct reason *why) MUST_CHECK;
+int create_volume(const struct create_volume *volume, uint64_t *ret_length, uint8_t ret_header_mac[HEADER_MAC_BYTES],
+                  struct reason *why) MUST_CHECK;

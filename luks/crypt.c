@@ -54,8 +54,8 @@ int crypt_table(const struct crypt_volume *volume, const char *device, size_t ke
 }
 
 /* The key goes into the keyring, the mapping is made, the key goes out of it again. */
-static int map_with_key(const struct crypt_volume *volume, const char *device, const struct secret *key,
-                        char ret_path[32], struct reason *why)
+int crypt_map(const struct crypt_volume *volume, const char *device, const struct secret *key, char ret_path[32],
+              struct reason *why)
 {
     char description[sizeof(KEYRING_PREFIX) + DM_MAX_NAME_BYTES];
     struct dm_table table;
@@ -143,37 +143,11 @@ static int map_tags(const struct crypt_volume *volume, const struct integrity_la
     return r;
 }
 
-static int open_with_tags(const struct crypt_volume *volume, int disk, const char *device, uint64_t bytes,
-                          const struct secret *key, char ret_path[32], struct reason *why)
+/* What dm-crypt is put on: with tags dm-integrity's mapping, otherwise the disk itself. */
+int crypt_open_below(const struct crypt_volume *volume, int disk, char ret_device[32], struct reason *why)
 {
-    char name[DM_MAX_NAME_BYTES + 8], tags[32];
     struct integrity_layout layout;
-    uint64_t end = 0;
-    int r = integrity_make_layout(volume->length, &layout);
-
-    if (r < 0)
-        return reason_set(why, r, "volume %s: it cannot have %llu bytes", volume->name,
-                          (unsigned long long)volume->length);
-    if (__builtin_add_overflow(volume->offset, layout.end * SECTOR_BYTES, &end) || end > bytes)
-        return reason_set(why, -ENOSPC, "volume %s: its disk has %llu bytes, record and tags want %llu", volume->name,
-                          (unsigned long long)bytes, (unsigned long long)end);
-    r = check_superblock(volume, &layout, disk, why);
-    if (r == 0)
-        r = map_tags(volume, &layout, device, tags, why);
-    if (r < 0)
-        return r;
-    r = map_with_key(volume, tags, key, ret_path, why);
-    name_of_tags(volume->name, name);
-    if (r < 0 && dm_remove(name) < 0)
-        reason_prefix(why, "mapping left behind");
-    return r;
-}
-
-int crypt_open(const struct crypt_volume *volume, int disk, const struct secret *key, char ret_path[32],
-               struct reason *why)
-{
     uint64_t bytes = 0, end = 0;
-    struct dm_table possible;
     char device[32];
     int r = dm_describe_device(disk, device, &bytes);
 
@@ -182,20 +156,55 @@ int crypt_open(const struct crypt_volume *volume, int disk, const struct secret 
     if (__builtin_add_overflow(volume->offset, volume->length, &end) || end > bytes)
         return reason_set(why, -ENOSPC, "volume %s: its disk has %llu bytes, the record wants %llu", volume->name,
                           (unsigned long long)bytes, (unsigned long long)end);
-    /* Before anything is mapped. */
-    r = crypt_table(volume, device, key->size, &possible);
+    if (!has_tags(volume)) {
+        memcpy(ret_device, device, sizeof(device));
+        return 0;
+    }
+    r = integrity_make_layout(volume->length, volume->layout_length, &layout);
     if (r < 0)
-        return reason_set(why, r, "volume %s: cipher or geometry is not supported", volume->name);
-    return has_tags(volume) ? open_with_tags(volume, disk, device, bytes, key, ret_path, why)
-                            : map_with_key(volume, device, key, ret_path, why);
+        return reason_set(why, r, "volume %s: it cannot have %llu bytes", volume->name,
+                          (unsigned long long)volume->length);
+    if (__builtin_add_overflow(volume->offset, layout.end * SECTOR_BYTES, &end) || end > bytes)
+        return reason_set(why, -ENOSPC, "volume %s: its disk has %llu bytes, record and tags want %llu", volume->name,
+                          (unsigned long long)bytes, (unsigned long long)end);
+    r = check_superblock(volume, &layout, disk, why);
+    return r < 0 ? r : map_tags(volume, &layout, device, ret_device, why);
 }
 
+int crypt_open(const struct crypt_volume *volume, int disk, const struct secret *key, char ret_path[32],
+               struct reason *why)
+{
+    char below[32], name[DM_MAX_NAME_BYTES + 8];
+    struct dm_table possible;
+    /* Before anything is mapped. */
+    int r = crypt_table(volume, "0:0", key->size, &possible);
+
+    if (r < 0)
+        return reason_set(why, r, "volume %s: cipher or geometry is not supported", volume->name);
+    r = crypt_open_below(volume, disk, below, why);
+    if (r < 0)
+        return r;
+    r = crypt_map(volume, below, key, ret_path, why);
+    name_of_tags(volume->name, name);
+    if (r < 0 && has_tags(volume) && dm_remove(name) < 0)
+        reason_prefix(why, "mapping left behind");
+    return r;
+}
+
+/* From the top down; most volumes do not have them all. */
 int crypt_close(const char *name)
 {
-    char tags[DM_MAX_NAME_BYTES + 8];
-    int r = dm_remove(name), below;
+    static const char *const suffixes[] = { "", ".new", ".old", ".log", ".tags" };
+    int result = 0;
 
-    name_of_tags(name, tags);
-    below = dm_remove(tags);
-    return r < 0 ? r : below == -ENXIO ? 0 : below;
+    for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+        char part[DM_MAX_NAME_BYTES + 8];
+        int r;
+
+        (void)snprintf(part, sizeof(part), "%s%s", name, suffixes[i]);
+        r = dm_remove(part);
+        if (r < 0 && (i == 0 || r != -ENXIO) && result == 0)
+            result = r;
+    }
+    return result;
 }

@@ -15,6 +15,7 @@ struct crypt_volume {
     uint32_t sector_size;
     uint64_t offset; /* bytes */
     uint64_t length; /* bytes */
+    uint64_t layout_length; /* bytes; what the volume was made with: where its tags lie follows from it */
     bool read_only;  /* not with tags: their journal is replayed */
 };
 
@@ -34,5 +35,14 @@ int crypt_table(const struct crypt_volume *volume, const char *device, size_t ke
 int crypt_open(const struct crypt_volume *volume, int disk, const struct secret *key, char ret_path[32],
                struct reason *why) MUST_CHECK;
 
-/* Removes a volume's mappings. Errors: -EBUSY while it is in use, -errno. */
+/*
+ * The two halves of crypt_open(), for who maps a volume's sectors more than once (luks/rotation.h): what dm-crypt is
+ * put on ("MAJOR:MINOR": the disk, with tags the mapping "NAME.tags", checked as above), and dm-crypt on it. Errors as
+ * crypt_open().
+ */
+int crypt_open_below(const struct crypt_volume *volume, int disk, char ret_device[32], struct reason *why) MUST_CHECK;
+int crypt_map(const struct crypt_volume *volume, const char *device, const struct secret *key, char ret_path[32],
+              struct reason *why) MUST_CHECK;
+
+/* Removes a volume's mappings, those of a rotation included. Errors: -EBUSY while it is in use, -errno. */
 int crypt_close(const char *name) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "luks/dm-task.h"
 #include "luks/luks.h"
 
 /* libdevmapper reports on standard error by itself otherwise; the errno is what we use. */
@@ -22,26 +23,24 @@ static void be_silent(int level, const char *file, int line, int error, const ch
     (void)format;
 }
 
-static void task_free(struct dm_task **task)
+void dm_task_done(struct dm_task **task)
 {
     if (*task)
         dm_task_destroy(*task);
 }
 
-#define CLEANUP_TASK CLEANUP(task_free)
-
-static struct dm_task *new_task(int type, const char *name)
+struct dm_task *dm_task_for(int type, const char *name)
 {
     struct dm_task *task;
 
     dm_log_with_errno_init(be_silent);
     task = dm_task_create(type);
     if (task && dm_task_set_name(task, name) != 1)
-        task_free(&task);
+        dm_task_done(&task);
     return task;
 }
 
-static int run(struct dm_task *task)
+int dm_task_do(struct dm_task *task)
 {
     if (dm_task_run(task) == 1)
         return 0;
@@ -50,7 +49,7 @@ static int run(struct dm_task *task)
 
 static int create(const struct dm_table *table, unsigned *ret_minor)
 {
-    CLEANUP_TASK struct dm_task *task = new_task(DM_DEVICE_CREATE, table->name);
+    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_CREATE, table->name);
     struct dm_info info;
     int r;
 
@@ -58,7 +57,7 @@ static int create(const struct dm_table *table, unsigned *ret_minor)
     if (!task || dm_task_secure_data(task) != 1 || (table->read_only && dm_task_set_ro(task) != 1) ||
         dm_task_add_target(task, 0, table->sectors, table->target, table->parameters) != 1)
         return -ENOMEM;
-    r = run(task);
+    r = dm_task_do(task);
     if (r < 0)
         return r;
     if (dm_task_get_info(task, &info) != 1 || !info.exists)
@@ -70,7 +69,7 @@ static int create(const struct dm_table *table, unsigned *ret_minor)
 /* The live table has one target and every word of it is the expected one. */
 static int check_live(const struct dm_table *table, struct reason *why)
 {
-    CLEANUP_TASK struct dm_task *task = new_task(DM_DEVICE_TABLE, table->name);
+    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_TABLE, table->name);
     uint64_t start = 0, length = 0;
     char *target = NULL, *parameters = NULL;
     void *next;
@@ -78,7 +77,7 @@ static int check_live(const struct dm_table *table, struct reason *why)
 
     if (!task || dm_task_secure_data(task) != 1)
         return -ENOMEM;
-    r = run(task);
+    r = dm_task_do(task);
     if (r < 0)
         return reason_set(why, r, "device-mapper: the live table of %s cannot be read: %s", table->name, strerror(-r));
     next = dm_get_next_target(task, NULL, &start, &length, &target, &parameters);
@@ -112,10 +111,10 @@ int dm_create(const struct dm_table *table, char ret_path[32], struct reason *wh
 
 int dm_read_status(const char *name, char ret_status[128])
 {
-    CLEANUP_TASK struct dm_task *task = new_task(DM_DEVICE_STATUS, name);
+    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_STATUS, name);
     uint64_t start = 0, length = 0;
     char *target = NULL, *parameters = NULL;
-    int r = task ? run(task) : -ENOMEM;
+    int r = task ? dm_task_do(task) : -ENOMEM;
 
     if (r < 0)
         return r;
@@ -128,9 +127,9 @@ int dm_read_status(const char *name, char ret_status[128])
 
 int dm_remove(const char *name)
 {
-    CLEANUP_TASK struct dm_task *task = new_task(DM_DEVICE_REMOVE, name);
+    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_REMOVE, name);
 
-    return task ? run(task) : -ENOMEM;
+    return task ? dm_task_do(task) : -ENOMEM;
 }
 
 int dm_describe_device(int fd, char ret_device[32], uint64_t *ret_bytes)

@@ -6,7 +6,7 @@
 #include "base/base.h"
 #include "base/reason.h"
 
-#define DM_MAX_NAME_BYTES 64
+#define DM_MAX_NAME_BYTES 72
 #define DM_MAX_PARAMETERS_BYTES 1024
 
 struct dm_table {

@@ -55,7 +55,7 @@ int format_prepare(const struct crypt_volume *volume, int disk, struct reason *w
 
     if (strcmp(volume->integrity, "none") == 0)
         return 0;
-    r = integrity_make_layout(volume->length, &layout);
+    r = integrity_make_layout(volume->length, volume->layout_length, &layout);
     if (r == 0)
         r = dm_describe_device(disk, device, &bytes);
     if (r == 0 && (__builtin_add_overflow(volume->offset, layout.end * SECTOR_BYTES, &end) || end > bytes))
@@ -76,12 +76,12 @@ int format_prepare(const struct crypt_volume *volume, int disk, struct reason *w
     return r < 0 ? reason_set(why, r, "volume %s: its tags cannot be prepared: %s", volume->name, strerror(-r)) : 0;
 }
 
-static int write_zeros(int mapping, uint64_t length)
+static int write_zeros(int mapping, uint64_t from, uint64_t length)
 {
     CLEANUP_FREE uint8_t *zeros = NULL;
     int r = allocate(CHUNK_BYTES, &zeros);
 
-    for (uint64_t at = 0; r == 0 && at < length; at += CHUNK_BYTES)
+    for (uint64_t at = from; r == 0 && at < length; at += CHUNK_BYTES)
         r = write_at(mapping, at, zeros, length - at < CHUNK_BYTES ? (size_t)(length - at) : CHUNK_BYTES);
     return r;
 }
@@ -129,12 +129,22 @@ int format_fill(const struct crypt_volume *volume, int mapping, const uint8_t *t
         return reason_set(why, -EBADMSG, "volume %s: the template of its file system does not fit", volume->name);
     if (flags < 0 || fcntl(mapping, F_SETFL, flags | O_DIRECT) < 0)
         return -errno;
-    r = write_zeros(mapping, tags ? volume->length : FORMAT_TEMPLATE_VOLUME_BYTES);
+    r = write_zeros(mapping, 0, tags ? volume->length : FORMAT_TEMPLATE_VOLUME_BYTES);
     if (r == 0)
         r = write_template(mapping, template, size, false);
     if (r == 0)
         r = write_template(mapping, template, size, true);
     return r < 0 ? reason_set(why, r, "volume %s: cannot be formatted: %s", volume->name, strerror(-r)) : 0;
+}
+
+int format_extend(int mapping, uint64_t from, uint64_t to)
+{
+    int flags = fcntl(mapping, F_GETFL), r;
+
+    if (flags < 0 || fcntl(mapping, F_SETFL, flags | O_DIRECT) < 0)
+        return -errno;
+    r = write_zeros(mapping, from, to);
+    return r == 0 && fsync(mapping) < 0 ? -errno : r;
 }
 
 int format_is_blank(const struct crypt_volume *volume, int disk, bool *ret_blank)

@@ -24,5 +24,8 @@ int format_prepare(const struct crypt_volume *volume, int disk, struct reason *w
 int format_fill(const struct crypt_volume *volume, int mapping, const uint8_t *template, size_t size,
                 struct reason *why) MUST_CHECK;
 
+/* Zeros from one place of a mapped volume with tags to another, both multiples of 4096, then syncs. Errors: -errno. */
+int format_extend(int mapping, uint64_t from, uint64_t to) MUST_CHECK;
+
 /* Whether the start of the disk and of the volume are all zero. Errors: -errno. */
 int format_is_blank(const struct crypt_volume *volume, int disk, bool *ret_blank) MUST_CHECK;

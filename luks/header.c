@@ -5,12 +5,16 @@
 #include <fcntl.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cursor.h"
 #include "base/file.h"
+#include "luks/derive.h"
 
 #define DIRECT_ALIGNMENT 4096u
+#define MAC_PREFIX_BYTES 80u /* magic, id, sequence number */
 
 static const struct {
     const char *code, *meaning;
@@ -67,4 +71,22 @@ int header_check_key(const struct header *header, const struct secret *key)
     if (r < 0)
         return r;
     return CRYPTO_memcmp(digest, header->digest, sizeof(digest)) == 0 ? 0 : -EKEYREJECTED;
+}
+
+int header_make_mac(const uint8_t bytes[HEADER_BYTES], const struct header *header, const char *volume_id,
+                    const struct secret *key, uint8_t ret_mac[HEADER_MAC_BYTES])
+{
+    CLEANUP_SECRET struct secret mac_key = SECRET_NONE;
+    CLEANUP_FREE uint8_t *text = calloc(1, MAC_PREFIX_BYTES + HEADER_BYTES);
+    int r = text ? derive_key(key, "postern volume header", HEADER_MAC_BYTES, &mac_key) : -ENOMEM;
+
+    if (r < 0)
+        return r;
+    memcpy(text, "PSTNHDR1", 8);
+    memcpy(text + 8, volume_id, strnlen(volume_id, 63));
+    put_u64le(text + 72, header->sequence);
+    memcpy(text + MAC_PREFIX_BYTES, bytes, HEADER_BYTES);
+    return HMAC(EVP_sha256(), mac_key.bytes, (int)mac_key.size, text, MAC_PREFIX_BYTES + HEADER_BYTES, ret_mac, NULL)
+               ? 0
+               : -ENOMEM;
 }

@@ -22,6 +22,7 @@
 #define HEADER_UUID_BYTES 40
 #define HEADER_SALT_MAX_BYTES 64
 #define HEADER_DIGEST_BYTES 32
+#define HEADER_MAC_BYTES 32
 #define HEADER_AF_STRIPES_COUNT 4000u /* of the anti-forensic splitter, the only number that there is */
 #define HEADER_WORD_BYTES 32
 
@@ -170,6 +171,15 @@ int header_check_key(const struct header *header, const struct secret *key) MUST
 /* The digest of a key with the header's salt and iterations. Errors: -ENOMEM. */
 int header_digest_key(const struct header *header, const struct secret *key,
                       uint8_t ret_digest[HEADER_DIGEST_BYTES]) MUST_CHECK;
+
+/*
+ * HMAC-SHA-256 by which a header is known again: every bit of both copies, for one volume, at one state of the header
+ * (LUKS2 counts its sequence number up with each change). Over "PSTNHDR1", the volume id (63 bytes at most, padded with
+ * zeros to 64), header->sequence (64 bits, little-endian), the HEADER_BYTES; its key is HKDF-SHA-256 of the volume key
+ * without salt, with the info "postern volume header". Errors: -ENOMEM.
+ */
+int header_make_mac(const uint8_t bytes[HEADER_BYTES], const struct header *header, const char *volume_id,
+                    const struct secret *key, uint8_t ret_mac[HEADER_MAC_BYTES]) MUST_CHECK;
 
 /* Both copies of a header without keyslots. Errors: -EINVAL for one that header_parse() would refuse, -ENOMEM, -EIO. */
 int header_make(const struct header *header, uint8_t ret_bytes[HEADER_BYTES]) MUST_CHECK;

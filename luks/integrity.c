@@ -16,7 +16,6 @@
 #define BLOCK_SECTORS (INTEGRITY_BLOCK_BYTES / SECTOR_BYTES)
 
 /* As the kernel would choose: 1/128 of the disk, at most 64 MiB. */
-#define JOURNAL_SHARE 128u
 #define MOST_SECTIONS 496u
 
 #define SUPERBLOCK_VERSION 4
@@ -29,15 +28,16 @@
 #define COMMIT_ID_AT 504u
 #define COMMIT_ID UINT64_C(0x1111111111111111) /* of the first sequence, without a journal MAC */
 
-int integrity_make_layout(uint64_t length, struct integrity_layout *ret_layout)
+int integrity_make_layout(uint64_t length, uint64_t made_length, struct integrity_layout *ret_layout)
 {
     struct integrity_layout layout = { .provided = length / SECTOR_BYTES };
     uint64_t areas, sections;
 
-    if (!length || length % INTEGRITY_BLOCK_BYTES || length > INT64_MAX / 2)
+    if (!length || !made_length || length % INTEGRITY_BLOCK_BYTES || made_length % INTEGRITY_BLOCK_BYTES ||
+        length > INT64_MAX / 2 || made_length > INT64_MAX / 2)
         return -EINVAL;
     areas = (layout.provided + AREA_SECTORS - 1) / AREA_SECTORS;
-    sections = layout.provided / JOURNAL_SHARE / SECTION_SECTORS;
+    sections = made_length / INTEGRITY_JOURNAL_SHARE_BYTES;
     layout.journal_sections = sections < 1 ? 1 : sections > MOST_SECTIONS ? MOST_SECTIONS : (uint32_t)sections;
     layout.journal_sectors = (uint64_t)layout.journal_sections * SECTION_SECTORS;
     layout.areas_start = SUPERBLOCK_SECTORS + layout.journal_sectors;

@@ -8,12 +8,12 @@
 
 int label_parse(const uint8_t bytes[LABEL_BYTES], const struct secret *key, struct label *ret_label)
 {
-    struct label label = { .epoch = get_u64le(bytes + 8) };
+    struct label label = { .epoch = get_u64le(bytes + 8), .length = get_u64le(bytes + 80) };
     uint8_t expected[LABEL_BYTES];
     size_t length;
     int r;
 
-    if (memcmp(bytes, "PSTNLBL1", 8) != 0)
+    if (memcmp(bytes, "PSTNLBL2", 8) != 0)
         return -ENODATA;
     memcpy(label.volume_id, bytes + 16, LABEL_ID_MAX_BYTES);
     r = label_make(&label, key, expected);

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "luks/derive.h"
 
-#define AUTHENTICATED_BYTES 80u
+#define AUTHENTICATED_BYTES 88u
 
 int label_derive_key(const struct secret *volume_key, struct secret *ret_key)
 {
@@ -24,9 +24,10 @@ int label_make(const struct label *label, const struct secret *key, uint8_t ret_
 {
     uint8_t bytes[LABEL_BYTES] = { 0 };
 
-    memcpy(bytes, "PSTNLBL1", 8);
+    memcpy(bytes, "PSTNLBL2", 8);
     put_u64le(bytes + 8, label->epoch);
     memcpy(bytes + 16, label->volume_id, strnlen(label->volume_id, LABEL_ID_MAX_BYTES));
+    put_u64le(bytes + 80, label->length);
     if (!HMAC(EVP_sha256(), key->bytes, (int)key->size, bytes, AUTHENTICATED_BYTES, bytes + AUTHENTICATED_BYTES, NULL))
         return -ENOMEM;
     memcpy(ret_bytes, bytes, sizeof(bytes));

@@ -3,10 +3,11 @@
  * that follows from the volume key. Reading it is how a guest learns that the right disk was opened with the right key,
  * also without tags. It lies in the 1024 bytes that ext4 leaves to boot loaders.
  *
- *     bytes 0..7     "PSTNLBL1"
+ *     bytes 0..7     "PSTNLBL2"
  *     bytes 8..15    epoch, little-endian
  *     bytes 16..79   volume id, padded with zeros
- *     bytes 80..111  HMAC-SHA-256 over bytes 0..79; its key is HKDF-SHA-256 of the volume key without salt, with the
+ *     bytes 80..87   how many bytes of the volume are in use, little-endian: less than its length while it grows
+ *     bytes 88..119  HMAC-SHA-256 over bytes 0..87; its key is HKDF-SHA-256 of the volume key without salt, with the
  *                    info "postern volume label"
  */
 #pragma once
@@ -15,7 +16,7 @@
 #include "base/reason.h"
 #include "base/secret.h"
 
-#define LABEL_BYTES 112u
+#define LABEL_BYTES 120u
 #define LABEL_ROOM_BYTES 1024u
 #define LABEL_BLOCK_BYTES 4096u
 #define LABEL_ID_MAX_BYTES 63
@@ -24,6 +25,7 @@
 struct label {
     char volume_id[LABEL_ID_MAX_BYTES + 1];
     uint64_t epoch;
+    uint64_t length;
 };
 
 /* The key for labels. Errors: -ENOMEM. */

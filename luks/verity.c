@@ -2,14 +2,18 @@
 #include "luks/verity.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/file.h"
 #include "luks/luks.h"
 
 /* Far beyond any disk; keeps products of block numbers and sizes from wrapping. */
 #define MAX_BLOCKS (UINT64_C(1) << 40)
+
+#define REST_SUFFIX ".disk"
 
 int verity_table(const struct verity_tree *tree, const char *device, struct dm_table *ret_table)
 {
@@ -19,7 +23,7 @@ int verity_table(const struct verity_tree *tree, const char *device, struct dm_t
 
     if (!tree->data_blocks || tree->data_blocks > MAX_BLOCKS || tree->hash_start_block < tree->data_blocks ||
         tree->hash_start_block > MAX_BLOCKS || tree->salt_size > sizeof(tree->salt) ||
-        strlen(tree->name) >= sizeof(table.name))
+        strlen(tree->name) >= DM_MAX_NAME_BYTES || tree->offset % VERITY_BLOCK_BYTES || tree->offset > INT64_MAX / 2)
         return -EINVAL;
     memcpy(table.name, tree->name, strlen(tree->name) + 1);
     table.sectors = tree->data_blocks * (VERITY_BLOCK_BYTES / SECTOR_BYTES);
@@ -35,11 +39,35 @@ int verity_table(const struct verity_tree *tree, const char *device, struct dm_t
     return 0;
 }
 
+/* A tree that does not start where its disk does lies on a linear mapping of the rest of the disk. */
+static int map_rest(const struct verity_tree *tree, const char *device, uint64_t bytes, char ret_device[32],
+                    struct reason *why)
+{
+    struct dm_table table = { .target = "linear", .read_only = true };
+    CLEANUP_FD int rest = -1;
+    char path[32];
+    int r;
+
+    (void)snprintf(table.name, sizeof(table.name), "%s" REST_SUFFIX, tree->name);
+    (void)snprintf(table.parameters, sizeof(table.parameters), "%s %llu", device,
+                   (unsigned long long)tree->offset / SECTOR_BYTES);
+    table.sectors = (bytes - tree->offset) / SECTOR_BYTES;
+    r = dm_create(&table, path, why);
+    if (r < 0)
+        return r;
+    rest = open(path, O_RDONLY | O_CLOEXEC);
+    r = rest < 0 ? -errno : dm_describe_device(rest, ret_device, &bytes);
+    fd_close(&rest);
+    if (r < 0 && dm_remove(table.name) < 0)
+        reason_prefix(why, "mapping left behind");
+    return r;
+}
+
 int verity_open(const struct verity_tree *tree, int disk, char ret_path[32], struct reason *why)
 {
+    char device[32], name[DM_MAX_NAME_BYTES + 8];
     struct dm_table table;
-    uint64_t bytes = 0;
-    char device[32];
+    uint64_t bytes = 0, start = 0;
     int r = dm_describe_device(disk, device, &bytes);
 
     if (r < 0)
@@ -47,10 +75,21 @@ int verity_open(const struct verity_tree *tree, int disk, char ret_path[32], str
     r = verity_table(tree, device, &table);
     if (r < 0)
         return reason_set(why, r, "%s: the measured geometry of its hash tree is not possible", tree->name);
+    start = tree->offset + tree->hash_start_block * VERITY_BLOCK_BYTES;
     /* The tree has at least one block. */
-    if (bytes / VERITY_BLOCK_BYTES <= tree->hash_start_block)
+    if (bytes < start + VERITY_BLOCK_BYTES)
         return reason_set(why, -ENOSPC, "%s: its disk has %llu bytes, its hash tree starts at %llu", tree->name,
-                          (unsigned long long)bytes,
-                          (unsigned long long)tree->hash_start_block * VERITY_BLOCK_BYTES);
-    return dm_create(&table, ret_path, why);
+                          (unsigned long long)bytes, (unsigned long long)start);
+    if (!tree->offset)
+        return dm_create(&table, ret_path, why);
+    r = map_rest(tree, device, bytes, device, why);
+    if (r == 0)
+        r = verity_table(tree, device, &table);
+    if (r < 0)
+        return r;
+    r = dm_create(&table, ret_path, why);
+    (void)snprintf(name, sizeof(name), "%s" REST_SUFFIX, tree->name);
+    if (r < 0 && dm_remove(name) < 0)
+        reason_prefix(why, "mapping left behind");
+    return r;
 }

@@ -15,6 +15,7 @@ struct verity_tree {
     const char *name; /* of the mapping */
     uint64_t data_blocks;
     uint64_t hash_start_block; /* where the tree starts on the same disk, in blocks; no superblock */
+    uint64_t offset;           /* where all of it starts on the disk, bytes: a multiple of 4096 */
     uint8_t salt[VERITY_MAX_SALT_BYTES];
     size_t salt_size;
     uint8_t root_hash[SHA256_BYTES];

@@ -347,14 +347,14 @@ int release_once(const struct release_request *request, uint64_t deadline_ms, st
 }
 
 /* POST /postern/confirm, and the signature of its answer. */
-static int confirm(struct session *session, uint64_t epoch, const uint64_t *found)
+static int confirm(struct session *session, const struct message_confirmation *confirmation)
 {
     struct message_acknowledgement acknowledgement;
     CLEANUP_BUFFER struct buffer body = BUFFER_EMPTY;
     char path[24 + RELEASE_MAX_RESOURCE_BYTES];
     int r;
 
-    message_write_confirmation(epoch, found, &body);
+    message_write_confirmation(confirmation, &body);
     if (buffer_error(&body) < 0)
         return end(session, RELEASE_TRANSPORT, -ENOMEM);
     (void)snprintf(path, sizeof(path), "/postern/confirm/%s", session->request->resource);
@@ -365,20 +365,21 @@ static int confirm(struct session *session, uint64_t epoch, const uint64_t *foun
                                       &acknowledgement, session->why);
     if (r < 0)
         return end(session, RELEASE_PROTOCOL, r);
-    if (acknowledgement.epoch != epoch)
+    if (acknowledgement.epoch != confirmation->epoch)
         r = -EKEYREJECTED;
     else
-        r = record_acknowledged(session->request->resource, &session->binding, epoch, session->request->record_key,
-                                acknowledgement.signature, acknowledgement.signature_size);
+        r = record_acknowledged(session->request->resource, &session->binding, confirmation->epoch,
+                                session->request->record_key, acknowledgement.signature,
+                                acknowledgement.signature_size);
     if (r == 0)
         return end(session, RELEASE_GRANTED, 0);
     (void)reason_set(session->why, r, "the acknowledgement is not by the pinned record key for this launch and epoch");
     return end(session, RELEASE_RECORD, r);
 }
 
-static int confirm_try(const struct release_request *request, const struct release_session *known, uint64_t epoch,
-                       const uint64_t *found, uint64_t deadline_ms, struct release_result *ret_result,
-                       struct reason *why)
+static int confirm_try(const struct release_request *request, const struct release_session *known,
+                       const struct message_confirmation *confirmation, uint64_t deadline_ms,
+                       struct release_result *ret_result, struct reason *why)
 {
     struct session *session = open_session(request, deadline_ms, ret_result, why);
     int r;
@@ -389,7 +390,7 @@ static int confirm_try(const struct release_request *request, const struct relea
     session->binding = known->binding;
     r = connect_broker(session);
     if (r == 0)
-        r = confirm(session, epoch, found);
+        r = confirm(session, confirmation);
     close_session(session);
     return r;
 }
@@ -436,14 +437,15 @@ int release_until(const struct release_request *request, uint64_t deadline_ms, s
     return r;
 }
 
-int release_confirm(const struct release_request *request, const struct release_session *session, uint64_t epoch,
-                    const uint64_t *found, uint64_t deadline_ms, struct release_result *ret_result, struct reason *why)
+int release_confirm(const struct release_request *request, const struct release_session *session,
+                    const struct message_confirmation *confirmation, uint64_t deadline_ms,
+                    struct release_result *ret_result, struct reason *why)
 {
     unsigned tries = 0;
     int r;
 
     do
-        r = confirm_try(request, session, epoch, found, deadline_ms, ret_result, why);
+        r = confirm_try(request, session, confirmation, deadline_ms, ret_result, why);
     while (r < 0 && try_again(ret_result, tries++, deadline_ms));
     return r;
 }

@@ -9,6 +9,7 @@
 #include "base/reason.h"
 #include "base/secret.h"
 #include "base/tls.h"
+#include "release/message.h"
 #include "release/payload.h"
 #include "release/record.h"
 #include "release/release.h"
@@ -81,12 +82,12 @@ int release_until(const struct release_request *request, uint64_t deadline_ms, s
 
 /*
  * Tells the broker that the volume is open at the record's epoch, and takes its acknowledgement: only then may it be
- * mounted writable. `found`: the epoch that the disk carried; NULL when it carries none. Repeated as release_until()
- * does. RELEASE_GRANTED: acknowledged. RELEASE_RECORD: the acknowledgement is not the broker's. RELEASE_DENIED: another
+ * mounted writable. Repeated as release_until() does, and may be said again later, when a rotation has ended.
+ * RELEASE_GRANTED: acknowledged. RELEASE_RECORD: the acknowledgement is not the broker's. RELEASE_DENIED: another
  * launch was given the volume since, or the disk is of another epoch.
  */
-int release_confirm(const struct release_request *request, const struct release_session *session, uint64_t epoch,
-                    const uint64_t *found, uint64_t deadline_ms, struct release_result *ret_result, struct reason *why)
-    MUST_CHECK;
+int release_confirm(const struct release_request *request, const struct release_session *session,
+                    const struct message_confirmation *confirmation, uint64_t deadline_ms,
+                    struct release_result *ret_result, struct reason *why) MUST_CHECK;
 
 const char *release_outcome_name(enum release_outcome outcome);

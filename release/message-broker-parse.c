@@ -57,6 +57,7 @@ int message_parse_confirmation(const void *text, size_t size, struct message_con
         json_refuse(&reader, "found", "missing");
     else
         confirmation.has_found = json_read_u64(&reader, "found", JSON_OPTIONAL, 0, INT64_MAX, &confirmation.found);
+    (void)json_read_bool(&reader, "rotated", JSON_OPTIONAL, &confirmation.rotated);
     json_read_done(&reader);
     if (status.error)
         return status.error;

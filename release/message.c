@@ -36,11 +36,12 @@ int message_write_parts(const struct message_parts *parts, struct buffer *to, st
     return buffer_error(to);
 }
 
-void message_write_confirmation(uint64_t epoch, const uint64_t *found, struct buffer *to)
+void message_write_confirmation(const struct message_confirmation *confirmation, struct buffer *to)
 {
-    buffer_printf(to, "{\"epoch\":%llu,\"found\":", (unsigned long long)epoch);
-    if (found)
-        buffer_printf(to, "%llu}", (unsigned long long)*found);
+    buffer_printf(to, "{\"epoch\":%llu,\"found\":", (unsigned long long)confirmation->epoch);
+    if (confirmation->has_found)
+        buffer_printf(to, "%llu", (unsigned long long)confirmation->found);
     else
-        buffer_add_text(to, "null}");
+        buffer_add_text(to, "null");
+    buffer_add_text(to, confirmation->rotated ? ",\"rotated\":true}" : "}");
 }

@@ -46,7 +46,14 @@ void message_write_canonical_jwk(const char *nonce, const char *jwk, struct buff
  * POST /postern/confirm/RESOURCE: the volume is open (and formatted, where that was allowed) at `epoch`. `found`: the
  * epoch that the disk carried before; NULL when it carries none.
  */
-void message_write_confirmation(uint64_t epoch, const uint64_t *found, struct buffer *to);
+struct message_confirmation {
+    uint64_t epoch;
+    bool has_found; /* whether the disk carried an epoch when it was opened */
+    uint64_t found;
+    bool rotated; /* of a volume that rotates: all of it is under its new key */
+};
+
+void message_write_confirmation(const struct message_confirmation *confirmation, struct buffer *to);
 
 /* ---- broker to guest */
 
@@ -93,12 +100,6 @@ int message_parse_attestation(const void *text, size_t size, struct message_atte
 /* The same by the JSON library alone: slower, and the measure of the other (tests/fuzz/fuzz-message.c). */
 int message_parse_attestation_plain(const void *text, size_t size, struct message_attestation *ret_attestation,
                                     struct reason *why) MUST_CHECK;
-
-struct message_confirmation {
-    uint64_t epoch;
-    bool has_found;
-    uint64_t found;
-};
 
 /* Errors: -EBADMSG with the member's path, -EMSGSIZE. */
 int message_parse_confirmation(const void *text, size_t size, struct message_confirmation *ret_confirmation,

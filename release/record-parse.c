@@ -9,7 +9,7 @@
 
 #include "base/cursor.h"
 
-static const uint8_t record_magic[8] = { 'P', 'S', 'T', 'N', 'V', 'O', 'L', '1' };
+static const uint8_t record_magic[8] = { 'P', 'S', 'T', 'N', 'V', 'O', 'L', '2' };
 static const uint8_t release_magic[8] = { 'P', 'S', 'T', 'N', 'R', 'E', 'L', '2' };
 
 static bool read_magic(struct cursor *c, const uint8_t magic[8])
@@ -37,6 +37,11 @@ static bool combination_known(const struct record *record, size_t key_size)
 {
     if (strcmp(record->cipher, "aes-xts-plain64") != 0)
         return false;
+    if (record->state == RECORD_ROTATING) {
+        if (key_size % 2)
+            return false;
+        key_size /= 2;
+    }
     if (strcmp(record->integrity, "hmac(sha256)") == 0)
         return key_size == 96 && record->sector_size == 4096;
     return strcmp(record->integrity, "none") == 0 && key_size == 64;
@@ -59,7 +64,10 @@ static int check_fields(const struct record *record, size_t key_size, struct rea
         __builtin_add_overflow(record->offset, record->length, &end) || end > INT64_MAX)
         return reason_set(why, -EBADMSG, "volume record: %llu bytes at %llu are not whole sectors of a disk",
                           (unsigned long long)record->length, (unsigned long long)record->offset);
-    if (record->state != RECORD_UNINITIALISED && record->state != RECORD_READY)
+    if (!record->layout_length || record->layout_length % record->sector_size || record->layout_length > INT64_MAX)
+        return reason_set(why, -EBADMSG, "volume record: a layout for %llu bytes is none",
+                          (unsigned long long)record->layout_length);
+    if (record->state != RECORD_UNINITIALISED && record->state != RECORD_READY && record->state != RECORD_ROTATING)
         return reason_set(why, -EBADMSG, "volume record: unknown state %u", (unsigned)record->state);
     return 0;
 }
@@ -70,23 +78,28 @@ int record_parse_fields(const void *bytes, size_t size, struct record *ret_recor
     struct cursor c = cursor_over(bytes, size);
     struct record record;
     const uint8_t *key;
-    size_t key_size;
+    size_t key_size, mac_size;
     bool words;
     int r;
 
     memset(&record, 0, sizeof(record));
     if (!read_magic(&c, record_magic))
-        return reason_set(why, -EBADMSG, "volume record: not one of version 1");
+        return reason_set(why, -EBADMSG, "volume record: not one of version 2");
     words = read_word(&c, record.volume_id) && read_word(&c, record.cipher) && read_word(&c, record.integrity);
     record.sector_size = cursor_u32le(&c);
     record.offset = cursor_u64le(&c);
     record.length = cursor_u64le(&c);
+    record.layout_length = cursor_u64le(&c);
     record.generation = cursor_u64le(&c);
+    mac_size = cursor_u8(&c);
+    record.has_header_mac = mac_size == RECORD_HEADER_MAC_BYTES;
+    if (record.has_header_mac)
+        cursor_copy(&c, record.header_mac, sizeof(record.header_mac));
     record.state = (enum record_state)cursor_u8(&c);
     key_size = cursor_u8(&c);
     key = cursor_bytes(&c, key_size);
-    if (!words || cursor_end(&c) < 0)
-        return reason_set(why, -EBADMSG, "volume record: does not have the layout of version 1");
+    if (!words || (mac_size && !record.has_header_mac) || cursor_end(&c) < 0)
+        return reason_set(why, -EBADMSG, "volume record: does not have the layout of version 2");
     r = check_fields(&record, key_size, why);
     if (r < 0)
         return r;

@@ -15,7 +15,7 @@ static void put_word(struct record_writer *writer, const char *text)
 int record_encode(const struct record *record, const struct secret *key, struct secret *ret_bytes)
 {
     size_t words = 3 + strlen(record->volume_id) + strlen(record->cipher) + strlen(record->integrity);
-    size_t size = RECORD_MAGIC_BYTES + words + 4 + 3 * 8 + 2 + key->size;
+    size_t size = RECORD_MAGIC_BYTES + words + 4 + 4 * 8 + 1 + (record->has_header_mac ? RECORD_HEADER_MAC_BYTES : 0u) + 2 + key->size;
     CLEANUP_SECRET struct secret bytes = SECRET_NONE;
     struct record again;
     const uint8_t *again_key;
@@ -29,15 +29,19 @@ int record_encode(const struct record *record, const struct secret *key, struct 
     if (r < 0)
         return r;
     writer.at = bytes.bytes;
-    record_put(&writer, "PSTNVOL1", RECORD_MAGIC_BYTES);
+    record_put(&writer, "PSTNVOL2", RECORD_MAGIC_BYTES);
     put_word(&writer, record->volume_id);
     put_word(&writer, record->cipher);
     put_word(&writer, record->integrity);
     put_u32le(writer.at, record->sector_size);
     put_u64le(writer.at + 4, record->offset);
     put_u64le(writer.at + 12, record->length);
-    put_u64le(writer.at + 20, record->generation);
-    writer.at += 28;
+    put_u64le(writer.at + 20, record->layout_length);
+    put_u64le(writer.at + 28, record->generation);
+    writer.at += 36;
+    *writer.at++ = record->has_header_mac ? RECORD_HEADER_MAC_BYTES : 0;
+    if (record->has_header_mac)
+        record_put(&writer, record->header_mac, RECORD_HEADER_MAC_BYTES);
     *writer.at++ = (uint8_t)record->state;
     *writer.at++ = (uint8_t)key->size;
     record_put(&writer, key->bytes, key->size);

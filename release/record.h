@@ -18,12 +18,14 @@
 #include "release/release.h"
 
 #define RECORD_ID_MAX_BYTES 63
-#define RECORD_KEY_MAX_BYTES 128
+#define RECORD_KEY_MAX_BYTES 192
+#define RECORD_HEADER_MAC_BYTES 32
 #define RECORD_MAX_SIGNATURE_BYTES 104 /* DER of two 48-byte numbers */
 
 enum record_state {
     RECORD_UNINITIALISED = 1, /* may be formatted, once */
     RECORD_READY = 2,
+    RECORD_ROTATING = 3, /* on its way to another key; the key's bytes are those of the new and of the old one */
 };
 
 /* What the bytes of a volume are, apart from the key. */
@@ -34,6 +36,9 @@ struct record {
     uint32_t sector_size;                    /* of encryption: 512 or 4096 bytes */
     uint64_t offset;                         /* bytes from the start of the disk to the first encrypted one */
     uint64_t length;                         /* bytes, a multiple of sector_size */
+    uint64_t layout_length;                  /* bytes; what it was made with: its tags' layout follows from it */
+    bool has_header_mac;
+    uint8_t header_mac[RECORD_HEADER_MAC_BYTES]; /* luks/header.h; of the LUKS2 header that mode header asks for */
     uint64_t generation;
     enum record_state state;
     uint64_t epoch; /* of a release; 0 in the registered form, which has none */

@@ -227,11 +227,13 @@ static struct chain load_chain(const struct settings *settings)
 static void run_confirm(const struct settings *settings, const struct release_request *request,
                         const struct release_session *session, uint64_t epoch)
 {
-    uint64_t found = number(settings, "found", 0);
+    const struct message_confirmation confirmation = { .epoch = epoch,
+                                                       .has_found = setting(settings, "found"),
+                                                       .found = number(settings, "found", 0),
+                                                       .rotated = number(settings, "rotated", 0) };
     struct release_result result;
     struct reason why = { "" };
-    int r = release_confirm(request, session, epoch, setting(settings, "found") ? &found : NULL, clock_ms() + 10000,
-                            &result, &why);
+    int r = release_confirm(request, session, &confirmation, clock_ms() + 10000, &result, &why);
 
     print_json("confirmed", release_outcome_name(result.outcome), false);
     print_json("confirm-why", r < 0 ? reason_text(&why, r) : "", false);
@@ -489,7 +491,7 @@ static int run_record(const char *path, const char *id, const char *key_text)
 {
     CLEANUP_SECRET struct secret key = SECRET_NONE, bytes = SECRET_NONE;
     struct record record = { .cipher = "aes-xts-plain64", .integrity = "none", .sector_size = 4096, .offset = 0,
-                             .length = 64u << 20, .generation = 1, .state = RECORD_READY };
+                             .length = 64u << 20, .layout_length = 64u << 20, .generation = 1, .state = RECORD_READY };
     struct reason why = { "" };
 
     (void)snprintf(record.volume_id, sizeof(record.volume_id), "%s", id);

@@ -220,6 +220,78 @@ def _():
     equal(other.stop(), 0)
 
 
+def with_room(other):
+    """A volume with 16 MiB before its data, where a rotating guest keeps its notes; (its resource, its key)."""
+    key, record = secrets.token_hex(64), path(secrets.token_hex(4) + ".record")
+    subprocess.run([CLIENT, "record", record, "room", key], check=True)
+    data = bytearray(open(record, "rb").read())
+    data[38:46] = (16 << 20).to_bytes(8, "little")
+    open(record, "wb").write(data)
+    must("volume", "add", "--dir", other.directory, "--record", record)
+    resource = "default/volume/room"
+    must("allow", "--dir", other.directory, "--resource", resource, "--measurement", "a5" * 48)
+    return resource, key
+
+
+@test("a rotation: both keys are released, the epochs go on, and the old key goes with the confirmation of the end")
+def _():
+    other = fresh()
+    here = ("--dir", other.directory)
+    resource, old = with_room(other)
+    connection, cookie, got, _ = released(launch(), other, resource)
+    equal(confirm(connection, cookie, 1, resource=resource).status, 200)
+    must("volume", "rotate", *here, "--resource", resource)
+    row = volume(other, resource)
+    equal((row["state"], row["version"], row["epoch"]), ("rotating", 3, 1))
+    guest = launch()
+    connection, cookie, got, entry = released(guest, other, resource)
+    new = got["key"][:128]
+    equal((got["key"][128:], got["state"], got["epoch"], entry["version"]), (old, 3, 2, 3))
+    true(new != old and len(new) == 128, "another key")
+    refused(1, ["on its way to another key"], "volume", "rotate", *here, "--resource", resource)
+    refused(1, ["on its way to another key"], "volume", "grow", *here, "--resource", resource, "--length", str(1 << 30))
+    equal(confirm(connection, cookie, 2, 1, resource).status, 200)
+    equal(volume(other, resource)["state"], "rotating", "opened, not rotated")
+    connection, cookie, got, _ = released(launch(), other, resource)
+    equal((got["key"], got["epoch"]), (new + old, 3), "the next launch goes on")
+    body = json.dumps({"epoch": 3, "found": 2, "rotated": 1})
+    equal(connection.ask("POST", f"/kbs/v0/postern/confirm/{resource}", body, Cookie=cookie).status, 401, "no boolean")
+    guest = launch()
+    connection, cookie, got, _ = released(guest, other, resource)
+    body = json.dumps({"epoch": 3, "found": 2, "rotated": True})
+    equal(connection.ask("POST", f"/kbs/v0/postern/confirm/{resource}", body, Cookie=cookie).status, 200)
+    row = volume(other, resource)
+    equal((row["state"], row["version"], row["epoch"]), ("ready", 3, 3))
+    _, _, got, entry = released(guest, other, resource)
+    equal((got["key"], got["state"], entry["reason"]), (new, 2, "repeated"), "the same launch, after the end")
+    _, _, got, _ = released(launch(), other, resource)
+    equal((got["key"], got["state"], got["epoch"]), (new, 2, 4))
+    refused(1, ["no volume"], "volume", "remove", *here, "--resource", resource, "--version", "2")
+    must("volume", "rotate", *here, "--resource", resource)
+    equal(volume(other, resource)["version"], 4, "and again")
+    equal(other.stop(), 0)
+
+
+@test("what cannot be rotated or grow is refused with a sentence")
+def _():
+    other = fresh(state=1)
+    here = ("--dir", other.directory, "--resource")
+    refused(1, ["no guest has initialised it yet"], "volume", "rotate", *here, NAME)
+    refused(1, ["no guest has initialised it yet"], "volume", "grow", *here, NAME, "--length", str(1 << 30))
+    refused(1, ["no volume is registered there"], "volume", "rotate", *here, "default/volume/none")
+    resource, _ = with_room(other)
+    for length in 64 << 20, 1 << 20, (64 << 20) + 512:
+        refused(1, ["expected a multiple of 4096 greater than 67108864"], "volume", "grow", *here, resource, "--length",
+                str(length))
+    ready = fresh()
+    refused(1, ["a rotation needs 16 MiB there"], "volume", "rotate", "--dir", ready.directory, "--resource", NAME)
+    must("volume", "grow", *here, resource, "--length", str(80 << 20))
+    equal(volume(other, resource)["bytes"], 80 << 20)
+    _, _, _, entry = released(launch(), other, resource)
+    equal(entry["reason"], "ok", "its record still opens")
+    equal((ready.stop(), other.stop()), (0, 0))
+
+
 @test("the broker ends well")
 def _():
     equal(broker.stop(), 0)

@@ -217,7 +217,7 @@ def _():
     refused(1, ["cannot be opened"], "volume", "add", *at, "--record", path("nothing"))
     refused(1, ["not a regular file"], "volume", "add", *at, "--record", path())
     good = open(record, "rb").read()
-    for data, words in ((b"", ["is empty"]), (b"x", ["not one of version 1"]), (good[:-1], ["layout"]),
+    for data, words in ((b"", ["is empty"]), (b"x", ["not one of version 2"]), (good[:-1], ["layout"]),
                         (good + b"x", ["layout"]), (good.replace(b"xts", b"cbc"), ["not supported"]),
                         (b"x" * 2000, ["larger than"])):
         with open(path("bad"), "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:

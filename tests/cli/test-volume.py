@@ -5,6 +5,7 @@ Prints TAP. Runs inside the builder root; no device-mapper is needed.
 """
 import json
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -107,6 +108,84 @@ def check_created():
         tap.same("integrity: hmac(sha256)" in dump, name != "without tags", f"{name}: luksDump shows its tags")
 
 
+def fields_of(path):
+    """A record's fields, by docs/volume-record.md."""
+    with open(path, "rb") as file:
+        data = file.read()
+    assert data[:8] == b"PSTNVOL2"
+    words, at = [], 8
+    for _ in range(3):
+        words.append(data[at + 1:at + 1 + data[at]].decode())
+        at += 1 + data[at]
+    numbers = struct.unpack_from("<IQQQQB", data, at)
+    at += 37
+    mac = data[at:at + numbers[5]]
+    at += numbers[5]
+    return {"id": words[0], "cipher": words[1], "integrity": words[2], "sector_size": numbers[0], "offset": numbers[1],
+            "length": numbers[2], "layout": numbers[3], "mac": mac, "state": data[at], "key": data[at + 2:]}
+
+
+def adopt(path, *words, key="key"):
+    if os.path.exists("adopted"):
+        os.unlink("adopted")
+    return run(POSTERN, "volume", "adopt", path, "--id", "data", "--key-file", key, "--record", "adopted", *words)
+
+
+def check_adopt():
+    """Records of disks that others made: what stock cryptsetup says about them."""
+    run(*FORMAT, "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000", disk("stock"))
+    for name, path, start, words in (("cryptsetup luksFormat", "stock", 0, []),
+                                     ("systemd-repart", "repart", 1 << 20, ["--offset", "1048576"])):
+        done = adopt(path, *words)
+        tap.same((done.returncode, done.stderr), (0, ""), f"adopted: {name}")
+        with open(path, "rb") as file, open("part", "wb") as part:
+            file.seek(start)
+            part.write(file.read(17 << 20))
+        if os.path.exists("dumped"):
+            os.unlink("dumped")
+        run("cryptsetup", "luksDump", "--batch-mode", "--key-file", "key", "--dump-volume-key", "--volume-key-file", "dumped",
+            "part")
+        found = fields_of("adopted")
+        with open("dumped", "rb") as file:
+            tap.same(found["key"], file.read(), f"{name}: the volume key is the one that cryptsetup dumps")
+        tap.same((found["id"], found["cipher"], found["integrity"], found["offset"], found["state"], len(found["mac"])),
+                 ("data", "aes-xts-plain64", "none", start + (16 << 20), 2, 32), f"{name}: place, cipher and state")
+        tap.ok(found["length"] <= os.path.getsize(path) - found["offset"] and found["length"] == found["layout"],
+               f"{name}: a length that the disk has", found)
+        tap.same(os.stat("adopted").st_mode & 0o777, 0o600, f"{name}: its record is for the owner alone")
+    tap.same(fields_of("record"), {**fields_of("record"), "mac": (adopt("made"), fields_of("adopted"))[1]["mac"]},
+             "`create` gives its record the MAC that `adopt` computes, from a header with a recovery key")
+    tap.same(fields_of("record")["key"], fields_of("adopted")["key"], "and it is the same key")
+    done = adopt("stock", key="other")
+    tap.same((done.returncode, "does not open the disk's keyslot" in done.stderr, os.path.exists("adopted")),
+             (2, True, False), "another passphrase: refused, no record")
+    run(*FORMAT, *REFUSED["H-SEGMENT-CIPHER"], disk("refused"))
+    done = adopt("refused")
+    tap.same((done.returncode, "H-SEGMENT-CIPHER" in done.stderr), (2, True), "a header that is not on the list: refused")
+    done = adopt("nothing")
+    tap.same((done.returncode, "nothing: cannot be opened" in done.stderr), (1, True), "no such disk")
+    done = adopt("key")
+    tap.same((done.returncode, "too short" in done.stderr), (1, True), "a file that is no disk")
+    adopt("stock")
+    done = run(POSTERN, "volume", "adopt", "stock", "--id", "data", "--key-file", "key", "--record", "adopted")
+    tap.same((done.returncode, "adopted: exists" in done.stderr), (1, True), "no record is made over another")
+    # A superblock of others may have a longer journal than ours would: the layout is theirs.
+    with open("made", "r+b") as file:
+        file.seek((16 << 20) + 12)
+        file.write((3).to_bytes(4, "little"))
+        file.seek((16 << 20) + 16)
+        file.write((16000).to_bytes(8, "little"))
+    adopt("made")
+    tap.same((fields_of("adopted")["length"], fields_of("adopted")["layout"]), (16000 * 512, 3 * 128 * 264 * 512),
+             "tags with another journal: the record has the layout")
+    with open("made", "r+b") as file:
+        file.seek((16 << 20) + 9)
+        file.write(b"\x0e")
+    done = adopt("made")
+    tap.same((done.returncode, "log2_interleave_sectors is 14" in done.stderr), (2, True),
+             "tags with another interleave: refused")
+
+
 def check_inspect():
     lines = run(POSTERN, "volume", "inspect", "made").stdout.splitlines()
     tap.ok(all(line.startswith("accepted ") for line in lines[:-2]) and len(lines) > 40, "a line for each field", lines)
@@ -132,6 +211,7 @@ def main():
         check_stock()
         check_repart()
         check_created()
+        check_adopt()
         check_inspect()
     tap.done()
 

@@ -14,7 +14,7 @@ static void check_superblock(uint64_t length, uint8_t *bytes)
     struct integrity_layout layout;
     struct reason why = { "" };
 
-    if (integrity_make_layout(length, &layout) < 0)
+    if (integrity_make_layout(length, length, &layout) < 0)
         return;
     REQUIRE(layout.end > layout.provided && layout.provided * 512 == length);
     REQUIRE(integrity_data_place(&layout, length / 4096 - 1) + 4096 == layout.end * 512);

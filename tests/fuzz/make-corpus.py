@@ -4,6 +4,8 @@
 Each file is one shape that a target knows, good or bad, and is named after it. The folders are written anew, so that
 they hold what this file says and nothing else; their contents are committed.
 """
+import hashlib
+import hmac
 import base64
 import json
 import shutil
@@ -501,12 +503,12 @@ HEADER = {
 def volume(length=225728 * 512, label=b"", version=4, interleave=15, tag=32, sections=6, flags=8, block=3):
     """The length, a label, a superblock of dm-integrity."""
     superblock = b"integrt\0" + struct.pack("<BBHIQIBB", version, interleave, tag, sections, length // 512, flags, block, 12)
-    return struct.pack("<Q", length) + label.ljust(112, b"\0") + superblock
+    return struct.pack("<Q", length) + label.ljust(120, b"\0") + superblock
 
 
 VOLUME = {
     "right": volume(),
-    "label": volume(label=b"PSTNLBL1" + bytes(8) + b"data"),
+    "label": volume(label=b"PSTNLBL2" + bytes(8) + b"data"),
     "two-areas": volume(length=33554432, sections=1),
     "interleave": volume(interleave=14),
     "dirty-bitmap": volume(flags=12),
@@ -571,6 +573,24 @@ IDENTITY = {
 }
 
 
+
+def rotation(done=1 << 20, logged=0, magic=b"PSTNROT1", key=bytes([1]) + bytes(31)):
+    """A slot of a rotation."""
+    text = magic + struct.pack("<QQQQ", 7, 3, done, logged) + bytes(32) + b"data".ljust(64, b"\0")
+    return text + hmac.new(key, text, hashlib.sha256).digest()
+
+
+ROTATION = {
+    "right": rotation(),
+    "logged": rotation(logged=1 << 20),
+    "too-much-logged": rotation(logged=1 << 21),
+    "odd": rotation(done=5),
+    "another-key": rotation(key=bytes(32)),
+    "magic": rotation(magic=b"PSTNROT2"),
+    "empty": b"",
+}
+
+
 # --------------------------------------------------------------------------------------------------- administration
 
 
@@ -589,7 +609,7 @@ ADMIN = {
     "allow-measurements": admin(5, resource=b"a/b/c", measurements=2),
     "allow-manifest": admin(5, threshold=2, resource=b"a/b/c", files=[(3, b"m"), (4, b"k1"), (4, b"k2")]),
     "policy-set": admin(6, policy=b"production", files=[(2, b"policy.json")]),
-    "verb-unknown": admin(13),
+    "verb-unknown": admin(15),
     "format-unknown": admin(form=2),
     "flags-unknown": admin(flags=4),
     "version-negative": admin(version=1 << 63),
@@ -602,6 +622,27 @@ ADMIN = {
     "empty": b"",
 }
 
+
+def tree(version=3, name=b"app", blocks=7, start=7, salt=b"\xab" * 32, salt_size=None, signature=b"0" * 102, more=b""):
+    """A signed tree; who signed it is not the parser's business."""
+    text = b"PSTNTRE1" + struct.pack("<Q", version) + name.ljust(64, b"\0") + b"r" * 32 + struct.pack("<QQ", blocks, start)
+    text += bytes([len(salt) if salt_size is None else salt_size]) + salt.ljust(32, b"\0")
+    return text + struct.pack("<H", len(signature)) + signature + more
+
+
+TREE = {
+    "right": tree(),
+    "no-salt": tree(salt=b""),
+    "salt-too-long": tree(salt_size=33),
+    "salt-unpadded": tree(salt_size=8),
+    "no-blocks": tree(blocks=0),
+    "tree-in-data": tree(start=6),
+    "no-signature": tree(signature=b""),
+    "long-signature": tree(signature=b"0" * 105),
+    "more": tree(more=b"x"),
+    "name": tree(name=b"App"),
+    "empty": b"",
+}
 
 if __name__ == "__main__":
     write("fuzz-toml", TOML)
@@ -623,5 +664,7 @@ if __name__ == "__main__":
     write("fuzz-id-block", ID_BLOCK)
     write("fuzz-header", HEADER)
     write("fuzz-volume", VOLUME)
+    write("fuzz-rotation", ROTATION)
+    write("fuzz-tree", TREE)
     write("fuzz-lease", LEASE)
     write("fuzz-admin", ADMIN)

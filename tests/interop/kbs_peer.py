@@ -165,8 +165,8 @@ def word(text):
 
 
 def record(volume, key, generation=1, state=2):
-    return (b"PSTNVOL1" + word(volume) + word("aes-xts-plain64") + word("none") +
-            struct.pack("<IQQQBB", 4096, 0, 64 << 20, generation, state, len(key)) + key)
+    return (b"PSTNVOL2" + word(volume) + word("aes-xts-plain64") + word("none") +
+            struct.pack("<IQQQQBBB", 4096, 0, 64 << 20, 64 << 20, generation, 0, state, len(key)) + key)
 
 
 def release(signer, nonce, digest, epoch, registered):

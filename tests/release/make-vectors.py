@@ -96,8 +96,8 @@ def word(text):
 
 def record():
     key = derived("volume key", 64)
-    registered = (b"PSTNVOL1" + word("data-1") + word("aes-xts-plain64") + word("none") +
-                  struct.pack("<IQQQBB", 4096, 1 << 20, 64 << 20, 7, 2, len(key)) + key)
+    registered = (b"PSTNVOL2" + word("data-1") + word("aes-xts-plain64") + word("none") +
+                  struct.pack("<IQQQQBBB", 4096, 1 << 20, 64 << 20, 64 << 20, 7, 0, 2, len(key)) + key)
     nonce, digest = derived("record nonce", 32), derived("record report digest", 48)
     signed = b"PSTNREL2" + nonce + digest + struct.pack("<QH", 12, len(registered)) + registered
     signer = key_of("record signer", ec.SECP384R1(), 48)

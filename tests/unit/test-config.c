@@ -111,6 +111,31 @@ static void volumes_have_modes(void **state UNUSED)
     config_free(&c);
 }
 
+static void trees_may_be_signed(void **state UNUSED)
+{
+    struct parts parts = right();
+    struct reason why = { "" };
+    char text[1024];
+    struct config c;
+
+    (void)snprintf(text, sizeof(text),
+                   "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"verity\",\"offset\":8192,\"signed\":{\"signer\":\"%s\","
+                   "\"block\":9,\"least_version\":3},\"mount\":\"/a\",\"filesystem\":\"erofs\"}]", record_key);
+    parts.volumes = text;
+    if (parse(&parts, &c, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_non_null(c.volumes[0].signer);
+    assert_int_equal(c.volumes[0].signed_block, 9);
+    assert_int_equal(c.volumes[0].least_version, 3);
+    assert_int_equal(c.volumes[0].tree.offset, 8192);
+    config_free(&c);
+    parts.volumes = "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"verity\",\"signed\":{\"signer\":\"AAAA\"}}]";
+    assert_refused(&parts, "volumes[0].signed.signer: not a P-384 public key");
+    parts.volumes = "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"scratch\",\"length\":33554432,\"signed\":{},"
+                    "\"mount\":\"/a\",\"filesystem\":\"ext4\"}]";
+    assert_refused(&parts, "volumes[0].signed");
+}
+
 static void everything_is_read(void **state UNUSED)
 {
     struct parts parts = right();
@@ -284,6 +309,13 @@ static void each_wrong_part_is_named(void **state UNUSED)
         { PART(root), "{\"device\":\"root\",\"block_size\":4096,\"hash\":\"sha256\",\"data_blocks\":1,"
           "\"hash_start_block\":1,\"salt\":\"abc\"}", "root.salt" },
         { PART(root), "{\"device\":\"a_serial_number_that_is_too_long\"}", "root.device: 32 bytes, at most 20" },
+        { PART(root), "{\"device\":\"pci-0000:00:05\"}", "root.device: \"pci-0000:00:05\" is neither" },
+        { PART(root), "{\"device\":\"pci-0000:00:05.g\"}", "root.device: \"pci-0000:00:05.g\" is neither" },
+        { PART(root), "{\"device\":\"pci-0000:00:05.00\"}", "is neither" },
+        { PART(root), "{\"device\":\"usb-0000:00:05.0\"}", "is neither" },
+        { PART(root), "{\"device\":\"a.b\"}", "is neither" },
+        { PART(root), "{\"device\":\"root\",\"block_size\":4096,\"hash\":\"sha256\",\"offset\":4097}",
+          "root.offset: 4097 is no multiple of 4096" },
         { PART(volumes), "[{\"id\":\"Data\"}]", "volumes[0].id: \"Data\" is empty or has other characters" },
         { PART(volumes), "[{\"id\":\"root\",\"device\":\"d\",\"resource\":\"a/b/c\",\"integrity\":\"none\","
           "\"filesystem\":\"ext4\",\"mount\":\"/d\"}]", "volumes[0].id: \"root\" is taken" },
@@ -402,6 +434,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(everything_is_read),
         cmocka_unit_test(volumes_have_modes),
+        cmocka_unit_test(trees_may_be_signed),
         cmocka_unit_test(optional_parts_have_their_defaults),
         cmocka_unit_test(users_with_evidence_are_read),
         cmocka_unit_test(ipv6_works_too),

@@ -21,7 +21,8 @@
 
 static const struct crypt_volume right_volume = {
     .name = "data", .cipher = "aes-xts-plain64", .integrity = "none", .sector_size = 4096, .offset = 16777216,
-    .length = 33554432
+    .length = 33554432,
+    .layout_length = 33554432,
 };
 
 static void crypt_tables_are_exact(void **state UNUSED)
@@ -62,7 +63,7 @@ static void crypt_tables_refuse_the_rest(void **state UNUSED)
     wrong[3].offset = 512;
     wrong[4].length = 0;
     wrong[5].length = 33554432 + 512;
-    wrong[6].name = "0123456789012345678901234567890123456789012345678901234567890123";
+    wrong[6].name = "012345678901234567890123456789012345678901234567890123456789012345678901";
     wrong[7].sector_size = 0;
     wrong[8].integrity = "hmac(sha256)"; /* its key is longer */
     wrong[9].integrity = "hmac(sha1)";
@@ -199,7 +200,7 @@ static void layouts_follow_from_the_length(void **state UNUSED)
     uint8_t superblock[INTEGRITY_SUPERBLOCK_BYTES];
     struct dm_table table;
 
-    assert_int_equal(integrity_make_layout(225728u * 512, &layout), 0);
+    assert_int_equal(integrity_make_layout(225728u * 512, 225728u * 512, &layout), 0);
     assert_int_equal(layout.journal_sections, 6);
     assert_int_equal(layout.journal_sectors, 1584);
     assert_int_equal(layout.areas_start, 1592);
@@ -218,13 +219,19 @@ static void layouts_follow_from_the_length(void **state UNUSED)
                                           "interleave_sectors:32768 buffer_sectors:128 journal_watermark:50 "
                                           "commit_time:10000 fix_padding");
     assert_int_equal(table.sectors, 225728);
-    assert_int_equal(integrity_make_layout(4096, &layout), 0);
+    assert_int_equal(integrity_make_layout(4096, 4096, &layout), 0);
     assert_int_equal(layout.journal_sections, 1);
-    assert_int_equal(integrity_make_layout(UINT64_C(1) << 45, &layout), 0);
+    assert_int_equal(integrity_make_layout(UINT64_C(1) << 45, UINT64_C(1) << 45, &layout), 0);
     assert_int_equal(layout.journal_sections, 496);
-    assert_int_equal(integrity_make_layout(0, &layout), -EINVAL);
-    assert_int_equal(integrity_make_layout(4095, &layout), -EINVAL);
-    assert_int_equal(integrity_make_layout(UINT64_C(1) << 63, &layout), -EINVAL);
+    /* A volume that has grown keeps its journal. */
+    assert_int_equal(integrity_make_layout(UINT64_C(1) << 45, 225728u * 512, &layout), 0);
+    assert_int_equal(layout.journal_sections, 6);
+    assert_int_equal(layout.provided, UINT64_C(1) << 36);
+    assert_int_equal(integrity_make_layout(0, 4096, &layout), -EINVAL);
+    assert_int_equal(integrity_make_layout(4096, 0, &layout), -EINVAL);
+    assert_int_equal(integrity_make_layout(4096, 4097, &layout), -EINVAL);
+    assert_int_equal(integrity_make_layout(4095, 4095, &layout), -EINVAL);
+    assert_int_equal(integrity_make_layout(UINT64_C(1) << 63, UINT64_C(1) << 63, &layout), -EINVAL);
     assert_int_equal(integrity_table("data.tags", &layout, "254:0", 512, &table), -EINVAL);
 }
 
@@ -257,7 +264,7 @@ static void superblocks_say_what_was_expected(void **state UNUSED)
     struct integrity_layout layout;
     struct reason why = { "" };
 
-    assert_int_equal(integrity_make_layout(225728u * 512, &layout), 0);
+    assert_int_equal(integrity_make_layout(225728u * 512, 225728u * 512, &layout), 0);
     integrity_make_superblock(&layout, right);
     assert_int_equal(integrity_check_superblock(right, &layout, &why), 0);
     for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
@@ -281,7 +288,8 @@ static void superblocks_say_what_was_expected(void **state UNUSED)
 static void labels_are_of_one_key(void **state UNUSED)
 {
     CLEANUP_SECRET struct secret volume_key = SECRET_NONE, key = SECRET_NONE, other = SECRET_NONE;
-    struct label label = { .volume_id = "data", .epoch = UINT64_C(0x1122334455667788) }, found = { .epoch = 77 };
+    struct label label = { .volume_id = "data", .epoch = UINT64_C(0x1122334455667788), .length = 4096 };
+    struct label found = { .epoch = 77 };
     uint8_t right[LABEL_BYTES], bytes[LABEL_BYTES];
 
     assert_int_equal(secret_random(64, &volume_key), 0);
@@ -299,6 +307,7 @@ static void labels_are_of_one_key(void **state UNUSED)
     assert_int_equal(label_parse(right, &key, &found), 0);
     assert_string_equal(found.volume_id, "data");
     assert_int_equal(found.epoch, label.epoch);
+    assert_int_equal(found.length, 4096);
     memcpy(label.volume_id, "Data", 5);
     assert_int_equal(label_make(&label, &key, bytes), 0);
     assert_int_equal(label_parse(bytes, &key, &found), -EBADMSG);
@@ -415,7 +424,7 @@ static void check_contents(const struct files *f, const struct secret *key, size
         if (at)
             assert_memory_equal(plain, content + at, 4096);
         else
-            assert_memory_equal(plain, "PSTNLBL1\0\0\0\0\0\0\0\0data\0", 21);
+            assert_memory_equal(plain, "PSTNLBL2\0\0\0\0\0\0\0\0data\0", 21);
         if (tags)
             check_tag(disk, key, at / 4096);
     }
@@ -424,6 +433,7 @@ static void check_contents(const struct files *f, const struct secret *key, size
 
 static void made_volumes_open_elsewhere(void **state UNUSED)
 {
+    uint8_t mac[HEADER_MAC_BYTES];
     static const char *const integrities[] = { "none", "hmac(sha256)" };
 
     for (size_t i = 0; i < ARRAY_SIZE(integrities); i++) {
@@ -439,13 +449,13 @@ static void made_volumes_open_elsewhere(void **state UNUSED)
         volume.content = f.content;
         assert_int_equal(secret_random(create_key_bytes(integrities[i]), &key), 0);
         assert_int_equal(secret_random(32, &recovery), 0);
-        if (create_volume(&volume, &length, &why) < 0)
+        if (create_volume(&volume, &length, mac, &why) < 0)
             fail_msg("%s", why.text);
         assert_int_equal(length, size);
         check_header(f.disk, &key, &recovery, i);
         check_contents(&f, &key, length, i);
         volume.recovery = NULL;
-        assert_int_equal(create_volume(&volume, &length, &why), 0);
+        assert_int_equal(create_volume(&volume, &length, mac, &why), 0);
         check_header(f.disk, &key, NULL, i);
         remove_files(&f);
     }
@@ -454,6 +464,7 @@ static void made_volumes_open_elsewhere(void **state UNUSED)
 /* A blank volume is a header and room: nothing that could be taken for a volume. */
 static void blank_volumes_hold_nothing(void **state UNUSED)
 {
+    uint8_t mac[HEADER_MAC_BYTES];
     CLEANUP_SECRET struct secret key = SECRET_NONE;
     struct create_volume volume = { .id = "data", .integrity = "hmac(sha256)", .key = &key, .length = 16 << 20 };
     CLEANUP_FREE uint8_t *disk = NULL;
@@ -465,14 +476,14 @@ static void blank_volumes_hold_nothing(void **state UNUSED)
     make_files(&f, 4096);
     volume.path = f.disk;
     assert_int_equal(secret_random(96, &key), 0);
-    assert_int_equal(create_volume(&volume, &length, &why), 0);
+    assert_int_equal(create_volume(&volume, &length, mac, &why), 0);
     assert_int_equal(length, 16 << 20);
     check_header(f.disk, &key, NULL, true);
     assert_int_equal(file_read(f.disk, 1 << 26, &disk, &size, NULL), 0);
     assert_true(all_zero(disk + 16777216, size - 16777216));
     assert_int_equal(size, data_at(4095, true) + 4096);
     volume.length = 4097;
-    assert_int_equal(create_volume(&volume, &length, &why), -EINVAL);
+    assert_int_equal(create_volume(&volume, &length, mac, &why), -EINVAL);
     assert_reason(&why, "a volume cannot have 4097 bytes");
     assert_int_equal(create_key_bytes("hmac(sha1)"), 0);
     remove_files(&f);
@@ -480,6 +491,7 @@ static void blank_volumes_hold_nothing(void **state UNUSED)
 
 static void odd_contents_are_refused(void **state UNUSED)
 {
+    uint8_t mac[HEADER_MAC_BYTES];
     CLEANUP_SECRET struct secret key = SECRET_NONE;
     struct create_volume volume = { .id = "data", .integrity = "none", .key = &key };
     struct reason why = { "" };
@@ -491,20 +503,20 @@ static void odd_contents_are_refused(void **state UNUSED)
     volume.path = f.disk;
     volume.content = f.content;
     assert_int_equal(secret_random(64, &key), 0);
-    assert_int_equal(create_volume(&volume, &length, &why), -EINVAL);
+    assert_int_equal(create_volume(&volume, &length, mac, &why), -EINVAL);
     assert_reason(&why, "5000 bytes, expected a file of whole 4096-byte sectors");
     assert_int_equal(truncate(f.content, 8192), 0);
-    assert_int_equal(create_volume(&volume, &length, &why), 0);
+    assert_int_equal(create_volume(&volume, &length, mac, &why), 0);
     length = 77;
     {
         CLEANUP_FD int content = open(f.content, O_WRONLY | O_CLOEXEC);
 
         assert_int_equal(pwrite(content, &byte, 1, LABEL_ROOM_BYTES - 1), 1);
     }
-    assert_int_equal(create_volume(&volume, &length, &why), -EINVAL);
+    assert_int_equal(create_volume(&volume, &length, mac, &why), -EINVAL);
     assert_reason(&why, "its first 1024 bytes are not zero");
     volume.content = "/nonexistent";
-    assert_int_equal(create_volume(&volume, &length, &why), -ENOENT);
+    assert_int_equal(create_volume(&volume, &length, mac, &why), -ENOENT);
     assert_int_equal(length, 77);
     remove_files(&f);
 }

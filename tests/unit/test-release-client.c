@@ -118,7 +118,7 @@ static bool take(SSL *ssl, struct http_parser *parser)
 static void make_record(const struct message_attestation *attestation, struct buffer *to)
 {
     struct record record = { .volume_id = "v", .cipher = "aes-xts-plain64", .integrity = "none", .sector_size = 512,
-                             .length = 1 << 20, .state = RECORD_READY };
+                             .length = 1 << 20, .layout_length = 1 << 20, .state = RECORD_READY };
     CLEANUP_SECRET struct secret volume_key = SECRET_NONE, registered = SECRET_NONE, release = SECRET_NONE;
     struct guest_public_key to_key = attestation->key;
     CLEANUP_KEY EVP_PKEY *stranger = NULL;

@@ -19,6 +19,7 @@ static const struct record good = {
     .sector_size = 4096,
     .offset = 1 << 20,
     .length = 64 << 20,
+    .layout_length = 64 << 20,
     .generation = 7,
     .state = RECORD_READY,
 };
@@ -81,6 +82,9 @@ static void assert_same(const struct record *a, const struct record *b)
     assert_int_equal(a->sector_size, b->sector_size);
     assert_int_equal(a->offset, b->offset);
     assert_int_equal(a->length, b->length);
+    assert_int_equal(a->layout_length, b->layout_length);
+    assert_int_equal(a->has_header_mac, b->has_header_mac);
+    assert_memory_equal(a->header_mac, b->header_mac, sizeof(a->header_mac));
     assert_int_equal(a->generation, b->generation);
     assert_int_equal(a->state, b->state);
 }
@@ -111,6 +115,19 @@ static void releases_of_others_verify(void **state UNUSED)
     assert_same(&record, &good);
     assert_int_equal(record.epoch, 12);
     assert_true(secret_equal(&key, &wanted));
+}
+
+static void a_header_mac_is_carried(void **state UNUSED)
+{
+    CLEANUP_SECRET struct secret key = key_of(64), bytes = SECRET_NONE, again = SECRET_NONE;
+    struct record wanted = good, record;
+
+    wanted.has_header_mac = true;
+    memset(wanted.header_mac, 0xa5, sizeof(wanted.header_mac));
+    assert_int_equal(record_encode(&wanted, &key, &bytes), 0);
+    assert_int_equal(record_parse(&bytes, &record, &again, NULL), 0);
+    assert_same(&record, &wanted);
+    assert_true(secret_equal(&again, &key));
 }
 
 static void a_record_is_restated(void **state UNUSED)
@@ -297,7 +314,13 @@ static void fields_that_we_would_not_read_are_not_written(void **state UNUSED)
         WITH("an overflow", 64, r.offset = UINT64_MAX - 4095),
         WITH("beyond any disk", 64, r.length = UINT64_C(1) << 63),
         WITH("no state", 64, r.state = 0),
-        WITH("another state", 64, r.state = 3),
+        WITH("another state", 64, r.state = 4),
+        WITH("a rotation with one key", 64, r.state = RECORD_ROTATING),
+        WITH("two keys without a rotation", 128, ),
+        WITH("a rotation with another kind of key", 160, r.state = RECORD_ROTATING),
+        WITH("a layout of nothing", 64, r.layout_length = 0),
+        WITH("a layout of half a sector", 64, r.layout_length = 512),
+        WITH("a layout beyond any disk", 64, r.layout_length = UINT64_C(1) << 63),
 #undef WITH
     };
     struct record fine = good;
@@ -307,13 +330,17 @@ static void fields_that_we_would_not_read_are_not_written(void **state UNUSED)
             fail_msg("written: %s", wrong[i].what);
     assert_int_equal(encodes(&fine, 64), 0);
     fine.sector_size = 512;
-    fine.length = 512;
+    fine.length = fine.layout_length = 512;
     fine.offset = 0;
     fine.generation = UINT64_MAX;
     fine.state = RECORD_UNINITIALISED;
     memcpy(fine.integrity, "hmac(sha256)", 13);
-    fine.sector_size = fine.length = 4096;
+    fine.sector_size = 4096;
+    fine.length = fine.layout_length = 4096;
     assert_int_equal(encodes(&fine, 96), 0);
+    fine.state = RECORD_ROTATING;
+    assert_int_equal(encodes(&fine, 192), 0);
+    fine.state = RECORD_READY;
     memcpy(fine.integrity, "none", 5);
     memset(fine.volume_id, 'a', RECORD_ID_MAX_BYTES);
     fine.volume_id[RECORD_ID_MAX_BYTES] = '\0';
@@ -324,20 +351,22 @@ static void fields_that_we_would_not_read_are_not_written(void **state UNUSED)
 static void fields_that_are_wrong_are_named(void **state UNUSED)
 {
     /* Offsets in the vector: magic 0, id 8 (7), cipher 15 (16), integrity 31 (5), sector size 36, offset 40, length 48,
-     * generation 56, state 64, key size 65, key 66. */
+     * its layout's 56, generation 64, size of the MAC 72, state 73, key size 74, key 75. */
     static const struct {
         size_t offset;
         uint8_t value;
         const char *words;
     } wrong[] = {
-        { 0, 'X', "version 1" },      { 7, '2', "version 1" },   { 8, 0, "layout" },
+        { 0, 'X', "version 2" },      { 7, '1', "version 2" },   { 8, 0, "layout" },
         { 8, 64, "layout" },          { 8, 255, "layout" },      { 9, 'A', "layout" },
         { 9, 0, "layout" },           { 9, '(', "id" },          { 16, 'b', "not supported" },
         { 15, 14, "" },               { 32, 'm', "not supported" }, { 36, 1, "sectors" },
         { 37, 0, "sectors" },         { 40, 1, "whole sectors" }, { 47, 0xff, "whole sectors" },
-        { 48, 1, "whole sectors" },   { 55, 0xff, "whole sectors" }, { 64, 0, "state 0" },
-        { 64, 3, "state 3" },         { 64, 255, "state 255" },  { 65, 63, "layout" },
-        { 65, 65, "layout" },         { 65, 0, "layout" },
+        { 48, 1, "whole sectors" },   { 55, 0xff, "whole sectors" }, { 56, 1, "a layout for" },
+        { 59, 0, "a layout for 0" },  { 63, 255, "a layout for" }, { 72, 1, "layout" },
+        { 72, 32, "layout" },         { 72, 255, "layout" },     { 73, 0, "state 0" },
+        { 73, 3, "not supported" },   { 73, 255, "state 255" },  { 74, 63, "layout" },
+        { 74, 65, "layout" },         { 74, 0, "layout" },
     };
     CLEANUP_SECRET struct secret registered = secret_at("/record/registered");
 
@@ -445,6 +474,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registered_form_is_that_of_others),
+        cmocka_unit_test(a_header_mac_is_carried),
         cmocka_unit_test(releases_of_others_verify),
         cmocka_unit_test(a_record_is_restated),
         cmocka_unit_test(acknowledgements_are_for_one_launch_volume_and_epoch),

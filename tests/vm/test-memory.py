@@ -65,8 +65,8 @@ def told(console):
         if kind == "share" and len(secret) > DECAPSULATION_SECRET_BYTES:
             yield kind, secret[:DECAPSULATION_SECRET_BYTES]
             yield kind, secret[-64:]  # the rest of it, and X25519's part
-        elif b"PSTNVOL1" in secret:
-            yield kind, secret[secret.index(b"PSTNVOL1"):]  # a release: nonce and digest come before its record
+        elif b"PSTNVOL2" in secret:
+            yield kind, secret[secret.index(b"PSTNVOL2"):]  # a release: nonce and digest come before its record
         else:
             yield kind, secret
 

@@ -4,8 +4,9 @@
 The workload appends a line to a file on each writable volume and serves all of them. The disk in mode header is made by
 systemd-repart, in a partition.
 """
+import base64
 import os
-import struct
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
@@ -13,6 +14,7 @@ import tap  # noqa: E402
 import vm  # noqa: E402
 
 MIB = 1 << 20
+SCRATCH_PLACE = "pci-0000:00:07.0"  # behind network, root, data and three more disks: each gets the next slot
 SECONDS = 600  # two volumes are formatted on the way, under emulation
 WRITABLE = ["first", "scratch", "sealed"]
 SCRIPT = "cd /data/www && for d in " + " ".join(WRITABLE) + "; do echo boot >>$d/boots; done; " \
@@ -26,7 +28,7 @@ def blank(path, size):
 
 
 def make_tree(world):
-    """A verity tree with one file; (disk, members of its volume)."""
+    """A signed verity tree with one file, 1 MiB into its disk; (disk, members of its volume)."""
     folder, disk, root_hash = world.path("tree"), world.path("tree.img"), world.path("tree.hash")
     os.makedirs(folder)
     with open(os.path.join(folder, "page"), "w", encoding="ascii") as file:
@@ -40,12 +42,22 @@ def make_tree(world):
            "--root-hash-file", root_hash, disk, disk)
     with open(root_hash, encoding="ascii") as file:
         found = file.read().strip()
-    return disk, {"block_size": 4096, "hash": "sha256", "data_blocks": blocks, "hash_start_block": blocks,
-                  "salt": "ab" * 32, "root_hash": found}
+    key, placed, block = world.path("signer.pem"), world.path("tree-placed.img"), world.path("tree.block")
+    vm.run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", key)
+    os.chmod(key, 0o600)
+    vm.run(vm.program("postern"), "volume", "sign-tree", "--id", "tree", "--root-hash", found, "--salt", "ab" * 32,
+           "--data-blocks", str(blocks), "--hash-start-block", str(blocks), "--tree-version", "2", "--key", key,
+           "--output", block)
+    with open(disk, "rb") as tree, open(block, "rb") as file, open(placed, "wb") as to:
+        content = tree.read()
+        to.write(bytes(MIB) + content + file.read())
+    der = subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-outform", "DER"], stdout=subprocess.PIPE, check=True)
+    return placed, {"offset": MIB, "signed": {"signer": base64.b64encode(der.stdout).decode(),
+                                              "block": len(content) // 4096, "least_version": 2}}
 
 
 def make_foreign(world):
-    """A disk that systemd-repart encrypted, and the record that a builder would write of it."""
+    """A disk that systemd-repart encrypted, and the record that its owner makes of it."""
     folder, key, disk = world.path("repart"), world.path("repart.key"), world.path("repart.img")
     os.makedirs(folder + ".d")
     os.makedirs(folder)
@@ -59,28 +71,18 @@ def make_foreign(world):
                    "SizeMinBytes=48M\nSizeMaxBytes=48M\n")
     vm.run("systemd-repart", "--dry-run=no", "--empty=create", "--size=96M", "--offline=yes", f"--definitions={folder}.d",
            f"--key-file={key}", disk)
-    part, volume_key = world.path("part"), world.path("volume.key")
-    with open(disk, "rb") as file, open(part, "wb") as copy:
-        file.seek(MIB)
-        copy.write(file.read(17 * MIB))
-    vm.run("cryptsetup", "luksDump", "--batch-mode", "--key-file", key, "--dump-volume-key", "--volume-key-file",
-           volume_key, part)
-    with open(volume_key, "rb") as file:
-        secret = file.read()
     record = world.path("foreign.record")
-    words = b"".join(bytes([len(word)]) + word for word in (b"foreign", b"aes-xts-plain64", b"none"))
-    with open(record, "wb") as file:
-        file.write(b"PSTNVOL1" + words + struct.pack("<IQQQBB", 4096, 17 * MIB, 32 * MIB, 0, 2, len(secret)) + secret)
-    os.chmod(record, 0o600)
+    vm.run(vm.program("postern"), "volume", "adopt", disk, "--offset", str(MIB), "--id", "foreign", "--key-file", key,
+           "--record", record)
     return disk, record
 
 
 def make_config(world, broker, tree):
     def volume(name, mode, filesystem="ext4", **members):
-        return {"id": name, "device": name, "mode": mode, "filesystem": filesystem, "mount": f"/data/www/{name}", **members}
+        return {"id": name, "device": members.pop("device", name), "mode": mode, "filesystem": filesystem, "mount": f"/data/www/{name}", **members}
 
     data = {"id": "data", "device": "data", "resource": vm.RESOURCE, "filesystem": "ext4", "mount": "/data"}
-    volumes = [data, volume("tree", "verity", "erofs", **tree), volume("scratch", "scratch", length=24 * MIB),
+    volumes = [data, volume("tree", "verity", "erofs", **tree), volume("scratch", "scratch", length=24 * MIB, device=SCRATCH_PLACE, offset=4 * MIB),
                volume("sealed", "sealed", length=16 * MIB, initialise=True),
                volume("first", "record", resource="default/volume/first"),
                volume("foreign", "header", resource="default/volume/foreign", integrity="none", read_only=True)]

@@ -4,6 +4,8 @@ the recovery key. Prints TAP.
 
 One guest for many disks: its block server changes them when a mark is written. The tables are read from the kernel.
 """
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -77,10 +79,18 @@ def length_of(record):
     return struct.unpack_from("<Q", record, at + 12)[0]
 
 
-def volume_record(key, sector_size, length):
+def header_mac(key, header):
+    """As luks/header.h says."""
+    secret = hmac.new(hmac.new(bytes(32), key, hashlib.sha256).digest(), b"postern volume header\x01", hashlib.sha256).digest()
+    text = b"PSTNHDR1" + b"data".ljust(64, b"\0") + header[16:24][::-1] + header  # its sequence number is big-endian there
+    return hmac.new(secret, text, hashlib.sha256).digest()
+
+
+def volume_record(key, sector_size, length, header):
     """What a broker would be given for a disk that somebody else made."""
     words = b"".join(bytes([len(word)]) + word for word in (b"data", b"aes-xts-plain64", b"none"))
-    return b"PSTNVOL1" + words + struct.pack("<IQQQBB", sector_size, START, length, 0, 2, len(key)) + key
+    return b"PSTNVOL2" + words + struct.pack("<IQQQQB", sector_size, START, length, length, 0, 32) + \
+        header_mac(key, header) + bytes([2, len(key)]) + key
 
 
 def make_disks(world, recovery):
@@ -133,7 +143,8 @@ def make_plan(disks):
             plan += [f"run {name} /{CRYPTSETUP} open --type luks2 {' '.join(common + words)} /dev/vda stock",
                      f"table {name}.table stock", f"table {name}.below stock_dif", f"blocks {name}.blocks /dev/mapper/stock",
                      f"run {name}.close /{CRYPTSETUP} close --disable-locks stock"]
-        record = disk.record or volume_record(disk.key, int(disk.fields["segments.0.sector_size"]), disk.sectors(False) * 512)
+        record = disk.record or volume_record(disk.key, int(disk.fields["segments.0.sector_size"]), disk.sectors(False) * 512,
+                                              disk.data[:32768])
         plan += [f"record {record.hex()}", "read 1 1", line(f"{i}.ours", "header"), f"read {BLOCKS} 1"]
     plan += [switch_to(0),
              f"run other /{CRYPTSETUP} open --type luks2 {' '.join(common)} --key-file /keys/other /dev/vda stock"]

@@ -113,6 +113,8 @@ def header_plan(disk):
     other = digest[:5] + (b"A" if digest[5:6] != b"A" else b"B") + digest[6:]
     plan += [line("header.other-key", "header",
                   *[(i * 16384, luks2.seal(copies[i].replace(digest, other))) for i in (0, 1)]),
+             line("header.salt", "header", *[(i * 16384, luks2.seal(copies[i][:104] + bytes(8) + copies[i][112:]))
+                                             for i in (0, 1)]),
              line("header.checksum", "header", flip(disk, 16384 + 450)),
              line("header.512", "header", *[(i * 16384, luks2.seal(copies[i].replace(
                  b'"size":"dynamic"', b'"size":"8192"').rstrip(b"\0").ljust(16384, b"\0"))) for i in (0, 1)])]
@@ -125,6 +127,7 @@ def check_header_plan(probe):
             probe.refused(f"header.{code}.{which}", "E-VOLUME-HEADER", code)
             probe.opened(f"record.{code}.{which}", 8, 0)
     probe.refused("header.other-key", "E-VOLUME-HEADER", "its header is that of another key")
+    probe.refused("header.salt", "E-VOLUME-HEADER", "its header is not the one that its record was made with")
     probe.refused("header.checksum", "E-VOLUME-HEADER", "H-CHECKSUM")
     probe.refused("header.512", "E-VOLUME-HEADER", "header and record say different things")
 

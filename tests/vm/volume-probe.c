@@ -4,7 +4,8 @@
  *
  *     record HEX             the volume's record, as a broker releases it
  *     read COUNT TIMES       how many of its blocks are read from here on, and how often (at first: all, once)
- *     round NAME MODE [PLACE:HEX …]   MODE record or header; the bytes go to these places and come back afterwards
+ *     round NAME MODE [PLACE:HEX …]   MODE record, header or rotate; the bytes go to these places and come back
+ *                                     afterwards, except in mode rotate, where a rotation is taken to its end
  *     shrinks NAME MODE      a round that says "probe: NAME ready -" when the volume is open, and goes on when the disk has
  *                            another size
  *     run NAME PROGRAM [WORD …]       "probe: NAME exit STATUS OUTPUT"
@@ -67,11 +68,11 @@ __attribute__((weak)) int boot_refuse(struct boot *b, enum refusal refusal, int 
 }
 
 /* There is no broker here: what it acknowledges is tested with whole guests. */
-int release_confirm_open(struct boot *b, size_t index, const uint64_t *found)
+int release_confirm_open(struct boot *b, size_t index, const struct message_confirmation *confirmation)
 {
     (void)b;
     (void)index;
-    (void)found;
+    (void)confirmation;
     return 0;
 }
 
@@ -166,6 +167,23 @@ static void count_blocks(const char *path, uint64_t length, unsigned ret_counts[
     }
     free(block);
     fd_close(&fd);
+}
+
+/* To its end, as init/rotation.c does. */
+static void rotate(const char *name)
+{
+    struct rotation *rotation = boot.volumes[0].rotation;
+    int r = 0;
+
+    if (!rotation)
+        return;
+    while (rotation->slot.done < rotation->length && r == 0)
+        r = rotation_step(rotation, &boot.why);
+    if (r < 0)
+        printf("probe: %s-rotation stopped %s\n", name, boot.why.text);
+    rotation_free(rotation);
+    free(rotation);
+    boot.volumes[0].rotation = NULL;
 }
 
 static void print_table(const char *name, const char *mapping)
@@ -269,13 +287,15 @@ static void run_round(const char *name, const char *mode, bool shrinks, char *wo
     if (stage_volumes(&boot) < 0) {
         printf("probe: %s refused %s %s\n", name, refusal_code(boot.refusal), boot.why.text);
     } else {
+        rotate(name);
         if (shrinks)
             wait_for_size(name, size);
         report_opened(name, &boot.volumes[0]);
         must(crypt_close(volume->id), "close");
     }
     (void)fflush(stdout);
-    undo(count);
+    if (strcmp(mode, "rotate") != 0)
+        undo(count);
 }
 
 /* All that it says, in one line. */
