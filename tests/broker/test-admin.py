@@ -157,7 +157,7 @@ def _():
         one, device = file.fileno(), null.fileno()
         for data, files in ((b"\0", ()), (b"x" * 60000, ()), (whole[:-1], (one,)), (whole + b"x", (one,)), (whole, ()),
                             (whole, (one, one)), (whole, (device,)), (whole, (one,) * 30), (message(0), ()),
-                            (message(13), ()), (message(255), ()), (message(form=2), ()), (message(flags=4), ()),
+                            (message(15), ()), (message(255), ()), (message(form=2), ()), (message(flags=4), ()),
                             (message(resource=b"a" * 193), ()), (message(policy=b"\n"), ()),
                             (message(measurements=600), ()), (message(files=[(0, b"")]), (one,)),
                             (message(files=[(6, b"")]), (one,)), (message(files=[(1, b"")] * 19), (one,) * 19),

@@ -149,6 +149,7 @@ static int serve(int status)
     const struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(PORT) };
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
+    (void)signal(SIGPIPE, SIG_IGN); /* callers that hang up */
     (void)setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (bind(listener, (const struct sockaddr *)&address, sizeof(address)) < 0 || listen(listener, 8) < 0)
         return 99;
