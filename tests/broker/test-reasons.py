@@ -34,7 +34,7 @@ def _():
 def _():
     sources = (read("broker", name) for name in os.listdir(os.path.join(ROOT, "broker")) if name.startswith("verb-"))
     verbs = [verb for text in sources for verb in re.findall(r'^    \.name = "([a-z ]+)",$', text, re.M)]
-    equal(len(verbs), 21)
+    equal(len(verbs), 23)
     for verb in verbs:
         true(f".Cm {verb}\n" in PAGE and f".Ss postern-broker {verb}\n" in PAGE, f"verb {verb}")
         for option in re.findall(r"^  --([a-z-]+)", must(*verb.split(), "--help"), re.M):

@@ -26,16 +26,16 @@ def copy(world, name):
     return shutil.copy(world.data, world.path(name + ".data"))
 
 
-def boot(world, broker, network, name, *words, site=None):
+def boot(world, broker, network, *words, site=None):
     config = world.config(site or broker.site(), network=network)
     initrd = world.initrd(config, programs={"usr/lib/postern/udhcpc": UDHCPC})
     broker.allow(world.digest(initrd))
-    return world.launch(initrd, *words, disk=copy(world, name))
+    return world.launch(initrd, *words)  # all on the one disk: the broker knows its epoch
 
 
 def check_dhcp(world, broker):
     port = vm.free_port()
-    launch = boot(world, broker, DHCP, "dhcp", "--forward", f"{port}:8080")
+    launch = boot(world, broker, DHCP, "--forward", f"{port}:8080")
     page = launch.page(port)
     launch.stop()
     tap.same(page, world.secret, "DHCPv4: the page is served")
@@ -46,7 +46,7 @@ def check_router(world, broker):
     # QEMU's router advertises a site-local prefix by default; this one is of the kind that networks have.
     program = qemu.wrapper(world.path("six.qemu"), changed=[("-netdev", "user,id=net0", "user,id=net0,ipv6-net=fd00::/64")])
     site = broker.site() | {"url": f"https://[fd00::2]:{broker.port}"}
-    launch = boot(world, broker, ROUTER, "six", "--qemu", program, site=site).stop_at("handoff")
+    launch = boot(world, broker, ROUTER, "--qemu", program, site=site).stop_at("handoff")
     tap.same((launch.status, launch.stages()), (0, vm.STAGES), "router advertisement: the broker is reached over IPv6")\
         or tap.note(f"{launch.said} {launch.refusal()}")
 
