@@ -369,7 +369,7 @@ def test_display(scene):
     for size in (31, 33, 0):
         write(scene.at("key"), bytes(size))
         gives(MISUSE, ["display", "key", scene.at("key")], "a derived key has 32 bytes")
-    gives(GOOD, ["display", "firmware", FIRMWARE], "kernel-hashes", "measured: hashes at")
+    gives(GOOD, ["display", "firmware", FIRMWARE], "KERNEL_HASHES", "measured: hashes at")
     tap.ok(len(json.loads(run("display", "firmware", FIRMWARE, "--json").stdout)["sections"]) > 4, "firmware as JSON")
     gives(MISUSE, ["display", "firmware", scene.at("report.bin")], "report.bin: ")
 
