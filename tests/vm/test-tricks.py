@@ -61,7 +61,7 @@ class Machine:
         self.keys = os.open(self.pipe, os.O_RDWR)
         program = qemu.wrapper(world.path(name + ".qemu"), *after, changed=changed, stdin=self.pipe)
         disk = shutil.copy(world.data, world.path(name + ".data"))
-        self.launch = world.launch(initrd, "--qemu", program, "--monitor", self.monitor_path, "--forward",
+        self.launch = world.launch(initrd, "--qemu", program, "--qmp", self.monitor_path, "--forward",
                                    f"{self.port}:8080", *words, disk=disk)
 
     def press(self, monitor, letter):
