@@ -15,7 +15,8 @@ static void put_word(struct record_writer *writer, const char *text)
 int record_encode(const struct record *record, const struct secret *key, struct secret *ret_bytes)
 {
     size_t words = 3 + strlen(record->volume_id) + strlen(record->cipher) + strlen(record->integrity);
-    size_t size = RECORD_MAGIC_BYTES + words + 4 + 4 * 8 + 1 + (record->has_header_mac ? RECORD_HEADER_MAC_BYTES : 0u) + 2 + key->size;
+    size_t size = RECORD_MAGIC_BYTES + words + 4 + 4 * 8 + 1 +
+                  (record->has_header_mac ? RECORD_HEADER_MAC_BYTES : 0u) + 2 + key->size;
     CLEANUP_SECRET struct secret bytes = SECRET_NONE;
     struct record again;
     const uint8_t *again_key;
