@@ -250,7 +250,7 @@ build/tests/volume-probe: tests/vm/volume-probe.c $(call objects,base/static) $(
 	    -ldevmapper -lm -lpthread $(SECCOMP) $(COMMON)
 
 # The production's init once more, with functions of a test around those that handle secrets.
-WRAPPED := secret_free guest_key_generate tls_client_exchange EVP_KDF_derive EVP_PKEY_derive EVP_PKEY_decapsulate \
+WRAPPED := secret_free tee_key_generate tls_client_exchange EVP_KDF_derive EVP_PKEY_derive EVP_PKEY_decapsulate \
     EVP_PKEY_keygen EVP_DecryptInit_ex2
 build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call objects,base/static) $(LIBRARIES)
 	$(call say,TEST,$@)

@@ -38,8 +38,10 @@ int boot_refuse(struct boot *b, enum refusal refusal, int error)
 
 void boot_wipe(struct boot *b)
 {
-    for (size_t i = 0; i < CONFIG_MAX_VOLUMES; i++)
+    for (size_t i = 0; i < CONFIG_MAX_VOLUMES; i++) {
         secret_free(&b->volumes[i].key);
+        explicit_bzero(&b->volumes[i].record, sizeof(b->volumes[i].record));
+    }
 }
 
 #define NOTE_BYTES 448

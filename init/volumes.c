@@ -253,17 +253,19 @@ static int open_or_format(struct boot *boot, const struct config_volume *wanted,
 
 static int open_encrypted(struct boot *boot, const struct config_volume *wanted, int disk, struct open_volume *volume)
 {
-    const struct crypt_volume mapping = { .name = wanted->id,
-                                          .cipher = volume->record.cipher,
-                                          .integrity = volume->record.integrity,
-                                          .sector_size = volume->record.sector_size,
-                                          .offset = volume->record.offset,
-                                          .length = volume->record.length,
-                                          .layout_length = volume->record.layout_length,
-                                          .read_only = wanted->read_only && strcmp(wanted->integrity, "none") == 0 };
+    struct crypt_volume mapping = { .name = wanted->id,
+                                    .cipher = volume->record.cipher,
+                                    .integrity = volume->record.integrity,
+                                    .sector_size = volume->record.sector_size,
+                                    .offset = volume->record.offset,
+                                    .length = volume->record.length,
+                                    .layout_length = volume->record.layout_length,
+                                    .read_only = wanted->read_only && strcmp(wanted->integrity, "none") == 0 };
     int r = wanted->mode == VOLUME_HEADER ? check_header(&mapping, &volume->record, disk, &volume->key, &boot->why) : 0;
 
-    return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_HEADER, r) : open_or_format(boot, wanted, &mapping, disk, volume);
+    r = r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_HEADER, r) : open_or_format(boot, wanted, &mapping, disk, volume);
+    OPENSSL_cleanse(&mapping, sizeof(mapping)); /* nothing of a record stays in memory */
+    return r;
 }
 
 /* What opens a signed tree, from the block of the disk where the configuration says that it stands. */

@@ -104,6 +104,7 @@ int record_parse_fields(const void *bytes, size_t size, struct record *ret_recor
     if (r < 0)
         return r;
     *ret_record = record;
+    explicit_bzero(&record, sizeof(record)); /* nothing of a record stays in a guest's memory */
     *ret_key = key;
     *ret_key_size = key_size;
     return 0;

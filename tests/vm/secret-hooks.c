@@ -16,7 +16,7 @@
 
 #include "base/secret.h"
 #include "base/tls.h"
-#include "release/guest-key.h"
+#include "release/tee-key.h"
 
 #define MASK 0xa5u
 #define MOST_BYTES 2560u /* the private part of X25519MLKEM768 */
@@ -107,17 +107,18 @@ int __wrap_EVP_PKEY_keygen(EVP_PKEY_CTX *context, EVP_PKEY **key)
     return ok;
 }
 
-int __real_guest_key_generate(EVP_PKEY **ret_key, struct guest_public_key *ret_public);
-int __wrap_guest_key_generate(EVP_PKEY **ret_key, struct guest_public_key *ret_public);
-int __wrap_guest_key_generate(EVP_PKEY **ret_key, struct guest_public_key *ret_public)
+int __real_tee_key_generate(enum tee_key_kind kind, struct tee_key *ret_key);
+int __wrap_tee_key_generate(enum tee_key_kind kind, struct tee_key *ret_key);
+int __wrap_tee_key_generate(enum tee_key_kind kind, struct tee_key *ret_key)
 {
-    uint8_t scalar[P256_COORDINATE_BYTES];
+    uint8_t scalar[TEE_KEY_MAX_COORDINATE_BYTES];
+    int size = (int)tee_key_coordinate_bytes(kind);
     BIGNUM *number = NULL;
-    int r = __real_guest_key_generate(ret_key, ret_public);
+    int r = __real_tee_key_generate(kind, ret_key);
 
-    if (r == 0 && EVP_PKEY_get_bn_param(*ret_key, OSSL_PKEY_PARAM_PRIV_KEY, &number) == 1 &&
-        BN_bn2binpad(number, scalar, sizeof(scalar)) == (int)sizeof(scalar))
-        tell("scalar", scalar, sizeof(scalar));
+    if (r == 0 && EVP_PKEY_get_bn_param(ret_key->key, OSSL_PKEY_PARAM_PRIV_KEY, &number) == 1 &&
+        BN_bn2binpad(number, scalar, size) == size)
+        tell("scalar", scalar, (size_t)size);
     BN_clear_free(number);
     OPENSSL_cleanse(scalar, sizeof(scalar));
     return r;

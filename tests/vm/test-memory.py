@@ -72,11 +72,10 @@ def told(console):
 
 
 def name_pieces(records, secrets):
-    """{piece: what it is a part of}."""
+    """{piece: what it is a part of}. What a record says before its key, place and lengths, the disk shows to the host."""
     named = {}
+    shown = b"".join(record[:-KEY_BYTES[name]] + bytes(16) for name, record in records.items())
     for name, record in records.items():
-        for piece in memory.pieces(record[8:-KEY_BYTES[name]]):
-            named.setdefault(piece, f"record of {name}")
         key = record[-KEY_BYTES[name]:]
         for part in range(0, len(key), 32):
             for piece in memory.pieces(key[part:part + 32]):
@@ -85,7 +84,7 @@ def name_pieces(records, secrets):
     for kind, secret in secrets:
         for data in secret, secret[::-1]:
             for piece in memory.pieces(data):
-                if piece not in keys:
+                if piece not in keys and piece not in shown:
                     named.setdefault(piece, kind)
     return named
 
