@@ -102,7 +102,7 @@ CFLAGS += $(HARDENING)
 endif
 
 # Libraries by room, each with the rooms below it (DESIGN: base <- measure <- attest <- release, base <- luks).
-ROOMS := base base/static measure attest release luks init broker psp psp/shim cli
+ROOMS := base base/static measure attest release luks init init/dhcp broker psp psp/shim cli
 objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
 room = $(O)/lib$(1).a
 program = $(O)/$(1)/main.o $(call room,$(1))
@@ -119,7 +119,7 @@ COMMON := $(DYNAMIC) -lz -lzstd
 objects: $(foreach r,$(ROOMS),$(call objects,$(r)))
 
 PROGRAMS := build/bin/postern build/bin/postern-psp build/bin/postern-broker build/guest/postern-init \
-    build/guest/psp-shim build/guest/steps
+    build/guest/dhcp-handler build/guest/psp-shim build/guest/steps
 all: $(PROGRAMS)
 
 define room_rules
@@ -162,6 +162,8 @@ $(TESTED)/bin/postern-broker: $(call program,broker) $(LIBRARIES)
 	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
 build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(SECCOMP) $(COMMON))
+build/guest/dhcp-handler: $(call objects,init/dhcp) $(call room,init) $(call objects,base/static) $(LIBRARIES)
+	$(call link,$(STATIC_PIE),)
 build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),-lfuse3 -lpthread)
 build/guest/steps: $(O)/image/guest/steps.o
