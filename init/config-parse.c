@@ -201,7 +201,9 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
     read_root(&reader, &config.root);
     config_read_volumes(&reader, &config);
     config_read_attestation(&reader, &config.attestation);
-    r = config_read_workload(&reader, &config.workload);
+    r = config_read_manifest(&reader, &config.manifest);
+    if (r == 0)
+        r = config_read_workload(&reader, &config.workload);
     if (r < 0)
         return r;
     json_read_done(&reader);
@@ -219,6 +221,7 @@ void config_free(struct config *config)
     for (size_t i = 0; i < CONFIG_MAX_VOLUMES; i++)
         EVP_PKEY_free(config->volumes[i].signer);
     policy_free(&config->expect);
+    dsse_keys_free(&config->manifest.signers);
     config_workload_free(&config->workload);
     *config = (struct config){ .broker_count = 0 };
 }

@@ -30,6 +30,9 @@ void config_read_tree(struct json_reader *reader, struct verity_tree *tree);
 /* The object `network`. */
 void config_read_network(struct json_reader *parent, struct config_network *to);
 
+/* The object `manifest`. Errors: -ENOMEM. */
+int config_read_manifest(struct json_reader *parent, struct config_manifest *to) MUST_CHECK;
+
 /* The object `attestation`. */
 void config_read_attestation(struct json_reader *parent, struct config_attestation *to);
 
