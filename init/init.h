@@ -35,6 +35,7 @@ struct boot {
     struct device_report self; /* the launch's report for itself; the host relayed it */
     struct report report;
     char manifest_note[MANIFEST_NOTE_BYTES]; /* which launch the manifest says this is; "" when none is asked for */
+    char clock_note[64]; /* how far the host's clock was away; "" when it was not, or no broker said so */
     struct open_volume volumes[CONFIG_MAX_VOLUMES];
     char root_path[32];
     /* What to say when a stage refuses. */

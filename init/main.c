@@ -48,7 +48,7 @@ void boot_wipe(struct boot *b)
 /*
  * What stages add to their lines: the launch, by the name under which brokers log it, and how the processor was
  * reached, with the reason why not otherwise; the host's ACPI tables; which launch of which image this is, by the
- * manifest.
+ * manifest; how far the clock was away.
  */
 static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {
@@ -68,7 +68,9 @@ static const char *note_for(const char *stage, char room[NOTE_BYTES])
         (void)snprintf(room, NOTE_BYTES, "%u ACPI tables, sha256 %s", count, hex);
         return room;
     }
-    return strcmp(stage, "expect") == 0 ? boot.manifest_note : NULL;
+    if (strcmp(stage, "expect") == 0)
+        return boot.manifest_note;
+    return strcmp(stage, "release") == 0 ? boot.clock_note : NULL;
 }
 
 static int run_stages(void)
