@@ -147,8 +147,8 @@ $(STATIC)/lock.json: image/builder/static-libs
 /builder/udhcpc/lock.json: image/builder/udhcpc image/builder/udhcpc.config
 	@image/builder/udhcpc
 
-# Static programs have neither a loader nor name lookup: base/static/.
-STATIC_PIE := -static-pie -s -Wl,--wrap=dlopen
+# Static programs have neither a loader nor name lookup, and Argon2id beside the secure heap: base/static/.
+STATIC_PIE := -static-pie -s -Wl,--wrap=dlopen,--wrap=CRYPTO_secure_zalloc
 define link
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(filter %.o %.a,$^) $(2)

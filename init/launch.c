@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "init/init.h"
+#include "init/instance.h"
 
 #define REPORT_MS 30000u
 
@@ -51,7 +52,7 @@ int stage_expect(struct boot *boot)
 
     policy_evaluate(&boot->config.expect, &facts, &decision);
     if (!decision.failed)
-        return 0;
+        return instance_take(boot);
     (void)reason_set(&boot->why, -EACCES, "%s: expected %s, found %s", decision.failed->name, decision.failed->wanted,
                      decision.failed->found);
     return boot_refuse(boot, REFUSAL_EXPECT, -EACCES);
