@@ -368,7 +368,7 @@ check-kernel-reproducible: kernel
 # The two halves of `make check`.
 check-built: images $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(INJECT) $(GUEST_TESTS) $(TESTED)/tests/release-client
 check-run:
-	@tests/run $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
+	@tests/run -j $$(nproc) $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 
 coverage:
 	@find build/cov -name '*.gcda' -delete 2>/dev/null || true

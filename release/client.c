@@ -408,15 +408,39 @@ static unsigned pause_ms(unsigned tries, unsigned retry_after_s)
     return 1000u * retry_after_s + most / 2 + random % (most / 2 + 1);
 }
 
-/* Whether to go on after a try that failed; sleeps before the next. */
-static bool try_again(const struct release_result *result, unsigned tries, uint64_t deadline_ms)
-{
-    unsigned pause = pause_ms(tries, result->retry_after_s);
+/* The tries that there were, and what the last of them had to say that its deadline did not cut short. */
+struct tries {
+    uint64_t deadline_ms;
+    unsigned count;
+    int r;
+    struct release_result result;
+    struct reason why;
+};
 
-    if (result->outcome != RELEASE_TRANSPORT && result->outcome != RELEASE_BUSY)
+/*
+ * Whether to go on after a try that ended with *r; sleeps before the next. A try that ran out of time says less than the
+ * answer before it did: that one stays.
+ */
+static bool try_again(struct tries *tries, int *r, struct release_result *result, struct reason *why)
+{
+    unsigned pause = pause_ms(tries->count, result->retry_after_s);
+
+    if (*r >= 0 || (result->outcome != RELEASE_TRANSPORT && result->outcome != RELEASE_BUSY))
         return false;
-    if ((unsigned)clock_left_ms(deadline_ms) <= pause)
+    if (*r == -ETIMEDOUT && tries->count > 0 && clock_left_ms(tries->deadline_ms) == 0) {
+        *r = tries->r;
+        *result = tries->result;
+        if (why)
+            *why = tries->why;
         return false;
+    }
+    if ((unsigned)clock_left_ms(tries->deadline_ms) <= pause)
+        return false;
+    tries->count++;
+    tries->r = *r;
+    tries->result = *result;
+    if (why)
+        tries->why = *why;
     clock_sleep_ms(pause);
     return true;
 }
@@ -425,14 +449,14 @@ int release_until(const struct release_request *request, uint64_t deadline_ms, s
                   struct secret *ret_key, struct release_result *ret_result, struct reason *why)
 {
     struct guest_pair pair = { .jwk = BUFFER_EMPTY };
-    unsigned tries = 0;
+    struct tries tries = { .deadline_ms = deadline_ms };
     int r = make_pair(request->tee_key, &pair);
 
     *ret_result = (struct release_result){ .outcome = RELEASE_DEVICE };
     if (r == 0)
         do
             r = release_try(request, &pair, deadline_ms, ret_record, ret_key, ret_result, why);
-        while (r < 0 && try_again(ret_result, tries++, deadline_ms));
+        while (try_again(&tries, &r, ret_result, why));
     free_pair(&pair);
     return r;
 }
@@ -441,11 +465,11 @@ int release_confirm(const struct release_request *request, const struct release_
                     const struct message_confirmation *confirmation, uint64_t deadline_ms,
                     struct release_result *ret_result, struct reason *why)
 {
-    unsigned tries = 0;
+    struct tries tries = { .deadline_ms = deadline_ms };
     int r;
 
     do
         r = confirm_try(request, session, confirmation, deadline_ms, ret_result, why);
-    while (r < 0 && try_again(ret_result, tries++, deadline_ms));
+    while (try_again(&tries, &r, ret_result, why));
     return r;
 }

@@ -75,7 +75,7 @@ int release_once(const struct release_request *request, uint64_t deadline_ms, st
 /*
  * The same again after transport errors and busy answers, with exponential back-off and jitter, until the deadline. All
  * tries have the same session key: a broker that has released to this launch, and whose answer was lost, gives it again
- * to the same key alone.
+ * to the same key alone. When the deadline cuts a try short, the error is what was answered before it, if anything was.
  */
 int release_until(const struct release_request *request, uint64_t deadline_ms, struct record *ret_record,
                   struct secret *ret_key, struct release_result *ret_result, struct reason *why) MUST_CHECK;

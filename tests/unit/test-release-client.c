@@ -617,6 +617,20 @@ static void busy_for_longer_than_we_have(void **state UNUSED)
     stop();
 }
 
+static void silence_does_not_hide_what_was_said_before(void **state UNUSED)
+{
+    script = good_script;
+    script.busy = 1;
+    script.retry_after = "0";
+    script.silent_at = 0;
+    start();
+    assert_int_equal(ask(&server.endpoint, 3000, true), -EBUSY);
+    assert_int_equal(result.outcome, RELEASE_BUSY);
+    assert_reason(&why, "busy");
+    assert_int_equal(tally->connections, 2);
+    stop();
+}
+
 static void refusals_are_final(void **state UNUSED)
 {
     script = good_script;
@@ -662,6 +676,7 @@ int main(void)
         cmocka_unit_test(nobody_is_asked_again_until_the_deadline),
         cmocka_unit_test(busy_brokers_are_asked_again_when_they_said),
         cmocka_unit_test(busy_for_longer_than_we_have),
+        cmocka_unit_test(silence_does_not_hide_what_was_said_before),
         cmocka_unit_test(refusals_are_final),
         cmocka_unit_test(outcomes_have_names),
     };
