@@ -1,7 +1,7 @@
 /*
- * Argon2id in static programs: OpenSSL 3.5 takes all of its working memory, as large as a LUKS2 header asks for, from the
- * secure heap, which is sized for keys. What could never fit there comes from the ordinary heap instead; OpenSSL wipes
- * it before it gives it back, on either (crypto/mem_sec.c looks whose it is).
+ * Argon2id in static programs: OpenSSL 3.5 takes all of its working memory, as large as a LUKS2 header asks for, from
+ * the secure heap, which is sized for keys. What could never fit there comes from the ordinary heap instead; OpenSSL
+ * wipes it before it gives it back, on either (crypto/mem_sec.c looks whose it is).
  */
 #include <openssl/crypto.h>
 
