@@ -45,9 +45,9 @@ int guest_key_name(const struct guest_public_key *point, uint8_t ret_name[GUEST_
 void guest_key_write_jwk(const struct guest_public_key *point, struct buffer *to);
 
 /*
- * The members of a key that `reader` is at. `with_alg`: the member alg must be "ECDH-ES+A256KW", or "RSA-OAEP-256" of an
- * RSA key (tee-pubkey); without it the key is on a curve and the member must not be there (epk). Problems go into the
- * reader's status.
+ * The members of a key that `reader` is at. `with_alg`: the member alg must be "ECDH-ES+A256KW", or "RSA-OAEP-256" of
+ * an RSA key (tee-pubkey); without it the key is on a curve and the member must not be there (epk). Problems go into
+ * the reader's status.
  */
 void guest_key_read_jwk(struct json_reader *reader, bool with_alg, struct guest_public_key *ret_public);
 
