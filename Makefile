@@ -297,7 +297,7 @@ soak: image build/bin/postern-broker build/tests/release-client $(GUEST_TESTS)
 # ---- images
 
 # The keys of the demonstration's broker are part of an image's configuration, so it is made once and kept.
-build/demo/site.json: | build/bin/postern-broker
+build/demo/site.json: broker/store.c image/demo-broker | build/bin/postern-broker
 	@image/demo-broker
 
 # What differs from site to site; without one that of the demonstration.
