@@ -36,6 +36,7 @@ struct boot {
     struct report report;
     char manifest_note[MANIFEST_NOTE_BYTES]; /* which launch the manifest says this is; "" when none is asked for */
     char clock_note[64]; /* how far the host's clock was away; "" when it was not, or no broker said so */
+    char *init_data; /* the verified text, or NULL */
     struct open_volume volumes[CONFIG_MAX_VOLUMES];
     char root_path[32];
     /* What to say when a stage refuses. */

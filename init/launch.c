@@ -9,7 +9,9 @@
 
 #include "base/clock.h"
 #include "base/encode.h"
+#include "init/console.h"
 #include "init/init.h"
+#include "init/instance.h"
 
 #define REPORT_MS 30000u
 #define MANIFEST_MS 10000u
@@ -35,11 +37,13 @@ void launch_unmount_configfs(void)
 
 int stage_report(struct boot *boot)
 {
-    const struct device_request request = { PURPOSE_SELF, "launch", "", 0, DEVICE_VMPL_OWN };
+    const struct device_request request = { PURPOSE_SELF, PURPOSE_SELF_LABEL, "", 0, DEVICE_VMPL_OWN };
     int r = mount_configfs(&boot->why);
 
     if (r == 0)
         r = device_get_report(&request, NULL, clock_ms() + REPORT_MS, &boot->self, &boot->why);
+    if (r == 0)
+        console_report(boot->self.report, sizeof(boot->self.report));
     if (r == 0)
         r = report_parse(boot->self.report, sizeof(boot->self.report), &boot->report, &boot->why);
     return r < 0 ? boot_refuse(boot, REFUSAL_REPORT, r) : 0;
@@ -57,9 +61,11 @@ int stage_expect(struct boot *boot)
                          decision.failed->wanted, decision.failed->found);
         return boot_refuse(boot, REFUSAL_EXPECT, -EACCES);
     }
-    if (!boot->config.manifest.wanted)
-        return 0;
-    r = manifest_check_disk(&boot->config.manifest, &boot->report, clock_ms() + MANIFEST_MS, boot->manifest_note,
-                            &boot->why);
-    return r < 0 ? boot_refuse(boot, REFUSAL_EXPECT, r) : 0;
+    if (boot->config.manifest.wanted) {
+        r = manifest_check_disk(&boot->config.manifest, &boot->report, clock_ms() + MANIFEST_MS, boot->manifest_note,
+                                &boot->why);
+        if (r < 0)
+            return boot_refuse(boot, REFUSAL_EXPECT, r);
+    }
+    return instance_take(boot);
 }
