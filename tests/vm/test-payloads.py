@@ -145,8 +145,6 @@ def main():
                     guests.copy(stock), MEASURED | {"payload": "passphrase", "resource": "default/volume/other"}).wait())),
                 ("E-RELEASE-RECORD", "32 bytes, expected a volume key of 64 or 96", pool.submit(lambda: guests.launch(
                     guests.copy(world.data), place | {"resource": "default/volume/passphrase"}).wait())),
-                ("E-RELEASE-DENIED", "PluginInternalError", pool.submit(lambda: guests.launch(
-                    guests.copy(world.data), place | {"resource": "default/volume/none"}).wait())),
             ]
             for what, future in works:
                 page, launch = future.result()
