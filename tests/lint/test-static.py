@@ -24,14 +24,15 @@ GCC = ["gcc", *FLAGS, "-O1", "-fanalyzer", "-Wno-analyzer-fd-leak", "-S", "-o", 
 THOROUGH = sys.argv[1:] == ["thorough"]
 TIDY = ["clang-tidy", "--quiet", *([] if THOROUGH else ["--checks=-clang-analyzer-*"])]
 # memleak, resourceLeak, uninitvar and their like: cppcheck 2.17 does not know __attribute__((cleanup)), nor that an error
-# leaves an out-parameter alone, and its description of mmap() wants a descriptor with MAP_ANONYMOUS.
+# leaves an out-parameter alone, nor how long a caller keeps what it was lent; its description of mmap() wants a descriptor
+# with MAP_ANONYMOUS.
 CPPCHECK = ["cppcheck", "--quiet", f"-j{os.cpu_count()}", "--std=c11", "--enable=warning,performance,portability",
             "--inline-suppr", "--include=tests/lint/cppcheck.h", "--library=gnu,posix,openssl", "--template={file}:{line}: {message} [{id}]",
             "--cppcheck-build-dir=build/lint/cppcheck", "-I.", "-I/builder/static/include", "-D_GNU_SOURCE"]
 CPPCHECK += [f"--suppress={name}" for name in (
     "memleak", "resourceLeak", "uninitvar", "legacyUninitvar", "nullPointer", "nullPointerOutOfMemory", "ctunullpointerOutOfMemory",
     "nullPointerArithmeticOutOfMemory", "invalidFunctionArg", "missingIncludeSystem", "normalCheckLevelMaxBranches",
-    "checkersReport", "readdirCalled")]
+    "checkersReport", "readdirCalled", "autoVariables")]
 
 
 def run(words):
