@@ -148,8 +148,8 @@ $(STATIC)/lock.json: image/builder/static-libs
 /builder/udhcpc/lock.json: image/builder/udhcpc image/builder/udhcpc.config
 	@image/builder/udhcpc
 
-# Static programs have neither a loader nor name lookup: base/static/.
-STATIC_PIE := -static-pie -s -Wl,--wrap=dlopen
+# Static programs have neither a loader nor name lookup, and Argon2id beside the secure heap: base/static/.
+STATIC_PIE := -static-pie -s -Wl,--wrap=dlopen,--wrap=CRYPTO_secure_zalloc
 define link
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(filter %.o %.a,$^) $(2)
@@ -298,7 +298,7 @@ soak: image-guests build/bin/postern-broker build/tests/release-client $(GUEST_T
 # ---- images
 
 # The keys of the demonstration's broker are part of an image's configuration, so it is made once and kept.
-build/demo/site.json: | build/bin/postern-broker
+build/demo/site.json: broker/store.c image/demo-broker | build/bin/postern-broker
 	@image/demo-broker
 
 # What differs from site to site; without one that of the demonstration.

@@ -23,6 +23,8 @@ enum purpose {
     PURPOSE_CHOSEN,   /* `postern report`, in debug images alone */
 };
 
+#define PURPOSE_SELF_LABEL "launch"
+
 /*
  * REPORT_DATA for a purpose over `data`. `label` names the domain; PURPOSE_RELEASE and PURPOSE_CHOSEN have none.
  * Errors: -EINVAL without a label where one is needed or for PURPOSE_CHOSEN with another size than 64 bytes, -EPERM for

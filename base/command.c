@@ -279,6 +279,9 @@ static int finish(int code)
 
 int command_main(const struct command *const *commands, size_t count, int argc, char **argv)
 {
+    const struct command *chosen = NULL;
+    int words = 0;
+
     log_set_name(commands[0]->program);
     (void)signal(SIGPIPE, SIG_IGN);
     if (argc < 2) {
@@ -289,12 +292,16 @@ int command_main(const struct command *const *commands, size_t count, int argc, 
         print_verbs(stdout, commands, count);
         return finish(COMMAND_OK);
     }
-    for (size_t i = 0; i < count; i++) {
-        int words = match(commands[i], argc - 1, argv + 1);
+    for (size_t i = 0; i < count; i++) { /* "host selftest" goes before "host" */
+        int matched = match(commands[i], argc - 1, argv + 1);
 
-        if (words)
-            return finish(commands[i]->run(commands[i], argc - 1 - words, argv + 1 + words));
+        if (matched > words) {
+            words = matched;
+            chosen = commands[i];
+        }
     }
+    if (chosen)
+        return finish(chosen->run(chosen, argc - 1 - words, argv + 1 + words));
     log_error("unknown verb \"%s\"; `%s --help` lists the verbs", argv[1], commands[0]->program);
     return COMMAND_MISUSE;
 }

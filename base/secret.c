@@ -11,7 +11,6 @@
 #include <sys/resource.h>
 
 /* Private P-256 and P-384 scalars and a few TLS keys: OpenSSL asks for at most some hundred bytes at a time. */
-#define SECURE_HEAP_BYTES (256u * 1024)
 #define SECURE_HEAP_MIN_BYTES 16
 
 /*

@@ -11,6 +11,7 @@
 
 /* Volume keys are at most 96 bytes, broker answers at most a few KiB. */
 #define SECRET_MAX_BYTES (64u * 1024)
+#define SECURE_HEAP_BYTES (256u * 1024) /* of OpenSSL's */
 
 struct secret {
     uint8_t *bytes;

@@ -16,13 +16,13 @@
 #define PURPOSE_TAG_BYTES 16
 #define PURPOSE_TAG_OFFSET (REPORT_DATA_BYTES - PURPOSE_TAG_BYTES)
 
-static bool key_is_point(const struct message_attestation *message, struct entry *entry)
+static bool key_is_good(const struct message_attestation *message, struct entry *entry)
 {
     CLEANUP_KEY EVP_PKEY *key = NULL;
 
     if (guest_key_load(&message->key, &key) == 0)
         return true;
-    (void)reason_set(&entry->detail, 0, "runtime-data.tee-pubkey: not a point of P-256");
+    (void)reason_set(&entry->detail, 0, "runtime-data.tee-pubkey: not a point of its curve, or an even modulus");
     return false;
 }
 
@@ -155,7 +155,7 @@ enum verdict decide_attest(struct broker *broker, const uint8_t cookie[NONCE_SES
     if (record_report_digest(message->evidence.report, digest) < 0)
         return VERDICT_INTERNAL;
     verdict = check_nonce(broker, cookie, message, digest, &challenge);
-    if (verdict == VERDICT_OK && !key_is_point(message, entry))
+    if (verdict == VERDICT_OK && !key_is_good(message, entry))
         verdict = VERDICT_ATTESTATION_MALFORMED;
     if (verdict == VERDICT_OK)
         verdict = verify(broker, message, entry, &verified);

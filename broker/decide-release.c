@@ -103,19 +103,23 @@ static enum verdict choose(struct broker *broker, const struct session *session,
                            struct entry *entry, struct release_row *ret_row)
 {
     int r = release_find(broker->store, volume->version, session->report.report_id, ret_row, &entry->detail);
+    uint8_t key[GUEST_KEY_NAME_BYTES];
 
     if (r < 0)
         return store_verdict(r);
-    if (r == 1 && volume->kind == VOLUME_RECORD && memcmp(&ret_row->key, &session->key, sizeof(session->key)) != 0)
+    if (guest_key_name(&session->key, key) < 0)
+        return VERDICT_INTERNAL;
+    if (r == 1 && volume->kind == VOLUME_RECORD && memcmp(ret_row->key, key, sizeof(key)) != 0)
         return VERDICT_RELEASED_ALREADY;
     /* What was released while it rotated is released again as it is now. */
     if (r == 1 && ret_row->state == RECORD_ROTATING)
         ret_row->state = volume->state;
-    if (r == 0)
-        *ret_row = (struct release_row){ .key = session->key,
-                                         .state = volume->state,
+    if (r == 0) {
+        *ret_row = (struct release_row){ .state = volume->state,
                                          .generation = volume->generation + 1,
                                          .epoch = volume->kind == VOLUME_RECORD ? volume->epoch + 1 : 0 };
+        memcpy(ret_row->key, key, sizeof(key));
+    }
     entry->generation = ret_row->generation;
     entry->epoch = ret_row->epoch;
     return r == 1 ? VERDICT_REPEATED : VERDICT_OK;

@@ -50,12 +50,31 @@ static bool read_certificates(struct cursor *c, struct evidence *evidence)
     return true;
 }
 
+static bool read_key(struct cursor *c, struct guest_public_key *key)
+{
+    uint8_t kind = cursor_u8(c);
+    size_t size;
+
+    if (kind > TEE_KEY_RSA)
+        return false;
+    key->kind = (enum tee_key_kind)kind;
+    size = tee_key_coordinate_bytes(key->kind);
+    cursor_copy(c, key->x, size);
+    cursor_copy(c, key->y, size);
+    key->modulus_size = cursor_u16le(c);
+    if ((key->kind == TEE_KEY_RSA) != (key->modulus_size >= GUEST_KEY_LEAST_MODULUS_BYTES) ||
+        (key->modulus_size && key->kind != TEE_KEY_RSA) || key->modulus_size > sizeof(key->modulus))
+        return false;
+    cursor_copy(c, key->modulus, key->modulus_size);
+    return true;
+}
+
 static bool read_attestation(struct cursor *c, struct message_attestation *attestation)
 {
     memset(attestation, 0, sizeof(*attestation));
     cursor_copy(c, attestation->nonce, RELEASE_NONCE_TEXT_BYTES - 1);
-    cursor_copy(c, attestation->key.x, P256_COORDINATE_BYTES);
-    cursor_copy(c, attestation->key.y, P256_COORDINATE_BYTES);
+    if (!read_key(c, &attestation->key))
+        return false;
     cursor_copy(c, attestation->evidence.report, REPORT_BYTES);
     return strlen(attestation->nonce) == RELEASE_NONCE_TEXT_BYTES - 1 && read_certificates(c, &attestation->evidence);
 }

@@ -23,13 +23,23 @@ static void write_text(struct buffer *to, const char *text)
     buffer_add_text(to, text);
 }
 
+static void write_key(const struct guest_public_key *key, struct buffer *to)
+{
+    size_t size = tee_key_coordinate_bytes(key->kind);
+
+    buffer_add_u8(to, (uint8_t)key->kind);
+    buffer_add(to, key->x, size);
+    buffer_add(to, key->y, size);
+    buffer_add_u16le(to, (uint16_t)key->modulus_size);
+    buffer_add(to, key->modulus, key->modulus_size);
+}
+
 static void write_attestation(const struct message_attestation *attestation, struct buffer *to)
 {
     const struct cert_table *table = &attestation->evidence.table;
 
     buffer_add(to, attestation->nonce, RELEASE_NONCE_TEXT_BYTES - 1);
-    buffer_add(to, attestation->key.x, P256_COORDINATE_BYTES);
-    buffer_add(to, attestation->key.y, P256_COORDINATE_BYTES);
+    write_key(&attestation->key, to);
     buffer_add(to, attestation->evidence.report, REPORT_BYTES);
     buffer_add_u8(to, (uint8_t)table->count);
     for (size_t i = 0; i < table->count; i++) {

@@ -20,8 +20,7 @@ static bool take_row(sqlite3_stmt *statement, struct release_row *row)
 
     if (!key || sqlite3_column_bytes(statement, 0) != sizeof(row->key))
         return false;
-    memcpy(row->key.x, key, sizeof(row->key.x));
-    memcpy(row->key.y, (const uint8_t *)key + sizeof(row->key.x), sizeof(row->key.y));
+    memcpy(row->key, key, sizeof(row->key));
     row->state = (enum record_state)sqlite3_column_int(statement, 1);
     row->generation = (uint64_t)sqlite3_column_int64(statement, 2);
     row->epoch = (uint64_t)sqlite3_column_int64(statement, 3);
@@ -50,16 +49,13 @@ int release_find(struct store *store, uint64_t version, const uint8_t report_id[
 
 int release_add(struct store *store, const struct entry *entry, const struct release_row *row, struct reason *why)
 {
-    uint8_t key[sizeof(row->key)];
     sqlite3_stmt *statement = NULL;
     int r = store_statement(store, STORE_RELEASE_INSERT, &statement, why);
 
     if (r < 0)
         return r;
-    memcpy(key, row->key.x, sizeof(row->key.x));
-    memcpy(key + sizeof(row->key.x), row->key.y, sizeof(row->key.y));
     if (!bind_u64(statement, 1, entry->version) || !bind_blob(statement, 2, entry->report_id, REPORT_ID_BYTES) ||
-        !bind_blob(statement, 3, key, sizeof(key)) ||
+        !bind_blob(statement, 3, row->key, sizeof(row->key)) ||
         sqlite3_bind_text(statement, 4, entry->request, -1, SQLITE_STATIC) != SQLITE_OK ||
         !bind_u64(statement, 5, entry_ms(entry)) || !bind_u64(statement, 6, row->state) ||
         !bind_u64(statement, 7, row->generation) || !bind_u64(statement, 8, row->epoch))

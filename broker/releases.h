@@ -13,7 +13,7 @@
 #include "release/record.h"
 
 struct release_row {
-    struct guest_public_key key;
+    uint8_t key[GUEST_KEY_NAME_BYTES];
     enum record_state state;
     uint64_t generation;
     uint64_t epoch;

@@ -21,11 +21,11 @@ static void write_hex(struct buffer *to, const char *name, const uint8_t *data, 
     buffer_printf(to, "\"%s\":\"%s\"", name, text);
 }
 
-static void write_coordinate(struct buffer *to, const char *name, const uint8_t value[P256_COORDINATE_BYTES])
+static void write_coordinate(struct buffer *to, const char *name, const uint8_t value[P256_SCALAR_BYTES])
 {
-    char text[BASE64_TEXT_BYTES(P256_COORDINATE_BYTES)];
+    char text[BASE64_TEXT_BYTES(P256_SCALAR_BYTES)];
 
-    (void)base64_encode(BASE64_URL, value, P256_COORDINATE_BYTES, text);
+    (void)base64_encode(BASE64_URL, value, P256_SCALAR_BYTES, text);
     buffer_printf(to, ",\"%s\":\"%s\"", name, text);
 }
 
@@ -33,7 +33,7 @@ static int write_header(EVP_PKEY *key, struct buffer *to)
 {
     struct guest_public_key point;
 
-    if (guest_key_point(key, &point) < 0)
+    if (guest_key_point(key, &point) < 0 || point.kind != TEE_KEY_P256)
         return -EIO;
     buffer_add_text(to, "{\"typ\":\"JWT\",\"alg\":\"ES256\",\"jwk\":"
                         "{\"kty\":\"EC\",\"crv\":\"P-256\",\"alg\":\"ES256\"");

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/encode.h"
 #include "base/json.h"
 
 #define LINE_MAX_BYTES 2048
@@ -17,6 +18,25 @@ static void copy_text(struct json_reader *reader, const char *name, char *to, si
     to[strnlen(text, room - 1)] = '\0';
 }
 
+/* A part of the guest's report; the first one begins it anew, and one out of its turn is passed over. */
+static void add_report(struct boot_record *record, struct json_reader *reader)
+{
+    const char *text = "";
+    uint64_t part = 0;
+    size_t size = 0;
+
+    (void)json_read_u64(reader, "part", JSON_REQUIRED, 1, REPORT_BYTES, &part);
+    (void)json_read_string(reader, "data", JSON_REQUIRED, LINE_MAX_BYTES, &text);
+    if (reader->status->error || (part > 1 && part != record->report_part + 1))
+        return;
+    if (part == 1)
+        record->report_size = 0;
+    record->report_part = part;
+    if (base64_decode(BASE64_STANDARD, text, strlen(text), record->report + record->report_size,
+                      sizeof(record->report) - record->report_size, &size) == 0)
+        record->report_size += size;
+}
+
 static void add_stage(struct boot_record *record, struct json_reader *reader, const char *name)
 {
     struct boot_record_stage *stage;
@@ -29,7 +49,9 @@ static void add_stage(struct boot_record *record, struct json_reader *reader, co
     (void)json_read_u64(reader, "at_us", JSON_REQUIRED, 0, UINT64_MAX, &stage->at_us);
     (void)json_read_u64(reader, "us", JSON_REQUIRED, 0, UINT64_MAX, &stage->us);
     (void)json_read_string(reader, "outcome", JSON_REQUIRED, 16, &outcome);
-    if (reader->status->error || strcmp(outcome, "waiting") == 0)
+    if (!reader->status->error && strcmp(outcome, "evidence") == 0)
+        add_report(record, reader);
+    if (reader->status->error || strcmp(outcome, "waiting") == 0 || strcmp(outcome, "evidence") == 0)
         return;
     stage->refused = strcmp(outcome, "ok") != 0;
     record->count++;

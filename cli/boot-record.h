@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "attest/attest.h"
 #include "base/base.h"
 #include "base/buffer.h"
 
@@ -26,6 +27,9 @@ struct boot_record {
     bool handed_off;
     bool own_init; /* the workload became PID 1: nobody is left to say how it ended */
     bool refused;
+    uint8_t report[REPORT_BYTES]; /* of which the guest has said so much: whole, or nothing to go by */
+    size_t report_size;
+    uint64_t report_part; /* the last one */
     char code[40];
     char detail[320];
     char request[48];

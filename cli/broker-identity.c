@@ -248,7 +248,7 @@ const struct command verb_broker_identity_sign = {
 const struct command verb_broker_identity_verify = {
     .program = "postern",
     .name = "broker-identity verify",
-    .summary = "Verifies an identity for one release, and prints it.",
+    .summary = "Verifies an identity as a guest of that release does, and prints it.",
     .usage = "IDENTITY --key FILE --release N [--json]",
     .example = "  postern broker-identity verify frankfurt-1.identity --key root.pub --release 5\n",
     .run = run_verify,
@@ -257,7 +257,7 @@ const struct command verb_broker_identity_verify = {
 const struct command verb_broker_identity_root = {
     .program = "postern",
     .name = "broker-identity root",
-    .summary = "Prints the root key and a release, in the form in which configurations carry them.",
+    .summary = "Prints what postern.json says about the root key: its member broker_root.",
     .usage = "PUBLIC-KEY --release N",
     .example = "  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out root.key\n"
                "  openssl pkey -in root.key -pubout -out root.pub\n"

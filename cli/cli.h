@@ -19,6 +19,8 @@ extern const struct command verb_manifest_sign;
 extern const struct command verb_manifest_verify;
 extern const struct command verb_manifest_show;
 extern const struct command verb_manifest_lookup;
+extern const struct command verb_host_selftest;
+extern const struct command verb_verify_selftest;
 extern const struct command verb_audit;
 extern const struct command verb_volume_create;
 extern const struct command verb_get_resource;

@@ -15,6 +15,7 @@
 #include "attest/vek.h"
 #include "base/encode.h"
 #include "base/file.h"
+#include "cli/certificate-files.h"
 
 #define FILE_MAX_BYTES (256u * 1024)
 #define DER_SEQUENCE 0x30
@@ -143,14 +144,11 @@ static int add_table(struct evidence *evidence, const uint8_t *data, size_t size
     return r;
 }
 
-static int add_file(struct evidence *evidence, const char *path, struct reason *why)
+int evidence_take(struct evidence *evidence, const char *name, const void *bytes, size_t size, struct reason *why)
 {
-    CLEANUP_FREE uint8_t *data = NULL;
-    size_t size = 0;
-    int r = file_read(path, FILE_MAX_BYTES, &data, &size, why);
+    const uint8_t *data = bytes;
+    int r;
 
-    if (r < 0)
-        return r;
     if (memmem(data, size, "-----BEGIN ", 11))
         r = add_pem(evidence, data, size, why);
     else if (size && data[0] == DER_SEQUENCE)
@@ -158,8 +156,17 @@ static int add_file(struct evidence *evidence, const char *path, struct reason *
     else
         r = add_table(evidence, data, size, why);
     if (r < 0)
-        reason_prefix(why, path);
+        reason_prefix(why, name);
     return r;
+}
+
+static int add_file(struct evidence *evidence, const char *path, struct reason *why)
+{
+    CLEANUP_FREE uint8_t *data = NULL;
+    size_t size = 0;
+    int r = file_read(path, FILE_MAX_BYTES, &data, &size, why);
+
+    return r < 0 ? r : evidence_take(evidence, path, data, size, why);
 }
 
 static int add_directory(struct evidence *evidence, const char *directory, struct reason *why)
@@ -196,23 +203,30 @@ int evidence_add(struct evidence *evidence, const char *path, struct reason *why
     return S_ISDIR(st.st_mode) ? add_directory(evidence, path, why) : add_file(evidence, path, why);
 }
 
+int evidence_take_report(struct evidence *evidence, const char *name, const void *bytes, size_t size,
+                         struct reason *why)
+{
+    const uint8_t *data = bytes;
+    int r = 0;
+
+    if (size < REPORT_BYTES)
+        return reason_set(why, -EBADMSG, "%s: %zu bytes, a report has %u", name, size, REPORT_BYTES);
+    memcpy(evidence->report, data, REPORT_BYTES);
+    evidence->has_report = true;
+    if (size > REPORT_BYTES)
+        r = add_table(evidence, data + REPORT_BYTES, size - REPORT_BYTES, why);
+    if (r < 0)
+        reason_prefix(why, name);
+    return r;
+}
+
 int evidence_read_report(struct evidence *evidence, const char *path, struct reason *why)
 {
     CLEANUP_FREE uint8_t *data = NULL;
     size_t size = 0;
     int r = file_read(path, REPORT_BYTES + CERT_TABLE_MAX_BYTES, &data, &size, why);
 
-    if (r < 0)
-        return r;
-    if (size < REPORT_BYTES)
-        return reason_set(why, -EBADMSG, "%s: %zu bytes, a report has %u", path, size, REPORT_BYTES);
-    memcpy(evidence->report, data, REPORT_BYTES);
-    evidence->has_report = true;
-    if (size > REPORT_BYTES)
-        r = add_table(evidence, data + REPORT_BYTES, size - REPORT_BYTES, why);
-    if (r < 0)
-        reason_prefix(why, path);
-    return r;
+    return r < 0 ? r : evidence_take_report(evidence, path, data, size, why);
 }
 
 static enum product product_of(X509 *ark)
@@ -239,6 +253,24 @@ int evidence_compare_roots(const struct evidence *evidence, const struct trust_r
                           "the \"%s\" that came along is not the trusted one: its SHA-256 is %s", name, hex);
     }
     return 0;
+}
+
+void evidence_write_pem(const struct evidence *evidence, struct buffer *to)
+{
+    for (size_t i = 0; i < evidence->table.count; i++) {
+        const struct certificate_entry *entry = &evidence->table.entries[i];
+        X509_CRL *list = certificate_decode_crl(entry->data, entry->size);
+        X509 *certificate = list ? NULL : certificate_decode(entry->data, entry->size);
+
+        if (list)
+            certificate_encode_crl(list, ENCODING_PEM, to);
+        else if (certificate)
+            certificate_encode(certificate, ENCODING_PEM, to);
+        X509_CRL_free(list);
+        X509_free(certificate);
+    }
+    for (size_t i = 0; i < evidence->ark_count; i++)
+        certificate_encode(evidence->arks[i], ENCODING_PEM, to);
 }
 
 void evidence_free(struct evidence *evidence)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "attest/verify.h"
+#include "base/buffer.h"
 #include "base/command.h"
 #include "base/reason.h"
 
@@ -34,12 +35,23 @@ struct evidence {
  */
 int evidence_read_report(struct evidence *evidence, const char *path, struct reason *why) MUST_CHECK;
 
+/* The same from memory; `name` is what errors call it. */
+int evidence_take_report(struct evidence *evidence, const char *name, const void *data, size_t size,
+                         struct reason *why) MUST_CHECK;
+
 /*
  * Adds what is at `path`: a directory with ark, ask, asvk, vcek, vlek, crl or cert_chain as .pem or .der; or a file
  * with certificates and revocation lists in PEM, one of either in DER, or a certificate table. Errors: -errno,
  * -EBADMSG, -E2BIG.
  */
 int evidence_add(struct evidence *evidence, const char *path, struct reason *why) MUST_CHECK;
+
+/* What such a file holds, from memory. */
+int evidence_take(struct evidence *evidence, const char *name, const void *data, size_t size,
+                  struct reason *why) MUST_CHECK;
+
+/* All of it but the report, in PEM. Errors are the buffer's. */
+void evidence_write_pem(const struct evidence *evidence, struct buffer *to);
 
 /* Every ARK that came along must be the trusted one of its product. Errors: -EKEYREJECTED. */
 int evidence_compare_roots(const struct evidence *evidence, const struct trust_roots *roots,

@@ -119,6 +119,7 @@ static void act(struct watcher *w)
     struct guest *guest = w->guest;
 
     if (guest->record.handed_off) {
+        guest->stop_asked |= guest->stops_at_workload;
         if (guest->stop_asked && !w->pressed)
             press_power_button(w);
     } else if (!clock_left_ms(w->deadline_ms) && !guest->timed_out) {

@@ -8,6 +8,14 @@
 #include "base/reason.h"
 #include "cli/boot-record.h"
 
+/* Exit codes of `postern launch`. */
+enum launch_exit {
+    LAUNCH_CANNOT_START = 2, /* QEMU or postern-psp */
+    LAUNCH_REFUSED = 3,      /* postern-init refused */
+    LAUNCH_NO_BOOT = 4,      /* the guest never got to the workload, and said nothing */
+    LAUNCH_WORKLOAD = 5,     /* the workload ended with an error */
+};
+
 struct guest {
     pid_t qemu;
     int console;         /* read end of QEMU's first serial line */
@@ -18,6 +26,7 @@ struct guest {
     uint64_t started_us; /* when QEMU was started, by clock_boot_us() */
     void (*on_stage)(const struct boot_record_stage *stage); /* may be NULL */
     struct boot_record record;
+    bool stops_at_workload; /* the power button is pressed once the workload runs */
     bool stop_asked;
     bool timed_out; /* no hand-over within boot_timeout_s */
     int wait_status;

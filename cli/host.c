@@ -13,7 +13,7 @@ enum host_exit { HOST_NOT_READY = 2 };
 
 static const char *const outcomes[] = { [HOST_GOOD] = "ok", [HOST_WARNING] = "warning", [HOST_LACKING] = "lacking" };
 
-static void print_text(const struct host_report *report, bool colour)
+void host_print(const struct host_report *report, bool colour)
 {
     static const char *const colours[] = { [HOST_GOOD] = "\033[32m", [HOST_WARNING] = "\033[33m",
                                            [HOST_LACKING] = "\033[31m" };
@@ -29,22 +29,28 @@ static void print_text(const struct host_report *report, bool colour)
     puts(host_ready(report) ? "SEV-SNP guests can run here." : "No SEV-SNP guest can run here yet.");
 }
 
+void host_write_checks(const struct host_report *report, struct buffer *to)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const struct host_finding *f = &report->findings[i];
+
+        buffer_printf(to, "%s{\"name\":\"%s\",\"outcome\":\"%s\",\"found\":", i ? "," : "[", f->name,
+                      outcomes[f->outcome]);
+        buffer_add_json_string(to, f->found);
+        buffer_add_text(to, ",\"advice\":");
+        buffer_add_json_string(to, f->advice);
+        buffer_add_text(to, "}");
+    }
+    buffer_add_text(to, "]");
+}
+
 static int print_json(const struct host_report *report)
 {
     CLEANUP_BUFFER struct buffer b = BUFFER_EMPTY;
 
-    buffer_printf(&b, "{\"ready\":%s,\"checks\":[", host_ready(report) ? "true" : "false");
-    for (size_t i = 0; i < report->count; i++) {
-        const struct host_finding *f = &report->findings[i];
-
-        buffer_printf(&b, "%s{\"name\":\"%s\",\"outcome\":\"%s\",\"found\":", i ? "," : "", f->name,
-                      outcomes[f->outcome]);
-        buffer_add_json_string(&b, f->found);
-        buffer_add_text(&b, ",\"advice\":");
-        buffer_add_json_string(&b, f->advice);
-        buffer_add_text(&b, "}");
-    }
-    buffer_add_text(&b, "]}\n");
+    buffer_printf(&b, "{\"ready\":%s,\"checks\":", host_ready(report) ? "true" : "false");
+    host_write_checks(report, &b);
+    buffer_add_text(&b, "}\n");
     if (buffer_error(&b) < 0)
         return buffer_error(&b);
     fputs(buffer_text(&b), stdout);
@@ -75,7 +81,7 @@ static int run(const struct command *command, int argc, char **argv)
     }
     host_look(&needs, &report);
     if (!json) {
-        print_text(&report, isatty(STDOUT_FILENO));
+        host_print(&report, isatty(STDOUT_FILENO));
     } else if (print_json(&report) < 0) {
         log_error("out of memory");
         return COMMAND_MISUSE;

@@ -1,6 +1,7 @@
 /* What a node has and lacks for SEV-SNP guests: a finding for each point, with what to do. */
 #pragma once
 
+#include "base/buffer.h"
 #include "base/reason.h"
 
 #define HOST_MAX_FINDINGS 24
@@ -36,3 +37,9 @@ void host_look(const struct host_needs *needs, struct host_report *ret_report);
 
 /* Whether SNP guests can start: no point is lacking. */
 bool host_ready(const struct host_report *report);
+
+/* The findings, a line or two each, and whether guests can start, on standard output. */
+void host_print(const struct host_report *report, bool colour);
+
+/* The findings as a JSON array. */
+void host_write_checks(const struct host_report *report, struct buffer *to);

@@ -144,14 +144,15 @@ const struct command verb_init_data_create = {
     .name = "init-data create",
     .summary = "Writes init-data for one launch and prints the HOST_DATA that binds it.",
     .usage = "OUT [OPTION…]",
-    .example = "  postern init-data create shop-7.toml --name shop-7 --identity frankfurt-1.identity\n",
+    .example = "  host_data=$(postern init-data create shop-7.toml --name shop-7 --identity frankfurt-1.identity)\n"
+               "  postern launch build/image/app --host-data $host_data --disk init-data=shop-7.toml,ro\n",
     .run = run_create,
 };
 
 const struct command verb_init_data_check = {
     .program = "postern",
     .name = "init-data check",
-    .summary = "Reads init-data, refuses what it may not set, and prints the HOST_DATA that binds it.",
+    .summary = "Reads init-data as a guest does and prints the HOST_DATA that binds it.",
     .usage = "FILE",
     .example = "  postern init-data check shop-7.toml\n",
     .run = run_check,

@@ -29,13 +29,6 @@
 #include "cli/qemu.h"
 #include "measure/id-block.h"
 
-enum launch_exit {
-    LAUNCH_CANNOT_START = 2, /* QEMU or postern-psp */
-    LAUNCH_REFUSED = 3,      /* postern-init refused */
-    LAUNCH_NO_BOOT = 4,      /* the guest never got to the workload, and said nothing */
-    LAUNCH_WORKLOAD = 5,     /* the workload ended with an error */
-};
-
 #define PSP_GRACE_MS 2000u
 
 struct launch {
@@ -44,7 +37,7 @@ struct launch {
     const char *psp, *psp_dir, *psp_program, *qemu, *accelerator, *vcpu_type;
     const char *policy, *host_data, *console_file, *runtime_dir, *monitor, *id_blocks, *format, *name, *at;
     uint64_t vcpus, memory_mib, boot_timeout_s, features;
-    bool print, interactive;
+    bool print, interactive, until_workload;
     struct option_list disks, forwards;
     /* made from it */
     struct image image;
@@ -389,6 +382,7 @@ static int launch(struct launch *l)
     (void)log_elapsed();
     guest.boot_timeout_s = (unsigned)l->boot_timeout_s;
     guest.shown = l->interactive;
+    guest.stops_at_workload = l->until_workload;
     r = measure(l, &why);
     if (r == 0)
         r = check_row(l, &why);
@@ -477,6 +471,7 @@ static int run(const struct command *command, int argc, char **argv)
         OPTION("interactive", NULL, "standard input and output are the guest's console", OPTION_FLAG, &l.interactive),
         OPTION("boot-timeout", "SECONDS", "until the workload runs (default 180)", OPTION_U64, &l.boot_timeout_s,
                .min = 1, .max = 86400),
+        OPTION("until-workload", NULL, "stops the guest once its workload runs", OPTION_FLAG, &l.until_workload),
         OPTION("accel", "kvm|tcg", "default: kvm where the processor has it", OPTION_TEXT, &l.accelerator),
         OPTION("qemu", "PROGRAM", "default: qemu-system-x86_64", OPTION_TEXT, &l.qemu),
         OPTION("qmp", "SOCKET", "a further QMP monitor", OPTION_TEXT, &l.monitor),

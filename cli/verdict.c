@@ -39,7 +39,9 @@ static void give(struct verdict *verdict, int exit_code, const char *code)
 /* The report is read before anything about it is refused: what it says of itself is part of every verdict. */
 static int read_report(const struct question *question, struct evidence *evidence, struct verdict *verdict)
 {
-    int r = evidence_read_report(evidence, question->report, &verdict->why);
+    const struct selftest *selftest = question->selftest;
+    int r = selftest ? evidence_take_report(evidence, question->report, selftest->report, REPORT_BYTES, &verdict->why)
+                     : evidence_read_report(evidence, question->report, &verdict->why);
     struct reason why = { "" };
 
     if (!evidence->has_report)
@@ -63,11 +65,15 @@ static int read_evidence(const struct question *question, struct evidence *evide
                        "--processor-model \"%s\": expected milan, genoa, bergamo, siena or turin", question->product);
     if (r == 0)
         r = read_report(question, evidence, verdict);
-    for (size_t i = 0; r == 0 && i < question->certificates.count; i++) {
+    if (r < 0)
+        return r;
+    if (question->selftest && question->selftest->certificates)
+        r = evidence_take(evidence, question->report, question->selftest->certificates,
+                          strlen(question->selftest->certificates), &verdict->why);
+    for (size_t i = 0; r == 0 && i < question->certificates.count; i++)
         r = evidence_add(evidence, question->certificates.values[i], &verdict->why);
-        if (r == -EBADMSG)
-            give(verdict, VERIFY_EXIT_SIGNATURE, "chain");
-    }
+    if (r == -EBADMSG)
+        give(verdict, VERIFY_EXIT_SIGNATURE, "chain");
     return r;
 }
 

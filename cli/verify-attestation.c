@@ -6,16 +6,6 @@
 #include "cli/cli.h"
 #include "cli/verdict.h"
 
-#define COMMON_ROWS(question)                                                                                          \
-    OPTION("at", "TIME", "verify as of 2026-11-22, 2026-11-22T08:00:00Z or @SECONDS (default now)", OPTION_TEXT,       \
-           &(question)->at),                                                                                           \
-    OPTION("trust-root", "FILE", "trust this root (PEM) in the place of AMD's: a test's", OPTION_TEXT,                 \
-           &(question)->trust_root),                                                                                   \
-    OPTION("allow-reserved", NULL, "accept reserved bytes that are not zero", OPTION_FLAG,                             \
-           &(question)->allow_reserved),                                                                               \
-    OPTION("explain", NULL, "print each check: what was wanted, what was found", OPTION_FLAG, &(question)->explain),  \
-    OPTION("json", NULL, "print one JSON object", OPTION_FLAG, &(question)->json)
-
 static int answer(const struct question *question)
 {
     struct verdict verdict;
@@ -55,7 +45,7 @@ static int run_attestation(const struct command *command, int argc, char **argv)
         OPTION("crl", "FILE", "a revocation list, DER or PEM; more may follow", OPTION_LIST, &question.certificates),
         OPTION("policy", "FILE", "a policy that must allow the launch, postern-policy(5)", OPTION_TEXT,
                &question.policy),
-        COMMON_ROWS(&question),
+        VERDICT_ROWS(&question),
     };
     int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, words, 2);
 
@@ -84,7 +74,7 @@ static int run_report(const struct command *command, int argc, char **argv)
                &question.manifests),
         OPTION("report-data", "HEX", "the report's REPORT_DATA must be this: a nonce", OPTION_HEX, question.report_data,
                .size = REPORT_DATA_BYTES, .given = &question.has_report_data),
-        COMMON_ROWS(&question),
+        VERDICT_ROWS(&question),
     };
     int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, &question.report, 1);
 

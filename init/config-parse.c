@@ -46,56 +46,6 @@ void config_read_path(struct json_reader *reader, const char *name, char *ret_pa
         json_refuse(reader, name, "\"%s\" is not an absolute path in its plain form", ret_path);
 }
 
-static void read_pins(struct json_reader *reader, struct tls_peer *peer)
-{
-    struct json_reader array;
-
-    if (!json_read_array(reader, "spki_sha256", JSON_REQUIRED, TLS_MAX_PINS, &array, &peer->pin_count))
-        return;
-    if (!peer->pin_count)
-        json_refuse(reader, "spki_sha256", "empty: no broker could ever be accepted");
-    for (size_t i = 0; i < peer->pin_count; i++) {
-        const char *text = NULL;
-
-        if (json_element_string(&array, i, 2 * TLS_PIN_BYTES, &text) &&
-            hex_decode(text, strlen(text), peer->pins[i], TLS_PIN_BYTES) < 0)
-            json_refuse(&array, NULL, "element %zu: expected %u hexadecimal digits", i, 2 * TLS_PIN_BYTES);
-    }
-}
-
-static void read_record_key(struct json_reader *reader, EVP_PKEY **ret_key)
-{
-    uint8_t der[SPKI_MAX_BYTES];
-    size_t size = 0;
-
-    if (json_read_base64(reader, "record_key", JSON_REQUIRED, BASE64_STANDARD, der, sizeof(der), &size) &&
-        record_key_load(der, size, ret_key) < 0)
-        json_refuse(reader, "record_key", "not a P-384 public key in DER");
-}
-
-static void read_broker(struct json_reader *reader, struct release_broker *to)
-{
-    const char *url = NULL;
-
-    if (json_read_string(reader, "url", JSON_REQUIRED, ENDPOINT_MAX_TEXT, &url) &&
-        endpoint_parse_url(url, &to->peer.endpoint) < 0)
-        json_refuse(reader, "url", "\"%s\" is not of the form https://ADDRESS:PORT with a literal address", url);
-    read_pins(reader, &to->peer);
-    read_record_key(reader, &to->record_key);
-    json_read_done(reader);
-}
-
-static void read_brokers(struct json_reader *reader, struct config *config)
-{
-    struct json_reader array, broker;
-
-    if (!json_read_array(reader, "brokers", JSON_OPTIONAL, CONFIG_MAX_BROKERS, &array, &config->broker_count))
-        return;
-    for (size_t i = 0; i < config->broker_count; i++)
-        if (json_element_object(&array, i, &broker))
-            read_broker(&broker, &config->brokers[i]);
-}
-
 static void read_expect(struct json_reader *parent, struct policy *to)
 {
     struct json_reader reader;
@@ -192,7 +142,7 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
         return r;
     json_read_root(root, &status, &reader);
     (void)json_read_u64(&reader, "version", JSON_REQUIRED, 1, 1, &version);
-    read_brokers(&reader, &config);
+    config_read_brokers(&reader, &config);
     (void)json_read_u64(&reader, "release_deadline_s", JSON_OPTIONAL, 1, RELEASE_DEADLINE_MOST_S, &deadline_s);
     config.release_deadline_ms = deadline_s * 1000;
     (void)json_read_u64(&reader, "build_epoch", JSON_OPTIONAL, 0, BUILD_EPOCH_MOST_S, &config.build_epoch);
@@ -218,6 +168,7 @@ void config_free(struct config *config)
         EVP_PKEY_free(config->brokers[i].record_key);
     for (size_t i = 0; i < CONFIG_MAX_VOLUMES; i++)
         EVP_PKEY_free(config->volumes[i].signer);
+    EVP_PKEY_free(config->broker_root);
     policy_free(&config->expect);
     config_workload_free(&config->workload);
     *config = (struct config){ .broker_count = 0 };

@@ -29,9 +29,11 @@ void config_read_tree(struct json_reader *reader, struct verity_tree *tree);
 
 /* The object `network`. */
 void config_read_network(struct json_reader *parent, struct config_network *to);
+/* The members `brokers`, `broker_root` and `init_data`. */
+void config_read_brokers(struct json_reader *reader, struct config *config);
 
 /* The object `attestation`. */
 void config_read_attestation(struct json_reader *parent, struct config_attestation *to);
 
-/* The array `volumes`. */
+/* The array `volumes`. After the brokers. */
 void config_read_volumes(struct json_reader *reader, struct config *config);

@@ -4,30 +4,26 @@
 
 #include "base/encode.h"
 #include "init/config-read.h"
+#include "luks/header.h"
 
 static const char *const modes[] = {
     [VOLUME_RECORD] = "record",   [VOLUME_HEADER] = "header", [VOLUME_VERITY] = "verity",
-    [VOLUME_SCRATCH] = "scratch", [VOLUME_SEALED] = "sealed",
+    [VOLUME_SCRATCH] = "scratch", [VOLUME_SEALED] = "sealed", [VOLUME_KEY] = "key",
 };
-
-/* Three parts, none empty or starting with a dot or a dash: what the protocol allows in a resource's path. */
-static bool resource_is_plain(const char *resource)
-{
-    for (size_t parts = 1;; parts++) {
-        size_t size = strcspn(resource, "/");
-
-        if (!size || resource[0] == '.' || resource[0] == '-')
-            return false;
-        resource += size;
-        if (!*resource)
-            return parts == 3;
-        resource++;
-    }
-}
 
 bool config_volume_is_released(const struct config_volume *volume)
 {
-    return volume->mode == VOLUME_RECORD || volume->mode == VOLUME_HEADER;
+    return volume->mode == VOLUME_RECORD || volume->mode == VOLUME_HEADER || volume->mode == VOLUME_KEY;
+}
+
+bool config_volume_has_record(const struct config_volume *volume)
+{
+    return config_volume_is_released(volume) && volume->payload == PAYLOAD_RECORD;
+}
+
+bool config_volume_has_passphrase(const struct config_volume *volume)
+{
+    return volume->payload == PAYLOAD_PASSPHRASE || volume->payload == PAYLOAD_CONFDATA;
 }
 
 static void read_mode(struct json_reader *reader, struct config_volume *to)
@@ -40,7 +36,7 @@ static void read_mode(struct json_reader *reader, struct config_volume *to)
             to->mode = (enum volume_mode)i;
             return;
         }
-    json_refuse(reader, "mode", "expected record, header, verity, scratch or sealed, found \"%s\"", text);
+    json_refuse(reader, "mode", "expected record, header, key, verity, scratch or sealed, found \"%s\"", text);
 }
 
 /* Tags are the default: that a volume goes without has to be written. */
@@ -57,9 +53,41 @@ static void read_integrity(struct json_reader *reader, struct config_volume *to)
 
 static void read_resource(struct json_reader *reader, struct config_volume *to)
 {
-    config_read_word(reader, "resource", PATH_CHARACTERS, to->resource, sizeof(to->resource));
-    if (!reader->status->error && !resource_is_plain(to->resource))
-        json_refuse(reader, "resource", "\"%s\" is not of the form REPOSITORY/TYPE/TAG", to->resource);
+    const char *text = NULL;
+
+    (void)json_read_bool(reader, "resource_from_init_data", JSON_OPTIONAL, &to->resource_from_init_data);
+    if (to->resource_from_init_data)
+        return;
+    if (json_read_string(reader, "resource", JSON_REQUIRED, RELEASE_MAX_RESOURCE_BYTES, &text) &&
+        resource_parse(text, strlen(text), &to->resource) < 0)
+        json_refuse(reader, "resource", "\"%s\" is not of the form REPOSITORY/TYPE/TAG", text);
+}
+
+/* What the broker gives: said here, so that nothing has to be guessed from the bytes. */
+static void read_payload(struct json_reader *reader, struct config_volume *to)
+{
+    const char *text = NULL;
+
+    to->payload = to->mode == VOLUME_KEY ? PAYLOAD_KEY : PAYLOAD_RECORD;
+    if (to->mode != VOLUME_HEADER || !json_read_string(reader, "payload", JSON_OPTIONAL, 16, &text))
+        return;
+    if (payload_kind_parse(text, &to->payload) < 0 || to->payload == PAYLOAD_RAW)
+        json_refuse(reader, "payload", "expected record, key, passphrase or confdata, found \"%s\"", text);
+    else if (to->payload == PAYLOAD_CONFDATA)
+        config_read_word(reader, "payload_name", NAME_CHARACTERS, to->payload_name, sizeof(to->payload_name));
+}
+
+/* What a record would say. Where there is a header, `offset` is its place, since the data's follows from it. */
+static void read_geometry(struct json_reader *reader, struct config_volume *to)
+{
+    uint64_t sector_size = 4096;
+
+    if (to->mode == VOLUME_HEADER)
+        to->offset += HEADER_DATA_OFFSET_BYTES;
+    if (json_read_u64(reader, "sector_size", JSON_OPTIONAL, 512, 4096, &sector_size) && sector_size != 4096 &&
+        (sector_size != 512 || strcmp(to->integrity, "none") != 0))
+        json_refuse(reader, "sector_size", "expected 4096, or 512 without tags");
+    to->sector_size = (uint32_t)sector_size;
 }
 
 /* Without a record the length is measured data: the size that a disk has is the host's word. */
@@ -120,16 +148,21 @@ static void read_volume(struct json_reader *reader, struct config_volume *to)
         config_read_tree(reader, &to->tree);
     else
         read_integrity(reader, to);
-    if (config_volume_is_released(to))
+    if (config_volume_is_released(to)) {
         read_resource(reader, to);
-    if (to->mode == VOLUME_SCRATCH || to->mode == VOLUME_SEALED)
+        read_payload(reader, to);
+    }
+    if (to->mode != VOLUME_VERITY && !config_volume_has_record(to)) {
         read_length(reader, to);
+        if (config_volume_is_released(to))
+            read_geometry(reader, to);
+    }
     if (to->mode == VOLUME_SEALED)
         read_sealed(reader, to);
     config_read_path(reader, "mount", to->mount, sizeof(to->mount));
     read_filesystem(reader, to);
     to->read_only = to->mode == VOLUME_VERITY;
-    if (to->mode == VOLUME_RECORD || to->mode == VOLUME_HEADER)
+    if (config_volume_is_released(to))
         (void)json_read_bool(reader, "read_only", JSON_OPTIONAL, &to->read_only);
     json_read_done(reader);
 }
@@ -148,7 +181,7 @@ static bool id_is_taken(const struct config *config, size_t index)
 void config_read_volumes(struct json_reader *reader, struct config *config)
 {
     struct json_reader array, volume;
-    bool released = false;
+    bool released = false, recorded = false, named = false;
 
     if (!json_read_array(reader, "volumes", JSON_OPTIONAL, CONFIG_MAX_VOLUMES, &array, &config->volume_count))
         return;
@@ -159,7 +192,14 @@ void config_read_volumes(struct json_reader *reader, struct config *config)
         if (id_is_taken(config, i))
             json_refuse(&volume, "id", "\"%s\" is taken", config->volumes[i].id);
         released = released || config_volume_is_released(&config->volumes[i]);
+        recorded = recorded || config_volume_has_record(&config->volumes[i]);
+        named = named || config->volumes[i].resource_from_init_data;
     }
-    if (released && !config->broker_count)
+    if (released && !config->broker_count && !config->broker_root)
         json_refuse(reader, "brokers", "missing: volumes need a broker");
+    if (named && !config->init_data_device[0])
+        json_refuse(reader, "init_data", "missing: a volume's resource is to be named there");
+    for (size_t i = 0; recorded && i < config->broker_count; i++)
+        if (!config->brokers[i].record_key)
+            json_refuse(reader, "brokers", "element %zu: record_key is missing: volumes need signed records", i);
 }

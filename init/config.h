@@ -13,17 +13,21 @@
 #include "init/workload.h"
 #include "luks/verity.h"
 #include "release/failover.h"
+#include "release/payload.h"
 #include "release/record.h"
 #include "release/release.h"
+#include "release/resource.h"
 
 #define CONFIG_PATH "/etc/postern/postern.json"
 #define CONFIG_MAX_BYTES (64u * 1024)
-#define CONFIG_MAX_BROKERS 4
+#define CONFIG_MAX_PINNED_BROKERS 4
+#define CONFIG_MAX_BROKERS 36 /* and every address of eight identities */
 #define CONFIG_MAX_VOLUMES 8
 #define CONFIG_MAX_RESOLVERS 3 /* as many as resolv.conf(5) takes */
 #define CONFIG_MAX_UIDS 8
 #define CONFIG_MAX_PATH_BYTES 255
 #define CONFIG_MAX_DEVICE_BYTES 20 /* what virtio-blk carries */
+#define CONFIG_MAX_NAME_BYTES 31
 
 /* Where the interface's address comes from. */
 enum network_method {
@@ -53,7 +57,8 @@ struct config_root {
 /* What decides how a volume is opened. */
 enum volume_mode {
     VOLUME_RECORD,  /* the broker's record alone */
-    VOLUME_HEADER,  /* the record, and a LUKS2 header that says the same */
+    VOLUME_HEADER,  /* the record, or measured data, and a LUKS2 header that says the same */
+    VOLUME_KEY,     /* a bare volume key from a broker; all else is measured */
     VOLUME_VERITY,  /* measured root hash; read-only */
     VOLUME_SCRATCH, /* a random key for each boot */
     VOLUME_SEALED,  /* a key that the processor derives for this guest */
@@ -66,13 +71,17 @@ struct config_volume {
     enum volume_mode mode;
     char id[RECORD_ID_MAX_BYTES + 1];
     char device[CONFIG_MAX_DEVICE_BYTES + 1];
-    char resource[RELEASE_MAX_RESOURCE_BYTES + 1];
+    bool resource_from_init_data; /* then the next is empty until init-data was read */
+    struct resource resource;
+    enum payload_kind payload; /* what the broker releases */
+    char payload_name[CONFIG_MAX_NAME_BYTES + 1];
+    uint32_t sector_size; /* where no record says it */
     char integrity[RECORD_ID_MAX_BYTES + 1];
     char mount[CONFIG_MAX_PATH_BYTES + 1]; /* in the new root */
     bool read_only;
     const char *filesystem;  /* "ext4", "erofs" */
-    uint64_t length;         /* bytes; scratch and sealed */
-    uint64_t offset;         /* where it starts on its disk, bytes; scratch and sealed */
+    uint64_t length;         /* bytes; where no record says it */
+    uint64_t offset;         /* where its data starts on its disk, bytes; the same */
     bool initialise;         /* sealed: a blank disk may be formatted */
     bool has_tcb_version;    /* sealed: whether the key depends on one */
     uint64_t tcb_version;
@@ -91,6 +100,9 @@ struct config_attestation {
 struct config {
     struct release_broker brokers[CONFIG_MAX_BROKERS];
     size_t broker_count;
+    EVP_PKEY *broker_root; /* signs identities of further brokers; NULL: none */
+    uint64_t release;      /* this image's, for which identities hold */
+    char init_data_device[CONFIG_MAX_DEVICE_BYTES + 1]; /* virtio serial; empty: none */
     uint64_t release_deadline_ms;
     uint64_t build_epoch; /* seconds since 1970; 0: none */
     struct config_network network;
@@ -107,5 +119,11 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
 
 /* Whether a broker has to release the volume. */
 bool config_volume_is_released(const struct config_volume *volume);
+
+/* Whether the broker's signed record says how the volume is treated, and not the configuration. */
+bool config_volume_has_record(const struct config_volume *volume);
+
+/* Whether what the broker releases opens a keyslot of the volume's header, and is not its key. */
+bool config_volume_has_passphrase(const struct config_volume *volume);
 
 void config_free(struct config *config);

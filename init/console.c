@@ -11,12 +11,16 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "base/encode.h"
 #include "base/file.h"
 
 #define KLOG_CONSOLE_LEVEL 8 /* syslog(2), SYSLOG_ACTION_CONSOLE_LEVEL */
 /* Our lines have level 5 (notice). The image's own loglevel= hides the kernel's; ours always show. */
 #define LEVEL_SHOWN 6
 #define PREFIX "<5>postern: "
+
+/* A record of the kernel's log takes 1 KiB. A multiple of 3: the parts' base64 joined is that of the whole. */
+#define REPORT_PART_BYTES 594u
 
 static int kmsg = STDERR_FILENO;
 static struct buffer record;
@@ -123,6 +127,20 @@ static void say_with_note(const char *stage, uint64_t begin_us, const char *outc
 void console_stage(const char *stage, uint64_t begin_us, const char *note)
 {
     say_with_note(stage, begin_us, "ok", note);
+}
+
+void console_report(const uint8_t *report, size_t size)
+{
+    for (size_t at = 0, part = 1; at < size; at += REPORT_PART_BYTES, part++) {
+        size_t length = size - at < REPORT_PART_BYTES ? size - at : REPORT_PART_BYTES;
+        CLEANUP_BUFFER struct buffer line = BUFFER_EMPTY;
+        char text[BASE64_TEXT_BYTES(REPORT_PART_BYTES)];
+
+        (void)base64_encode(BASE64_STANDARD, report + at, length, text);
+        begin_line(&line, "report", clock_boot_us(), "evidence");
+        buffer_printf(&line, ",\"part\":%zu,\"data\":\"%s\"}", part, text);
+        say(&line, "report", "");
+    }
 }
 
 void console_waiting(const char *stage, uint64_t begin_us, const char *note)

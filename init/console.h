@@ -23,6 +23,9 @@ void console_fault(int signal, int call);
 /* A stage that succeeded: when it began and how long it took. `note` may be NULL. */
 void console_stage(const char *stage, uint64_t begin_us, const char *note);
 
+/* The report that the secure processor gave, in lines as long as the kernel's log takes. It is public. */
+void console_report(const uint8_t *report, size_t size);
+
 /* A stage that has not ended: what it waits for. */
 void console_waiting(const char *stage, uint64_t begin_us, const char *note);
 

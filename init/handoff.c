@@ -16,6 +16,7 @@
 #include "init/supervise.h"
 
 static pid_t started;
+static int button = -1;
 
 static void save_record(void)
 {
@@ -49,6 +50,7 @@ int stage_handoff(struct boot *boot)
         return boot_refuse(boot, REFUSAL_WORKLOAD, r);
     if (workload->mode == WORKLOAD_EXEC)
         return boot_refuse(boot, REFUSAL_WORKLOAD, become(boot));
+    button = button_open(); /* before anybody reads that there is a workload: whoever does may press it at once */
     r = workload_start(workload, -1, &started, &failure);
     boot->why = failure.why;
     boot->workload_status = r < 0 ? failure.status : 0;
@@ -59,7 +61,6 @@ void handoff_stay(struct boot *boot)
 {
     const struct config_workload *workload = &boot->config.workload;
     struct workload_end end = { .status = 0 };
-    CLEANUP_FD int button = button_open();
     CLEANUP_FD int network = -1;
     uint64_t begin_us = clock_boot_us();
     struct reason why = { "" };
@@ -74,5 +75,6 @@ void handoff_stay(struct boot *boot)
         supervise_run(workload, started, button, network, &end);
         console_exit(&end);
     }
+    fd_close(&button);
     power_close_volumes(&boot->config);
 }

@@ -33,6 +33,7 @@ struct boot {
     struct config config;
     struct device_report self; /* the launch's report for itself; the host relayed it */
     struct report report;
+    char *init_data; /* the verified text, or NULL */
     struct open_volume volumes[CONFIG_MAX_VOLUMES];
     char root_path[32];
     /* What to say when a stage refuses. */

@@ -9,7 +9,9 @@
 
 #include "base/clock.h"
 #include "base/encode.h"
+#include "init/console.h"
 #include "init/init.h"
+#include "init/instance.h"
 
 #define REPORT_MS 30000u
 
@@ -34,11 +36,13 @@ void launch_unmount_configfs(void)
 
 int stage_report(struct boot *boot)
 {
-    const struct device_request request = { PURPOSE_SELF, "launch", "", 0, DEVICE_VMPL_OWN };
+    const struct device_request request = { PURPOSE_SELF, PURPOSE_SELF_LABEL, "", 0, DEVICE_VMPL_OWN };
     int r = mount_configfs(&boot->why);
 
     if (r == 0)
         r = device_get_report(&request, NULL, clock_ms() + REPORT_MS, &boot->self, &boot->why);
+    if (r == 0)
+        console_report(boot->self.report, sizeof(boot->self.report));
     if (r == 0)
         r = report_parse(boot->self.report, sizeof(boot->self.report), &boot->report, &boot->why);
     return r < 0 ? boot_refuse(boot, REFUSAL_REPORT, r) : 0;
@@ -51,7 +55,7 @@ int stage_expect(struct boot *boot)
 
     policy_evaluate(&boot->config.expect, &facts, &decision);
     if (!decision.failed)
-        return 0;
+        return instance_take(boot);
     (void)reason_set(&boot->why, -EACCES, "%s: expected %s, found %s", decision.failed->name, decision.failed->wanted,
                      decision.failed->found);
     return boot_refuse(boot, REFUSAL_EXPECT, -EACCES);

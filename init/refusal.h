@@ -17,13 +17,15 @@
     X(NETWORK, "E-NETWORK", "the network interface could not be set up")                                               \
     X(REPORT, "E-REPORT", "the secure processor gave no usable report")                                                \
     X(EXPECT, "E-EXPECT", "this launch is not what the configuration expects")                                         \
+    X(INIT_DATA, "E-INIT-DATA", "init-data is missing, is not what HOST_DATA binds, or sets more than it may")         \
+    X(BROKER_IDENTITY, "E-BROKER-IDENTITY", "no identity in init-data is signed by the root key for this release")     \
     X(RELEASE_TRANSPORT, "E-RELEASE-TRANSPORT", "no broker answered before the deadline")                              \
     X(RELEASE_BUSY, "E-RELEASE-BUSY", "the broker stayed busy until the deadline")                                     \
     X(RELEASE_DENIED, "E-RELEASE-DENIED", "the broker refused; its log says why under the request id")                 \
     X(RELEASE_CONFIG, "E-RELEASE-CONFIG", "what is asked for is not at that broker; the line says what to change")     \
     X(RELEASE_BROKER, "E-RELEASE-BROKER", "whoever answered does not hold a pinned broker key")                        \
     X(RELEASE_PROTOCOL, "E-RELEASE-PROTOCOL", "the broker does not speak this protocol or version")                    \
-    X(RELEASE_RECORD, "E-RELEASE-RECORD", "the broker's answer is not a volume record signed for this launch")         \
+    X(RELEASE_RECORD, "E-RELEASE-RECORD", "the broker's answer is not what the configuration expects for this launch") \
     X(VOLUME_RECORD, "E-VOLUME-RECORD", "the volume record is not for this volume, or cannot be used")                 \
     X(VOLUME_OPEN, "E-VOLUME-OPEN", "the encrypted disk could not be opened as its record says")                       \
     X(VOLUME_HEADER, "E-VOLUME-HEADER", "the disk's LUKS2 header is refused, or does not say what the record says")    \

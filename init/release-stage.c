@@ -52,11 +52,18 @@ static enum refusal refusal_for(enum release_outcome outcome)
 
 static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
 {
+    const struct config_volume *wanted = &boot->config.volumes[index];
     struct open_volume *volume = &boot->volumes[index];
     struct release_result result;
     struct device_report answer;
-    const struct release_request request = { .resource = boot->config.volumes[index].resource,
-                                             .reporter = { get_report, &answer } };
+    const struct release_request request = {
+        .resource = wanted->resource.path,
+        .plugin = wanted->resource.plugin,
+        .payload = wanted->payload,
+        .payload_name = wanted->payload_name,
+        .init_data = boot->init_data,
+        .reporter = { get_report, &answer },
+    };
     int r = release_from_brokers(&request, boot->config.brokers, boot->config.broker_count, deadline_ms,
                                  &volume->record, &volume->key, &volume->broker, &result, &boot->why);
 
@@ -75,7 +82,7 @@ int release_confirm_open(struct boot *boot, size_t index, const struct message_c
     const struct open_volume *volume = &boot->volumes[index];
     const struct release_request request = { .broker = config->brokers[volume->broker].peer,
                                              .record_key = config->brokers[volume->broker].record_key,
-                                             .resource = config->volumes[index].resource };
+                                             .resource = config->volumes[index].resource.path };
     struct release_result result;
     int r = release_confirm(&request, &volume->session, confirmation, clock_ms() + config->release_deadline_ms, &result,
                             &boot->why);

@@ -19,6 +19,7 @@
 #include "luks/derive.h"
 #include "luks/format.h"
 #include "luks/header.h"
+#include "luks/keyslot.h"
 #include "luks/tree.h"
 #include "luks/xts.h"
 
@@ -44,25 +45,48 @@ static int check_record(const struct config_volume *wanted, const struct record 
     return 0;
 }
 
+/* A passphrase gives way to the volume key that the header's keyslot holds under it. */
+static int unlock(const struct header *header, int disk, uint64_t offset, struct secret *key, struct reason *why)
+{
+    CLEANUP_SECRET struct secret passphrase = *key;
+
+    *key = SECRET_NONE;
+    return keyslot_open(disk, offset, header, &passphrase, key, why);
+}
+
+static int check_header_mac(const struct crypt_volume *volume, const struct record *record,
+                            const uint8_t bytes[HEADER_BYTES], const struct header *header, const struct secret *key,
+                            struct reason *why)
+{
+    uint8_t mac[HEADER_MAC_BYTES];
+    int r = header_make_mac(bytes, header, volume->name, key, mac);
+
+    if (r == 0 && CRYPTO_memcmp(mac, record->header_mac, sizeof(mac)) != 0)
+        r = -EKEYREJECTED;
+    return r < 0 ? reason_set(why, r, "volume %s: its header is not the one that its record was made with",
+                              volume->name)
+                 : 0;
+}
+
 /*
- * Mode header: the LUKS2 header before the data, read once, on the allow-list, saying what the record says, of this
- * key, and bit by bit the one that the record was made with. The table is made from the record all the same.
+ * Mode header: the LUKS2 header before the data, read once, on the allow-list, saying what the record or the measured
+ * configuration says, and of this key; with a record bit by bit the one that the record was made with. The table is
+ * made from record or configuration all the same.
  */
-static int check_header(const struct crypt_volume *volume, const struct record *record, int disk,
-                        const struct secret *key, struct reason *why)
+static int check_header(const struct crypt_volume *volume, const struct config_volume *wanted,
+                        const struct record *record, int disk, struct secret *key, struct reason *why)
 {
     static uint8_t bytes[HEADER_BYTES];
-    uint8_t mac[HEADER_MAC_BYTES];
+    uint64_t offset = volume->offset - HEADER_DATA_OFFSET_BYTES;
     struct header header;
     int r;
 
-    if (!record->has_header_mac)
+    if (config_volume_has_record(wanted) && !record->has_header_mac)
         return reason_set(why, -EBADMSG, "volume %s: its record knows no header; make one with `postern volume adopt`",
                           volume->name);
-
     if (volume->offset < HEADER_DATA_OFFSET_BYTES)
         return reason_set(why, -EBADMSG, "volume %s: there is no room for a header before its data", volume->name);
-    r = header_read(disk, volume->offset - HEADER_DATA_OFFSET_BYTES, bytes);
+    r = header_read(disk, offset, bytes);
     if (r < 0)
         return reason_set(why, r, "volume %s: its header cannot be read: %s", volume->name, strerror(-r));
     r = header_parse(bytes, sizeof(bytes), NULL, &header, NULL, why);
@@ -70,16 +94,37 @@ static int check_header(const struct crypt_volume *volume, const struct record *
         return r;
     if (strcmp(header.cipher, volume->cipher) != 0 || strcmp(header.integrity, volume->integrity) != 0 ||
         header.sector_size != volume->sector_size || (header.length && header.length != volume->length))
-        return reason_set(why, -EBADMSG, "volume %s: header and record say different things", volume->name);
+        return reason_set(why, -EBADMSG, "volume %s: header and %s say different things", volume->name,
+                          config_volume_has_record(wanted) ? "record" : "configuration");
+    if (config_volume_has_passphrase(wanted))
+        r = unlock(&header, disk, offset, key, why);
+    if (r < 0) {
+        reason_prefix(why, volume->name);
+        return r;
+    }
     r = header_check_key(&header, key);
     if (r < 0)
         return reason_set(why, r, "volume %s: its header is that of another key", volume->name);
-    r = header_make_mac(bytes, &header, volume->name, key, mac);
-    if (r == 0 && CRYPTO_memcmp(mac, record->header_mac, sizeof(mac)) != 0)
-        r = -EKEYREJECTED;
-    return r < 0 ? reason_set(why, r, "volume %s: its header is not the one that its record was made with",
-                              volume->name)
-                 : 0;
+    return config_volume_has_record(wanted) ? check_header_mac(volume, record, bytes, &header, key, why) : 0;
+}
+
+static size_t key_bytes(const struct config_volume *wanted)
+{
+    return strcmp(wanted->integrity, "none") == 0 ? XTS_KEY_BYTES : AEAD_KEY_BYTES;
+}
+
+/* A volume whose key a broker gave without a record: all but the key is measured, and it is never formatted. */
+static int describe_measured(const struct config_volume *wanted, const struct secret *key, struct record *record,
+                             struct reason *why)
+{
+    *record = (struct record){ .cipher = "aes-xts-plain64", .sector_size = wanted->sector_size,
+                               .offset = wanted->offset, .length = wanted->length,
+                               .layout_length = wanted->length, .state = RECORD_READY };
+    memcpy(record->integrity, wanted->integrity, strlen(wanted->integrity) + 1);
+    if (wanted->payload == PAYLOAD_KEY && key->size != key_bytes(wanted))
+        return reason_set(why, -EBADMSG, "volume %s: the broker released a key of %zu bytes, %zu are for integrity %s",
+                          wanted->id, key->size, key_bytes(wanted), wanted->integrity);
+    return 0;
 }
 
 /* Cipher and place of volumes that no record describes. */
@@ -91,11 +136,6 @@ static void describe_unrecorded(const struct config_volume *wanted, struct recor
     record->offset = wanted->offset;
     record->length = record->layout_length = wanted->length;
     record->state = RECORD_UNINITIALISED;
-}
-
-static size_t key_bytes(const struct config_volume *wanted)
-{
-    return strcmp(wanted->integrity, "none") == 0 ? XTS_KEY_BYTES : AEAD_KEY_BYTES;
 }
 
 /*
@@ -261,7 +301,9 @@ static int open_encrypted(struct boot *boot, const struct config_volume *wanted,
                                     .length = volume->record.length,
                                     .layout_length = volume->record.layout_length,
                                     .read_only = wanted->read_only && strcmp(wanted->integrity, "none") == 0 };
-    int r = wanted->mode == VOLUME_HEADER ? check_header(&mapping, &volume->record, disk, &volume->key, &boot->why) : 0;
+    int r = wanted->mode != VOLUME_HEADER
+                ? 0
+                : check_header(&mapping, wanted, &volume->record, disk, &volume->key, &boot->why);
 
     r = r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_HEADER, r) : open_or_format(boot, wanted, &mapping, disk, volume);
     OPENSSL_cleanse(&mapping, sizeof(mapping)); /* nothing of a record stays in memory */
@@ -309,7 +351,8 @@ static int prepare(struct boot *boot, const struct config_volume *wanted, struct
     int r = 0;
 
     if (config_volume_is_released(wanted)) {
-        r = check_record(wanted, &volume->record, &boot->why);
+        r = config_volume_has_record(wanted) ? check_record(wanted, &volume->record, &boot->why)
+                                             : describe_measured(wanted, &volume->key, &volume->record, &boot->why);
         return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_RECORD, r) : 0;
     }
     describe_unrecorded(wanted, &volume->record);
@@ -424,7 +467,7 @@ static int open_volume(struct boot *boot, size_t index)
         return boot_refuse(boot, REFUSAL_VOLUME_OPEN, r);
     r = wanted->mode == VOLUME_VERITY ? open_tree(boot, wanted, disk, volume)
                                       : open_encrypted(boot, wanted, disk, volume);
-    if (r == 0 && config_volume_is_released(wanted) && !wanted->read_only) {
+    if (r == 0 && config_volume_has_record(wanted) && !wanted->read_only) {
         r = confirm(boot, wanted, index);
         if (r == 0)
             r = change(boot, volume);

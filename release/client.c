@@ -418,8 +418,8 @@ struct tries {
 };
 
 /*
- * Whether to go on after a try that ended with *r; sleeps before the next. A try that ran out of time says less than the
- * answer before it did: that one stays.
+ * Whether to go on after a try that ended with *r; sleeps before the next. A try that ran out of time says less than
+ * the answer before it did: that one stays.
  */
 static bool try_again(struct tries *tries, int *r, struct release_result *result, struct reason *why)
 {

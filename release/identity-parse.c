@@ -39,25 +39,27 @@ static void read_addresses(struct json_reader *reader, struct identity *to)
     }
 }
 
-static void read_pins(struct json_reader *reader, struct identity *to)
+static void read_pins(struct json_reader *reader, uint8_t pins[TLS_MAX_PINS][TLS_PIN_BYTES], size_t *ret_count)
 {
     struct json_reader array;
 
-    if (!json_read_array(reader, "spki_sha256", JSON_REQUIRED, TLS_MAX_PINS, &array, &to->pin_count))
+    if (!json_read_array(reader, "spki_sha256", JSON_REQUIRED, TLS_MAX_PINS, &array, ret_count))
         return;
-    if (!to->pin_count)
+    if (!*ret_count)
         json_refuse(reader, "spki_sha256", "empty: no broker could ever be accepted");
-    for (size_t i = 0; i < to->pin_count; i++)
-        (void)json_element_hex(&array, i, to->pins[i], TLS_PIN_BYTES);
+    for (size_t i = 0; i < *ret_count; i++)
+        (void)json_element_hex(&array, i, pins[i], TLS_PIN_BYTES);
 }
 
-static void read_record_key(struct json_reader *reader, struct identity *to)
+void identity_read_keys(struct json_reader *reader, enum json_need record_key,
+                        uint8_t ret_pins[TLS_MAX_PINS][TLS_PIN_BYTES], size_t *ret_pin_count, EVP_PKEY **ret_key)
 {
     uint8_t der[SPKI_MAX_BYTES];
     size_t size = 0;
 
-    if (json_read_base64(reader, "record_key", JSON_REQUIRED, BASE64_STANDARD, der, sizeof(der), &size) &&
-        record_key_load(der, size, &to->record_key) < 0)
+    read_pins(reader, ret_pins, ret_pin_count);
+    if (json_read_base64(reader, "record_key", record_key, BASE64_STANDARD, der, sizeof(der), &size) &&
+        record_key_load(der, size, ret_key) < 0)
         json_refuse(reader, "record_key", "not a P-384 public key in DER");
 }
 
@@ -89,8 +91,7 @@ int identity_parse(const void *text, size_t size, struct identity *ret_identity,
     (void)json_read_u64(&reader, "version", JSON_REQUIRED, 1, 1, &version);
     read_name(&reader, &identity);
     read_addresses(&reader, &identity);
-    read_pins(&reader, &identity);
-    read_record_key(&reader, &identity);
+    identity_read_keys(&reader, JSON_REQUIRED, identity.pins, &identity.pin_count, &identity.record_key);
     read_releases(&reader, &identity);
     json_read_done(&reader);
     if (status.error)

@@ -12,6 +12,7 @@
 
 #include "base/base.h"
 #include "base/buffer.h"
+#include "base/json.h"
 #include "base/reason.h"
 #include "base/tls.h"
 
@@ -30,6 +31,13 @@ struct identity {
     EVP_PKEY *record_key; /* P-384 */
     uint64_t first_release, last_release;
 };
+
+/*
+ * A broker's members `spki_sha256` and `record_key`, in identities and in measured configurations. The caller frees the
+ * key, which may be set also when the reader has refused.
+ */
+void identity_read_keys(struct json_reader *reader, enum json_need record_key,
+                        uint8_t ret_pins[TLS_MAX_PINS][TLS_PIN_BYTES], size_t *ret_pin_count, EVP_PKEY **ret_key);
 
 /* The payload of an envelope. The caller frees with identity_free(). Errors: -EBADMSG, -EMSGSIZE, -ENOMEM. */
 int identity_parse(const void *text, size_t size, struct identity *ret_identity, struct reason *why) MUST_CHECK;

@@ -386,7 +386,7 @@ static void raw_key(struct raw *raw)
     CLEANUP_BUFFER struct buffer jwk = BUFFER_EMPTY;
 
     guest_key_free(&raw->key);
-    if (guest_key_generate(&raw->key, &raw->public_key) < 0)
+    if (guest_key_generate(TEE_KEY_P256, &raw->key, &raw->public_key) < 0)
         die("key");
     guest_key_write_jwk(&raw->public_key, &jwk);
     printf("%s\n", buffer_text(&jwk));
@@ -407,7 +407,7 @@ static void raw_attest(struct raw *raw, const char *nonce, const struct settings
     message_write_canonical(bound ? bound : nonce, &raw->public_key, &canonical);
     make_report(settings, &chain, canonical.data, canonical.size, report);
     make_table(settings, &chain, &table);
-    if (setting_is(settings, "send-key", "other") && guest_key_generate(&other, &sent) < 0)
+    if (setting_is(settings, "send-key", "other") && guest_key_generate(TEE_KEY_P256, &other, &sent) < 0)
         die("send-key");
     guest_key_free(&other);
     if (base64_decode(BASE64_STANDARD, nonce, strlen(nonce), raw->binding.nonce, RELEASE_NONCE_BYTES, &size) < 0 ||

@@ -18,6 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         at += length + (newline ? 1 : 0);
     }
     REQUIRE(record.count <= BOOT_RECORD_MAX_STAGES && record.status >= 0 && record.status <= 255);
+    REQUIRE(record.report_size <= REPORT_BYTES);
     boot_record_draw(&record, &drawing);
     REQUIRE(buffer_error(&drawing) == 0 && drawing.size < 8192);
     free(copy);

@@ -1,18 +1,33 @@
 /*
- * init/config-parse.c, init/config-network-parse.c, init/config-volume-parse.c, init/config-workload-parse.c,
- * init/config-process-parse.c, init/config-sandbox-parse.c and init/config-attest-parse.c. What is accepted is complete:
- * absolute paths, plain names, keys that are there.
+ * init/config-parse.c, init/config-broker-parse.c, init/config-network-parse.c, init/config-volume-parse.c,
+ * init/config-workload-parse.c, init/config-process-parse.c, init/config-sandbox-parse.c and init/config-attest-parse.c.
+ * What is accepted is complete: absolute paths, plain names, keys that are there.
  */
 #include "fuzz.h"
 #include "init/config.h"
+
+/* A bare key or passphrase never comes without a measured place, and a record never without a key to verify it with. */
+static void check_release(const struct config *c, const struct config_volume *volume)
+{
+    if (!config_volume_is_released(volume))
+        return;
+    REQUIRE(c->broker_count || c->broker_root);
+    REQUIRE(volume->resource_from_init_data ? c->init_data_device[0] : volume->resource.path[0]);
+    REQUIRE(volume->payload != PAYLOAD_RAW && !volume->initialise);
+    if (!config_volume_has_record(volume))
+        REQUIRE(volume->mode != VOLUME_RECORD && volume->length && volume->sector_size);
+    for (size_t i = 0; config_volume_has_record(volume) && i < c->broker_count; i++)
+        REQUIRE(c->brokers[i].record_key);
+}
 
 static void check(const struct config *c)
 {
     REQUIRE(c->broker_count <= CONFIG_MAX_BROKERS && c->volume_count <= CONFIG_MAX_VOLUMES);
     for (size_t i = 0; i < c->volume_count; i++)
-        REQUIRE(c->broker_count || !config_volume_is_released(&c->volumes[i]));
+        check_release(c, &c->volumes[i]);
+    REQUIRE(!c->broker_root || c->init_data_device[0]);
     for (size_t i = 0; i < c->broker_count; i++) {
-        REQUIRE(c->brokers[i].record_key && c->brokers[i].peer.pin_count);
+        REQUIRE(c->brokers[i].peer.pin_count);
         REQUIRE(c->brokers[i].peer.endpoint.address_size);
     }
     for (size_t i = 0; i < c->volume_count; i++) {

@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *target = malloc(size + 1), *cookies = "";
     uint8_t session[NONCE_SESSION_BYTES];
     const char *resource = NULL;
+    enum route route;
 
     if (!target)
         abort();
@@ -20,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         cookies = strchr(target, '\n') + 1;
         cookies[-1] = '\0';
     }
-    if (request_route(target, &resource) == ROUTE_RESOURCE) {
+    route = request_route(target, &resource);
+    if (route == ROUTE_RESOURCE || route == ROUTE_CONFIRM) {
         if (!request_resource_valid(resource) || strlen(resource) > RELEASE_MAX_RESOURCE_BYTES ||
             strspn(resource, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./") != strlen(resource))
             abort();

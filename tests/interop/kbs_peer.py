@@ -30,6 +30,10 @@ CURVES = {"P-256": (ec.SECP256R1, 32), "P-521": (ec.SECP521R1, 66)}
 
 
 def jwk_of(public, alg=True):
+    if isinstance(public, rsa.RSAPublicKey):
+        n, e = (b64(value.to_bytes((value.bit_length() + 7) // 8, "big"))
+                for value in (public.public_numbers().n, public.public_numbers().e))
+        return {"kty": "RSA", "alg": "RSA-OAEP-256", "n": n, "e": e}
     numbers, name = public.public_numbers(), "P-521" if public.curve.name == "secp521r1" else "P-256"
     size = CURVES[name][1]
     jwk = {"kty": "EC", "crv": name, "x": b64(numbers.x.to_bytes(size, "big")), "y": b64(numbers.y.to_bytes(size, "big"))}
@@ -76,8 +80,12 @@ def encrypt(guest_jwk, plain, header=None, change=lambda jwe: jwe):
 
 def decrypt(key, jwe):
     head = json.loads(unb64(jwe["protected"]))
-    assert (head["alg"], head["enc"]) == ("ECDH-ES+A256KW", "A256GCM"), head
-    cek = aes_key_unwrap(kek_of(key, key_of(head["epk"])), unb64(jwe["encrypted_key"]))
+    if isinstance(key, rsa.RSAPrivateKey):
+        assert head == {"alg": "RSA-OAEP-256", "enc": "A256GCM"}, head
+        cek = key.decrypt(unb64(jwe["encrypted_key"]), padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None))
+    else:
+        assert (head["alg"], head["enc"]) == ("ECDH-ES+A256KW", "A256GCM"), head
+        cek = aes_key_unwrap(kek_of(key, key_of(head["epk"])), unb64(jwe["encrypted_key"]))
     # As Trustee's clients do: over their own spelling of the header, not the received one.
     protected = b64(json.dumps(head, sort_keys=True, separators=(",", ":")).encode())
     return AESGCM(cek).decrypt(unb64(jwe["iv"]), unb64(jwe["ciphertext"]) + unb64(jwe["tag"]), protected.encode())

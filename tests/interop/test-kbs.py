@@ -18,7 +18,7 @@ from harness import REQUEST, Broker, chain, equal, main, must, path, test, true 
 
 import kbs_peer as peer  # noqa: E402
 from cryptography.hazmat.primitives import hashes, serialization  # noqa: E402
-from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ec, rsa  # noqa: E402
 from jwcrypto import jwe as jwcrypto_jwe, jwk as jwcrypto_jwk  # noqa: E402
 
 NAME = "default/volume/data"
@@ -31,16 +31,16 @@ record_key = serialization.load_der_public_key(base64.b64decode(broker.identity[
 # ---- a client that is not ours, our broker
 
 class Client:
-    def __init__(self):
-        self.key = ec.generate_private_key(ec.SECP256R1())
+    def __init__(self, key=None):
+        self.key = key or ec.generate_private_key(ec.SECP256R1())
         self.connection = broker.connect()
         answer = self.connection.ask("POST", "/kbs/v0/auth", REQUEST, Content_Type="application/json")
         equal(answer.status, 200)
         self.nonce, self.cookie = answer.json()["nonce"], answer.cookie()
 
-    def attest(self, more=lambda body: body):
-        jwk = peer.jwk_of(self.key.public_key())
-        evidence = processor.evidence(peer.runtime_digest(self.nonce, jwk) + bytes(16), MEASUREMENT, secrets.token_bytes(32))
+    def attest(self, more=lambda body: body, report_id=None):
+        jwk, self.report_id = peer.jwk_of(self.key.public_key()), report_id or secrets.token_bytes(32)
+        evidence = processor.evidence(peer.runtime_digest(self.nonce, jwk) + bytes(16), MEASUREMENT, self.report_id)
         self.digest = hashlib.sha384(processor.report[:0x2a0]).digest()
         body = {"init-data": None, "runtime-data": {"nonce": self.nonce, "tee-pubkey": jwk},
                 "tee-evidence": {"primary_evidence": evidence, "additional_evidence": ""}}
@@ -65,6 +65,41 @@ def _():
     equal(answer.status, 200)
     record_key.verify(base64.b64decode(answer.json()["signature"]),
                       peer.acknowledged_text(got["nonce"], got["digest"], got["epoch"], NAME), ec.ECDSA(hashes.SHA384()))
+
+
+@test("keys on P-521 and of RSA with 2048, 3072 and 4096 bits; asking again with another one is refused as ever")
+def _():
+    keys = [ec.generate_private_key(ec.SECP521R1()), *(rsa.generate_private_key(65537, bits) for bits in (2048, 3072, 4096))]
+    for key in keys:
+        client = Client(key)
+        first, again = (peer.open_release(record_key, peer.decrypt(key, answer)) for answer in (
+            client.release(), client.connection.resource(NAME, client.cookie).json()))
+        equal((first["key"].hex(), again["key"].hex()), (broker.key, broker.key))
+        report_id = client.report_id
+        for other in (ec.generate_private_key(ec.SECP521R1()), ec.generate_private_key(ec.SECP256R1())):
+            client = Client(other)
+            equal(client.attest(report_id=report_id).status, 200)
+            answer = client.connection.resource(NAME, client.cookie)
+            equal(answer.status, 401)
+            equal(broker.entry(answer.request)["reason"], "released-already")
+
+
+@test("RSA keys that are too small, of another exponent or another algorithm, and a bad point of P-521")
+def _():
+    def changed(**members):
+        def change(body):
+            body["runtime-data"]["tee-pubkey"].update(members)
+            return body
+        return change
+
+    large = ec.generate_private_key(ec.SECP521R1())
+    for key, change in ((rsa.generate_private_key(65537, 1024), changed()), (rsa.generate_private_key(3, 2048), changed()),
+                        (rsa.generate_private_key(65537, 2048), changed(alg="RSA1_5")),
+                        (rsa.generate_private_key(65537, 2048), changed(n=peer.b64(b"\xc2" * 256))),
+                        (large, changed(x=peer.b64(b"\1" * 66))), (large, changed(crv="P-256"))):
+        answer = Client(key).attest(change)
+        equal(answer.status, 401)
+        equal(broker.entry(answer.request)["reason"], "attestation-malformed")
 
 
 @test("a message with white space, and one without init-data, as others may write them")

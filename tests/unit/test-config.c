@@ -163,7 +163,7 @@ static void everything_is_read(void **state UNUSED)
     assert_int_equal(c.root.tree.salt_size, 2);
     assert_int_equal(c.volume_count, 1);
     assert_string_equal(c.volumes[0].device, "disk0");
-    assert_string_equal(c.volumes[0].resource, "default/volume/data");
+    assert_string_equal(c.volumes[0].resource.path, "default/volume/data");
     assert_string_equal(c.volumes[0].mount, "/data");
     assert_true(c.volumes[0].read_only);
     assert_string_equal(c.workload.args[1], "-f");
@@ -291,7 +291,7 @@ static void each_wrong_part_is_named(void **state UNUSED)
         { PART(brokers), "[{\"url\":\"https://broker:8443\"}]", "brokers[0].url: \"https://broker:8443\" is not of the form" },
         { PART(brokers), "[{\"url\":\"http://10.0.2.2:1\"}]", "brokers[0].url: \"http://10.0.2.2:1\" is not" },
         { PART(brokers), "[{\"url\":\"https://10.0.2.2:1\",\"spki_sha256\":[]}]", "empty: no broker could ever be accepted" },
-        { PART(brokers), "[{\"url\":\"https://10.0.2.2:1\",\"spki_sha256\":[\"11\"]}]", "element 0: expected 64" },
+        { PART(brokers), "[{\"url\":\"https://10.0.2.2:1\",\"spki_sha256\":[\"11\"]}]", "spki_sha256[0]: expected 64" },
         { PART(brokers), "[{\"url\":\"https://10.0.2.2:1\",\"spki_sha256\":[\"" DIGEST "\"],\"record_key\":\"AAAA\"}]",
           "brokers[0].record_key: not a P-384 public key" },
         { PART(network), "{\"interface\":\"eth0\",\"address\":\"10.0.2.15\"}", "network.address: \"10.0.2.15\" is not" },
@@ -326,7 +326,7 @@ static void each_wrong_part_is_named(void **state UNUSED)
         { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"resource\":\"a/b/c\"}]", "volumes[0].mount: missing" },
         { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"raw\",\"resource\":\"a/b/c\",\"mount\":\"/a\","
           "\"filesystem\":\"ext4\"}]",
-          "volumes[0].mode: expected record, header, verity, scratch or sealed, found \"raw\"" },
+          "volumes[0].mode: expected record, header, key, verity, scratch or sealed, found \"raw\"" },
         { PART(volumes), "[{\"id\":\"a\",\"device\":\"d\",\"mode\":\"record\",\"resource\":\"a/b/c\","
           "\"integrity\":\"hmac(sha1)\",\"mount\":\"/a\",\"filesystem\":\"ext4\"}]",
           "volumes[0].integrity: expected hmac(sha256) or none" },

@@ -131,7 +131,7 @@ static void make_record(const struct message_attestation *attestation, struct bu
         _exit(1);
     binding.nonce[0] ^= script.lie == LIE_OTHER_NONCE;
     binding.report_digest[0] ^= script.lie == LIE_OTHER_REPORT;
-    if (script.lie == LIE_OTHER_KEY && guest_key_generate(&stranger, &to_key) < 0)
+    if (script.lie == LIE_OTHER_KEY && guest_key_generate(TEE_KEY_P256, &stranger, &to_key) < 0)
         _exit(1);
     if (record_sign(&registered, &binding, 1, script.lie == LIE_OTHER_SIGNER ? other_signer : signer, &release) < 0 ||
         jwe_encrypt(&to_key, script.lie == LIE_BARE_KEY ? &volume_key : &release, to) < 0)

@@ -133,6 +133,29 @@ static void makes_messages_that_open(void **state UNUSED)
     }
 }
 
+static void encrypts_to_keys_of_every_kind(void **state UNUSED)
+{
+    static struct jwe jwe;
+
+    for (size_t kind = TEE_KEY_P256; kind <= TEE_KEY_RSA; kind++) {
+        CLEANUP_SECRET struct secret plaintext = SECRET_NONE, again = SECRET_NONE;
+        CLEANUP_BUFFER struct buffer jwk = BUFFER_EMPTY, text = BUFFER_EMPTY;
+        struct guest_public_key guest;
+        struct reason why = { "" };
+        struct tee_key pair;
+
+        assert_int_equal(tee_key_generate((enum tee_key_kind)kind, &pair), 0);
+        assert_int_equal(tee_key_write_jwk(&pair, &jwk), 0);
+        assert_int_equal(read_jwk(buffer_text(&jwk), true, &guest, &why), 0);
+        assert_int_equal(secret_random(300, &plaintext), 0);
+        assert_int_equal(jwe_encrypt(&guest, &plaintext, &text), 0);
+        assert_int_equal(jwe_parse(text.data, text.size, pair.kind, &jwe, &why), 0);
+        assert_int_equal(jwe_decrypt(&jwe, pair.key, &again), 0);
+        assert_true(secret_equal(&plaintext, &again));
+        tee_key_free(&pair);
+    }
+}
+
 /* Trustee's clients authenticate their own serialisation of the header: compact, members sorted. */
 static void writes_the_header_that_clients_expect(void **state UNUSED)
 {
@@ -398,6 +421,7 @@ int main(void)
         cmocka_unit_test(opens_messages_of_others),
         cmocka_unit_test(opens_the_recorded_message),
         cmocka_unit_test(makes_messages_that_open),
+        cmocka_unit_test(encrypts_to_keys_of_every_kind),
         cmocka_unit_test(writes_the_header_that_clients_expect),
         cmocka_unit_test(refuses_plaintext_that_is_too_large),
         cmocka_unit_test(encrypts_to_points_of_the_curve_alone),

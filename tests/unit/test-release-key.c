@@ -3,6 +3,7 @@
 
 #include <openssl/ec.h>
 
+#include "base/encode.h"
 #include "base/secret.h"
 #include "release-vectors.h"
 #include "release/tee-key.h"
@@ -67,8 +68,8 @@ static void makes_keys_that_agree(void **state UNUSED)
     CLEANUP_SECRET struct secret one = SECRET_NONE, two = SECRET_NONE;
     struct guest_public_key a_point, b_point;
 
-    assert_int_equal(guest_key_generate(&a, &a_point), 0);
-    assert_int_equal(guest_key_generate(&b, &b_point), 0);
+    assert_int_equal(guest_key_generate(TEE_KEY_P256, &a, &a_point), 0);
+    assert_int_equal(guest_key_generate(TEE_KEY_P256, &b, &b_point), 0);
     assert_memory_not_equal(&a_point, &b_point, sizeof(a_point));
     assert_int_equal(guest_key_load(&a_point, &a_public), 0);
     assert_int_equal(guest_key_load(&b_point, &b_public), 0);
@@ -128,14 +129,17 @@ static void refuses_points_that_are_none(void **state UNUSED)
     }
     memset(&point, 0, sizeof(point));
     assert_int_equal(guest_key_load(&point, &key), -EBADMSG);
-    memset(&point, 0xff, sizeof(point));
+    memset(point.x, 0xff, sizeof(point.x));
+    memset(point.y, 0xff, sizeof(point.y));
+    assert_int_equal(guest_key_load(&point, &key), -EBADMSG);
+    point.kind = TEE_KEY_P521;
     assert_int_equal(guest_key_load(&point, &key), -EBADMSG);
     assert_null(key);
 }
 
-static void takes_points_of_p256_alone(void **state UNUSED)
+static void takes_points_of_two_curves_alone(void **state UNUSED)
 {
-    static const char *const groups[] = { "P-384", "P-521", "secp256k1" };
+    static const char *const groups[] = { "P-384", "P-224", "secp256k1" };
     struct guest_public_key point;
 
     for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
@@ -152,7 +156,7 @@ static void does_not_agree_across_curves(void **state UNUSED)
     CLEANUP_SECRET struct secret shared = SECRET_NONE;
     struct guest_public_key point;
 
-    assert_int_equal(guest_key_generate(&key, &point), 0);
+    assert_int_equal(guest_key_generate(TEE_KEY_P256, &key, &point), 0);
     assert_int_equal(tee_key_agree(key, other, &shared), -EBADMSG);
     assert_null(shared.bytes);
 }
@@ -189,6 +193,75 @@ static void refuses_other_kinds_of_keys(void **state UNUSED)
         assert_refused(parse_tee_key, json_with(good(), wrong[i][0], wrong[i][1]), wrong[i][1]);
 }
 
+/* Both curves and RSA: what guests write is read, written again as it was, and loads; no two have the same name. */
+static void reads_keys_of_every_kind(void **state UNUSED)
+{
+    uint8_t names[TEE_KEY_RSA + 1][2][GUEST_KEY_NAME_BYTES];
+
+    for (size_t kind = TEE_KEY_P256; kind <= TEE_KEY_RSA; kind++)
+        for (size_t i = 0; i < 2; i++) {
+            CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY, again = BUFFER_EMPTY;
+            CLEANUP_KEY EVP_PKEY *loaded = NULL;
+            struct guest_public_key read;
+            struct reason why = { "" };
+            struct tee_key pair;
+
+            assert_int_equal(tee_key_generate((enum tee_key_kind)kind, &pair), 0);
+            assert_int_equal(tee_key_write_jwk(&pair, &text), 0);
+            assert_int_equal(read_jwk(buffer_text(&text), true, &read, &why), 0);
+            assert_int_equal(read.kind, kind);
+            guest_key_write_jwk(&read, &again);
+            assert_string_equal(buffer_text(&again), buffer_text(&text));
+            assert_int_equal(guest_key_load(&read, &loaded), 0);
+            assert_int_equal(EVP_PKEY_eq(loaded, pair.key), 1);
+            assert_int_equal(guest_key_name(&read, names[kind][i]), 0);
+            tee_key_free(&pair);
+        }
+    for (size_t i = 0; i < 2 * (TEE_KEY_RSA + 1); i++)
+        for (size_t j = 0; j < i; j++)
+            assert_memory_not_equal(names[i / 2][i % 2], names[j / 2][j % 2], GUEST_KEY_NAME_BYTES);
+}
+
+static char *rsa_jwk(const uint8_t *modulus, size_t size, const char *exponent)
+{
+    CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
+    char n[BASE64_TEXT_BYTES(1024)];
+
+    (void)base64_encode(BASE64_URL, modulus, size, n);
+    buffer_printf(&text, "{\"alg\":\"RSA-OAEP-256\",\"e\":\"%s\",\"kty\":\"RSA\",\"n\":\"%s\"}", exponent, n);
+    return strdup(buffer_text(&text));
+}
+
+static void refuses_rsa_keys_that_are_wrong(void **state UNUSED)
+{
+    static const char *const members[] = { "/kty", "/alg", "/n", "/e" };
+    struct guest_public_key read;
+    struct reason why = { "" };
+    EVP_PKEY *key = NULL;
+    uint8_t modulus[513];
+    char *text;
+
+    memset(modulus, 0xc3, sizeof(modulus));
+    text = rsa_jwk(modulus, 256, "AQAB");
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++)
+        assert_required(parse_tee_key, text, members[i]);
+    assert_refused(parse_tee_key, json_with(text, "/alg", "\"RSA1_5\""), "RSA1_5");
+    assert_refused(parse_tee_key, json_with(text, "/alg", "\"ECDH-ES+A256KW\""), "another alg");
+    assert_refused(parse_tee_key, json_with(text, "/crv", "\"P-256\""), "crv");
+    assert_refused(parse_epk, json_without(text, "/alg"), "an ephemeral key of RSA");
+    free(text);
+    assert_refused(parse_tee_key, rsa_jwk(modulus, 256, "Aw"), "exponent 3");
+    assert_refused(parse_tee_key, rsa_jwk(modulus, 255, "AQAB"), "255 bytes");
+    assert_refused(parse_tee_key, rsa_jwk(modulus, 513, "AQAB"), "513 bytes");
+    modulus[511] = 0xc2;
+    text = rsa_jwk(modulus, 512, "AQAB");
+    assert_int_equal(read_jwk(text, true, &read, &why), 0);
+    assert_int_equal(guest_key_load(&read, &key), -EBADMSG); /* it is even */
+    free(text);
+    modulus[0] = 0;
+    assert_refused(parse_tee_key, rsa_jwk(modulus, 257, "AQAB"), "a leading zero");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,10 +269,12 @@ int main(void)
         cmocka_unit_test(makes_keys_that_agree),
         cmocka_unit_test(agrees_with_others),
         cmocka_unit_test(refuses_points_that_are_none),
-        cmocka_unit_test(takes_points_of_p256_alone),
+        cmocka_unit_test(takes_points_of_two_curves_alone),
         cmocka_unit_test(does_not_agree_across_curves),
         cmocka_unit_test(refuses_members_that_are_wrong),
         cmocka_unit_test(refuses_other_kinds_of_keys),
+        cmocka_unit_test(reads_keys_of_every_kind),
+        cmocka_unit_test(refuses_rsa_keys_that_are_wrong),
     };
 
     return cmocka_run_group_tests(tests, load, unload);

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
-"""The profiles: no shell in an initrd; gateway boots and serves a real request (app is test-boot). `check_debug` and
-`check_database` as arguments boot the other two, which takes longer. Prints TAP."""
+"""The profiles: no shell in an initrd; each but app (test-boot) boots and serves a real request. Prints TAP.
+
+usage: test-profiles.py [check_initrds] [check_gateway] [check_debug] [check_database]
+"""
 import http.client
 import json
 import os
@@ -15,7 +17,6 @@ import vm  # noqa: E402
 
 SECONDS = 600  # initdb under emulation, on a volume with tags
 DEBUG_POLICY = "0xb0000"
-
 
 
 def certificate(launch, port):
@@ -142,7 +143,7 @@ def check_initrds():
 
 def main():
     checks = {check.__name__: check for check in (check_initrds, check_gateway, check_debug, check_database)}
-    for name in sys.argv[1:] or ("check_initrds", "check_gateway"):
+    for name in sys.argv[1:] or checks:
         checks[name]()
     tap.done()
 

@@ -4,12 +4,14 @@
 Most change nothing: the guest serves its page as if they were not there. Where input is said to have no effect, a
 control on which it has one shows that it arrives.
 """
+import email.utils
 import json
 import os
 import shutil
 import socket
 import sys
 import time
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 import qemu  # noqa: E402
@@ -116,15 +118,29 @@ def check_input_control(world, broker):
     tap.ok(ended and not any(line["stage"] == "exit" for line in launch.record()), "control: sysrq ends the machine", launch.said)
 
 
+def clock_of(machine):
+    """The guest's time in seconds since 1970, as its server says it; None without a page."""
+    if machine.launch.page(machine.port) is None:
+        return None
+    with urllib.request.urlopen(f"http://127.0.0.1:{machine.port}/", timeout=30) as answer:
+        return email.utils.parsedate_to_datetime(answer.headers["Date"]).timestamp()
+
+
 def check_sizes(world, broker):
-    initrd = world.initrd(world.config(broker.site()))
-    found = []
+    config = world.config(broker.site())
+    initrd, built = world.initrd(config), config["build_epoch"]
+    found, clocks = [], []
+    # Without a century, as the guest's kernel reads this clock, these are 2070 and 2000.
     for name, vcpus, memory, clock in (("1970, 160 MiB, one vCPU", 1, 160, "1970-01-01T00:00:00"),
                                        ("2100, 8 vCPUs", 8, 512, "2100-01-01T00:00:00")):
         broker.allow(world.digest(initrd, vcpus=vcpus))
         machine = Machine(world, initrd, f"clock-{vcpus}", "--vcpus", str(vcpus), "--memory", str(memory),
                           after=["-rtc", f"base={clock}"])
+        clocks.append(clock_of(machine))
         found.append(serves(world, machine, name))
+    tap.ok(clocks[0] and clocks[0] >= 3155760000, "a clock that is ahead is left as it is", clocks[0])
+    tap.ok(clocks[1] and built <= clocks[1] < built + vm.BOOT_SECONDS,
+           "a clock from before the build is set to the time of the build", f"{clocks[1]}, built at {built}")
     return found
 
 
