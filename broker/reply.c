@@ -29,15 +29,22 @@ static const char *phrase(unsigned status)
     }
 }
 
+/* As HTTP writes times (RFC 9110, 5.6.7). */
+static void write_time(const char *before, time_t time, struct buffer *to)
+{
+    char text[40] = "";
+    struct tm parts;
+
+    if (gmtime_r(&time, &parts))
+        (void)strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    buffer_printf(to, "%s%s\r\n", before, text);
+}
+
 /* Name, value and Expires alone, as Trustee's does; clients echo the first and ignore the second. */
 static void write_cookie(const struct reply *reply, struct buffer *to)
 {
-    char expires[40] = "";
-    struct tm parts;
-
-    if (gmtime_r(&reply->session_expires, &parts))
-        (void)strftime(expires, sizeof(expires), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    buffer_printf(to, "Set-Cookie: " RELEASE_COOKIE "=%s; Expires=%s\r\n", reply->session, expires);
+    buffer_printf(to, "Set-Cookie: " RELEASE_COOKIE "=%s", reply->session);
+    write_time("; Expires=", reply->session_expires, to);
 }
 
 void reply_write(const struct reply *reply, const char *request, bool close, bool head, struct buffer *to)
@@ -45,6 +52,7 @@ void reply_write(const struct reply *reply, const char *request, bool close, boo
     buffer_printf(to, "HTTP/1.1 %u %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nx-request-id: %s\r\n",
                   reply->status, phrase(reply->status), reply->text ? "text/plain; version=0.0.4" : "application/json",
                   reply->body.size, request);
+    write_time("Date: ", time(NULL), to);
     if (reply->session[0])
         write_cookie(reply, to);
     if (reply->retry_after_s)

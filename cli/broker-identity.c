@@ -80,9 +80,10 @@ static int fill(const struct sign_options *o, const char *path, struct identity 
     for (size_t i = 0; i < o->pins.count; i++) {
         const char *pin = o->pins.values[i];
 
-        if (to->pin_count == TLS_MAX_PINS || hex_decode(pin, strlen(pin), to->pins[to->pin_count++], TLS_PIN_BYTES) < 0)
+        if (to->pin_count == TLS_MAX_PINS || hex_decode(pin, strlen(pin), to->pins[to->pin_count], TLS_PIN_BYTES) < 0)
             return reason_set(why, -EINVAL, "--spki_sha256 \"%s\": expected 64 hexadecimal digits, at most %u in all",
                               pin, TLS_MAX_PINS);
+        to->pin_count++;
     }
     to->first_release = o->first;
     to->last_release = o->last;

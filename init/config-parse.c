@@ -151,7 +151,9 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
     read_root(&reader, &config.root);
     config_read_volumes(&reader, &config);
     config_read_attestation(&reader, &config.attestation);
-    r = config_read_workload(&reader, &config.workload);
+    r = config_read_manifest(&reader, &config.manifest);
+    if (r == 0)
+        r = config_read_workload(&reader, &config.workload);
     if (r < 0)
         return r;
     json_read_done(&reader);
@@ -170,6 +172,7 @@ void config_free(struct config *config)
         EVP_PKEY_free(config->volumes[i].signer);
     EVP_PKEY_free(config->broker_root);
     policy_free(&config->expect);
+    dsse_keys_free(&config->manifest.signers);
     config_workload_free(&config->workload);
     *config = (struct config){ .broker_count = 0 };
 }

@@ -12,6 +12,7 @@
 #include "init/rtnetlink.h"
 #include "init/workload.h"
 #include "luks/verity.h"
+#include "measure/dsse.h"
 #include "release/failover.h"
 #include "release/payload.h"
 #include "release/record.h"
@@ -91,6 +92,14 @@ struct config_volume {
     uint64_t least_version;
 };
 
+/* Whose signed manifest must have this launch, and on which disk it comes. */
+struct config_manifest {
+    bool wanted;
+    char device[CONFIG_MAX_DEVICE_BYTES + 1];
+    struct dsse_keys signers;
+    uint32_t threshold;
+};
+
 /* Who may ask for evidence on the attestation socket; nobody: there is none. */
 struct config_attestation {
     uint32_t uids[CONFIG_MAX_UIDS];
@@ -111,6 +120,7 @@ struct config {
     struct config_volume volumes[CONFIG_MAX_VOLUMES];
     size_t volume_count;
     struct config_workload workload;
+    struct config_manifest manifest;
     struct config_attestation attestation;
 };
 

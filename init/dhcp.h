@@ -1,6 +1,6 @@
 /*
- * DHCPv4 by udhcpc, a busybox that has this applet alone, with a handler that is postern-init itself under another
- * name: no shell, and nothing of what a server says reaches PID 1 but that there is a lease, or why there is none.
+ * DHCPv4 by udhcpc, a busybox that has this applet alone, with a handler that is a program of ours (init/dhcp/): no
+ * shell, and nothing of what a server says reaches PID 1 but that there is a lease, or why there is none.
  *
  * udhcpc and handler run as a user of their own with the capabilities to set addresses, in a mount namespace of their
  * own, in which the handler stays when the initrd has been deleted: leases are renewed for as long as the workload

@@ -18,6 +18,13 @@
 static pid_t started;
 static int button = -1;
 
+/* What waits for all processors to have passed a point was made quick at the cost of their time (stage mounts). */
+static void end_hurry(void)
+{
+    if (file_poke("/sys/kernel/rcu_expedited", "0") < 0)
+        return; /* a kernel without it */
+}
+
 static void save_record(void)
 {
     if (console_save_record() < 0)
@@ -32,6 +39,7 @@ static int become(struct boot *boot)
 
     console_stage("handoff", clock_boot_us(), "exec");
     save_record();
+    end_hurry();
     r = workload_become(&boot->config.workload, &failure);
     boot->why = failure.why;
     boot->workload_status = r < 0 ? failure.status : 0;
@@ -67,6 +75,7 @@ void handoff_stay(struct boot *boot)
     int r;
 
     save_record();
+    end_hurry();
     r = privilege_drop(workload, &network, &why);
     if (r < 0) {
         console_refusal("privilege", begin_us, REFUSAL_PRIVILEGE, reason_text(&why, r), NULL, 0);

@@ -11,6 +11,7 @@
 #include "attest/report.h"
 #include "base/reason.h"
 #include "init/config.h"
+#include "init/manifest-check.h"
 #include "init/refusal.h"
 #include "luks/label.h"
 #include "luks/rotation.h"
@@ -33,6 +34,8 @@ struct boot {
     struct config config;
     struct device_report self; /* the launch's report for itself; the host relayed it */
     struct report report;
+    char manifest_note[MANIFEST_NOTE_BYTES]; /* which launch the manifest says this is; "" when none is asked for */
+    char clock_note[64]; /* how far the host's clock was away; "" when it was not, or no broker said so */
     char *init_data; /* the verified text, or NULL */
     struct open_volume volumes[CONFIG_MAX_VOLUMES];
     char root_path[32];

@@ -14,6 +14,7 @@
 #include "init/instance.h"
 
 #define REPORT_MS 30000u
+#define MANIFEST_MS 10000u
 
 #define CONFIGFS "/sys/kernel/config"
 
@@ -52,11 +53,19 @@ int stage_expect(struct boot *boot)
 {
     const struct policy_facts facts = { .report = &boot->report, .product = report_product(&boot->report) };
     struct policy_decision decision;
+    int r;
 
     policy_evaluate(&boot->config.expect, &facts, &decision);
-    if (!decision.failed)
-        return instance_take(boot);
-    (void)reason_set(&boot->why, -EACCES, "%s: expected %s, found %s", decision.failed->name, decision.failed->wanted,
-                     decision.failed->found);
-    return boot_refuse(boot, REFUSAL_EXPECT, -EACCES);
+    if (decision.failed) {
+        (void)reason_set(&boot->why, -EACCES, "%s: expected %s, found %s", decision.failed->name,
+                         decision.failed->wanted, decision.failed->found);
+        return boot_refuse(boot, REFUSAL_EXPECT, -EACCES);
+    }
+    if (boot->config.manifest.wanted) {
+        r = manifest_check_disk(&boot->config.manifest, &boot->report, clock_ms() + MANIFEST_MS, boot->manifest_note,
+                                &boot->why);
+        if (r < 0)
+            return boot_refuse(boot, REFUSAL_EXPECT, r);
+    }
+    return instance_take(boot);
 }

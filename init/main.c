@@ -12,7 +12,6 @@
 #include "base/file.h"
 #include "init/acpi.h"
 #include "init/console.h"
-#include "init/dhcp.h"
 #include "init/handoff.h"
 #include "init/init.h"
 #include "init/power.h"
@@ -48,7 +47,8 @@ void boot_wipe(struct boot *b)
 
 /*
  * What stages add to their lines: the launch, by the name under which brokers log it, and how the processor was
- * reached, with the reason why not otherwise; the host's ACPI tables.
+ * reached, with the reason why not otherwise; the host's ACPI tables; which launch of which image this is, by the
+ * manifest; how far the clock was away.
  */
 static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {
@@ -68,7 +68,9 @@ static const char *note_for(const char *stage, char room[NOTE_BYTES])
         (void)snprintf(room, NOTE_BYTES, "%u ACPI tables, sha256 %s", count, hex);
         return room;
     }
-    return NULL;
+    if (strcmp(stage, "expect") == 0)
+        return boot.manifest_note;
+    return strcmp(stage, "release") == 0 ? boot.clock_note : NULL;
 }
 
 static int run_stages(void)
@@ -89,13 +91,11 @@ static int run_stages(void)
     return 0;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
     static const char misuse[] =
         "postern-init: is PID 1 of a guest and nothing else; boot an image with it (postern-init(8))\n";
 
-    if (getpid() != 1 && argc == 2 && strcmp(argv[0], DHCP_HANDLER) == 0)
-        return dhcp_handle(argv[1], environ);
     if (getpid() != 1) {
         int r = fd_write_all(STDERR_FILENO, misuse, strlen(misuse));
 

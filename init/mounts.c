@@ -47,6 +47,7 @@ static const struct {
     const char *path, *value;
     bool needed; /* some kernels lack the others */
 } knobs[] = {
+    { "/sys/kernel/rcu_expedited", "1", false },          /* until the hand-over; tens of milliseconds, sysrq's alone */
     { "/proc/sys/kernel/printk_devkmsg", "on\n", true },  /* no rate limit; the kernel wants the newline */
     { "/proc/self/oom_score_adj", "-1000", true },        /* children set theirs */
     { "/proc/sys/kernel/sysrq", "0", false },             /* the host has a keyboard */

@@ -4,7 +4,10 @@
  */
 #include <errno.h>
 #include <openssl/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "init/init.h"
@@ -50,6 +53,22 @@ static enum refusal refusal_for(enum release_outcome outcome)
     return REFUSAL_RELEASE_TRANSPORT;
 }
 
+/*
+ * Once a broker has released to this guest its clock is better than the host's. Nothing depends on either, so it is
+ * followed where they differ and does no harm where it cannot be.
+ */
+static void follow_clock(struct boot *boot, int64_t broker_s)
+{
+    const struct timespec to = { .tv_sec = broker_s };
+    struct timespec now;
+
+    if (broker_s <= 0 || (uint64_t)broker_s < boot->config.build_epoch || clock_gettime(CLOCK_REALTIME, &now) < 0 ||
+        llabs(broker_s - now.tv_sec) <= 1 || clock_settime(CLOCK_REALTIME, &to) < 0)
+        return;
+    (void)snprintf(boot->clock_note, sizeof(boot->clock_note), "the clock was %+lld s away from the broker's",
+                   (long long)now.tv_sec - broker_s);
+}
+
 static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
 {
     const struct config_volume *wanted = &boot->config.volumes[index];
@@ -69,6 +88,7 @@ static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
 
     if (r == 0) {
         volume->session = result.session;
+        follow_clock(boot, result.broker_time_s);
         OPENSSL_cleanse(&result.session, sizeof(result.session));
         return 0;
     }

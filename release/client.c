@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/encode.h"
@@ -72,6 +73,17 @@ static void take_request_id(struct session *session)
 
     if (id && strlen(id) < RELEASE_REQUEST_ID_BYTES && strspn(id, "0123456789abcdef-") == strlen(id))
         memcpy(session->result->request_id, id, strlen(id) + 1);
+}
+
+/* What the broker's clock says, for who wants to follow it (RFC 9110, 6.6.1). */
+static void take_time(struct session *session)
+{
+    const char *text = http_header(&session->parser.message, "Date");
+    struct tm parts = { .tm_isdst = 0 };
+    const char *rest = text ? strptime(text, "%a, %d %b %Y %H:%M:%S GMT", &parts) : NULL;
+
+    if (rest && !*rest)
+        session->result->broker_time_s = timegm(&parts);
 }
 
 /* The session cookie: exactly name=32 hexadecimal digits; attributes say when the host's clock thinks it ends. */
@@ -175,6 +187,7 @@ static int call(struct session *session, const char *method, const char *path, c
     if (r < 0)
         return end(session, r == -EBADMSG || r == -EMSGSIZE ? RELEASE_PROTOCOL : RELEASE_TRANSPORT, r);
     take_request_id(session);
+    take_time(session);
     return session->parser.message.status == 200 ? 0 : refused(session);
 }
 

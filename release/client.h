@@ -41,6 +41,7 @@ struct release_result {
     char request_id[RELEASE_REQUEST_ID_BYTES]; /* the broker's, [0-9a-f-]; empty when it gave none */
     unsigned retry_after_s;                    /* with RELEASE_BUSY; 0: not said */
     struct release_session session;            /* with RELEASE_GRANTED */
+    int64_t broker_time_s; /* since 1970, by the broker's Date; 0: it gave none */
 };
 
 /* Gives a report whose REPORT_DATA is for PURPOSE_RELEASE over the canonical text. Errors: negative errno. */

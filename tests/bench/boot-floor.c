@@ -2,7 +2,8 @@
  * A bare init, not part of the product: the least that a guest does before its workload. Mounts, loads modules where
  * there are any, opens an encrypted disk and a verified root with tables from the command line, changes root and starts
  * itself there as the workload. Says "floor: NAME NANOSECONDS" on the console, by the time stamp counter, which under
- * -icount shift=0 counts one a nanosecond from the machine's reset. bench-kernel.py and tests/kernel/ run it.
+ * -icount shift=0 counts one a nanosecond from the machine's reset. bench-kernel.py, bench-boot.py and tests/kernel/ run
+ * it. As the workload of postern-init it says the same, and what boot-stamps.c left in its environment.
  *
  * The command line, which this program takes from /proc/cmdline: floor.crypt= and floor.verity= (dm tables with commas for
  * spaces), floor.hold (no disks: says how many processors there are, and waits for the power button or powers off).
@@ -24,6 +25,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include <x86intrin.h>
+
+#include "tests/bench/first-stamp.h"
 
 #define MODULES "/usr/lib/postern/modules"
 #define WAIT_STEPS 3000
@@ -143,16 +146,22 @@ static void map(const char *name, const char *table, uint32_t flags)
 
 static void open_disks(void)
 {
+    static const char *const moved[] = { "/dev", "/proc", "/sys", "/run", "/tmp" };
+
     wait_for("/dev/vdb");
     map("crypt", word("floor.crypt="), 0);
     say("crypt");
     map("verity", word("floor.verity="), DM_READONLY_FLAG);
     say("verity");
     mount_or_fail("/dev/verity", "/sysroot", "erofs", MS_RDONLY);
-    mount_or_fail("/dev/crypt", "/sysroot/data", "ext4", MS_RDONLY);
+    mount_or_fail("/dev/crypt", "/sysroot/data", "ext4", 0);
     say("mounted");
-    if (chdir("/sysroot") < 0 || mount("/dev", "dev", NULL, MS_MOVE, NULL) < 0 || mount(".", "/", NULL, MS_MOVE, NULL) < 0 ||
-        chroot(".") < 0)
+    if (chdir("/sysroot") < 0)
+        fail("/sysroot");
+    for (size_t i = 0; i < sizeof(moved) / sizeof(*moved); i++)
+        if (mount(moved[i], moved[i] + 1, NULL, MS_MOVE, NULL) < 0)
+            fail(moved[i]);
+    if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
         fail("/sysroot");
 }
 
@@ -165,20 +174,38 @@ _Noreturn static void hold(void)
     fail("power off");
 }
 
+/* Those of postern-init; a kernel may lack the last ones. */
+static void mount_api(void)
+{
+    mount_or_fail("proc", "/proc", "proc", 0);
+    mount_or_fail("sys", "/sys", "sysfs", 0);
+    mount_or_fail("run", "/run", "tmpfs", 0);
+    mount_or_fail("tmp", "/tmp", "tmpfs", 0);
+    mount_or_fail("pts", "/dev/pts", "devpts", 0);
+    mount_or_fail("shm", "/dev/shm", "tmpfs", 0);
+    (void)mount("cgroup2", "/sys/fs/cgroup", "cgroup2", 0, NULL);
+    (void)mount("securityfs", "/sys/kernel/security", "securityfs", 0, NULL);
+    (void)mount("configfs", "/sys/kernel/config", "configfs", 0, NULL);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
-    if (strcmp(argv[0], "workload") == 0) {
+    if (strcmp(argv[0], "workload") == 0 || getpid() != 1) {
         say("workload");
+        if (environ[0] && getpid() != 1)
+            printf("floor: %s\n", environ[0]);
+        fflush(stdout);
         (void)reboot(RB_POWER_OFF);
         fail("power off");
     }
     mount_or_fail("dev", "/dev", "devtmpfs", 0);
     if (dup2(open("/dev/console", O_RDWR | O_CLOEXEC), 1) < 0)
         return 1;
+    printf("floor: first %llu\n", (unsigned long long)first_stamp_ns());
     say("init");
-    mount_or_fail("proc", "/proc", "proc", 0);
-    mount_or_fail("sys", "/sys", "sysfs", 0);
+    mount_api();
+    say("api");
     load_modules();
     say("modules");
     if (word("floor.hold"))

@@ -48,6 +48,7 @@ static void check(const struct config *c)
         REQUIRE(c->workload.mounts[i].destination[0] == '/' && c->workload.mounts[i].mode <= 07777);
     for (size_t i = 0; i < c->workload.masked.count; i++)
         REQUIRE(c->workload.masked.paths[i][0] == '/');
+    REQUIRE(!c->manifest.wanted || (c->manifest.threshold && c->manifest.threshold <= c->manifest.signers.count));
     REQUIRE(c->attestation.uid_count <= CONFIG_MAX_UIDS);
     REQUIRE(c->release_deadline_ms && c->expect.any_measurement);
     REQUIRE(c->network.address.prefix_bits <= 128 && c->network.resolver_count <= CONFIG_MAX_RESOLVERS);

@@ -54,7 +54,7 @@ def initrd(folder, modules):
     stage, made = os.path.join(folder, f"stage-{modules}"), os.path.join(folder, f"initrd-{modules}")
     if os.path.exists(made):
         return made
-    for name in ("dev", "proc", "sys", "sysroot"):
+    for name in ("dev", "proc", "sys", "run", "tmp", "sysroot"):
         os.makedirs(os.path.join(stage, name))
     if modules:
         run("sh", "-c", f"zstd -qdc {MODULES} | cpio -idm --quiet 'usr/lib/postern/modules*'", cwd=stage)
@@ -97,7 +97,7 @@ class Disks:
         self.data, record = os.path.join(folder, "data.img"), os.path.join(folder, "record")
         content, root = os.path.join(folder, "content"), os.path.join(folder, "tree")
         os.makedirs(content)
-        for name in ("dev", "data"):
+        for name in ("dev", "proc", "sys", "run", "tmp", "data"):
             os.makedirs(os.path.join(root, name))
         shutil.copy(INIT, os.path.join(root, "init"))
         run(os.path.join(BUILD, "bin/postern"), "volume", "create", "--id", "data", "--from", content, "--size", "64",
@@ -112,8 +112,8 @@ class Disks:
         run("veritysetup", "format", "--no-superblock", "--salt", SALT, "--data-blocks", str(blocks), "--hash-offset",
             str(blocks * 4096), "--root-hash-file", os.path.join(folder, "hash"), self.root, self.root)
         with open(os.path.join(folder, "hash"), encoding="ascii") as file:
-            self.verity = (f"{blocks * 8} verity 1 /dev/vdb /dev/vdb 4096 4096 {blocks} {blocks} sha256 "
-                           f"{file.read().strip()} {SALT}")
+            self.geometry = blocks, file.read().strip()
+        self.verity = f"{blocks * 8} verity 1 /dev/vdb /dev/vdb 4096 4096 {blocks} {blocks} sha256 {self.geometry[1]} {SALT}"
 
     def words(self):
         """QEMU's, and what the command line has to say."""

@@ -229,6 +229,29 @@ class World:
         run(program("postern"), "volume", "create", "--id", identity, "--output", disk, "--record", record, *words)
         return disk, record
 
+    def tree(self, name, folder):
+        """A file system with what is in the folder and a verity tree behind it; (disk, members of a configuration)."""
+        disk, root_hash = self.path(name + ".img"), self.path(name + ".hash")
+        run("mkfs.erofs", "-T", "0", "--all-root", "-b", "4096", disk, folder)
+        blocks = os.path.getsize(disk) // 4096
+        run("veritysetup", "format", "--no-superblock", "--hash", "sha256", "--salt", "ab" * 32, "--data-block-size", "4096",
+            "--hash-block-size", "4096", "--data-blocks", str(blocks), "--hash-offset", str(blocks * 4096),
+            "--root-hash-file", root_hash, disk, disk)
+        with open(root_hash, encoding="ascii") as file:
+            return disk, {"block_size": 4096, "hash": "sha256", "data_blocks": blocks, "hash_start_block": blocks,
+                          "salt": "ab" * 32, "root_hash": file.read().strip()}
+
+    def root(self, name, programs):
+        """A root file system of these programs (name: path) alone; (disk, the configuration's `root`)."""
+        folder = self.path(name)
+        for point in ("dev", "proc", "sys", "run", "tmp", "data"):
+            os.makedirs(os.path.join(folder, point))
+        for place, program_path in programs.items():
+            os.makedirs(os.path.dirname(os.path.join(folder, place)), exist_ok=True)
+            shutil.copy(program_path, os.path.join(folder, place))
+        disk, tree = self.tree(name, folder)
+        return disk, {"device": "root"} | tree
+
     def config(self, *sites, **changes):
         """The image's configuration with these brokers, and whole members changed; None removes one."""
         with open(os.path.join(self.image, "postern.json"), encoding="utf-8") as file:

@@ -233,6 +233,50 @@ static void users_with_evidence_are_read(void **state UNUSED)
     }
 }
 
+/* RFC 8032's first key, in DER and base64. */
+#define ED25519_KEY "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+
+static void signers_of_manifests_are_read(void **state UNUSED)
+{
+    static const struct {
+        const char *text, *words;
+    } wrongs[] = {
+        { "{}", "manifest.device: missing" },
+        { "{\"device\":\"m\"}", "manifest.signers: missing" },
+        { "{\"device\":\"m\",\"signers\":[]}", "manifest.signers: empty: a manifest is trusted by its signers" },
+        { "{\"device\":\"m\",\"signers\":[\"AAAA\"]}", "element 0: expected a public key on P-384 or Ed25519" },
+        { "{\"device\":\"m\",\"signers\":[\"\"]}", "element 0: expected a public key" },
+        { "{\"device\":\"m m\",\"signers\":[\"" ED25519_KEY "\"]}", "manifest.device: \"m m\"" },
+        { "{\"device\":\"m\",\"signers\":[\"" ED25519_KEY "\"],\"threshold\":2}", "threshold: expected a number" },
+        { "{\"device\":\"m\",\"signers\":[\"" ED25519_KEY "\",\"" ED25519_KEY "\"],\"threshold\":2}",
+          "threshold: expected a number from 1 to 1" },
+        { "{\"device\":\"m\",\"signers\":[\"" ED25519_KEY "\"],\"threshold\":0}", "threshold: expected a number" },
+        { "{\"device\":\"m\",\"signers\":[\"" ED25519_KEY "\"],\"digest\":\"\"}", "manifest.digest: unknown member" },
+    };
+    struct parts parts = right();
+    struct reason why = { "" };
+    struct config c;
+    char more[512];
+
+    assert_int_equal(parse(&parts, &c, &why), 0);
+    assert_false(c.manifest.wanted);
+    config_free(&c);
+    (void)snprintf(more, sizeof(more), "\"manifest\":{\"device\":\"m\",\"signers\":[\"%s\",\"" ED25519_KEY "\"],"
+                   "\"threshold\":2}", record_key);
+    parts.more = more;
+    if (parse(&parts, &c, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_true(c.manifest.wanted);
+    assert_string_equal(c.manifest.device, "m");
+    assert_int_equal(c.manifest.signers.count, 2);
+    assert_int_equal(c.manifest.threshold, 2);
+    config_free(&c);
+    for (size_t i = 0; i < ARRAY_SIZE(wrongs); i++) {
+        (void)snprintf(more, sizeof(more), "\"manifest\":%s", wrongs[i].text);
+        assert_refused(&parts, wrongs[i].words);
+    }
+}
+
 static void ipv6_works_too(void **state UNUSED)
 {
     struct parts parts = right();
@@ -437,6 +481,7 @@ int main(void)
         cmocka_unit_test(trees_may_be_signed),
         cmocka_unit_test(optional_parts_have_their_defaults),
         cmocka_unit_test(users_with_evidence_are_read),
+        cmocka_unit_test(signers_of_manifests_are_read),
         cmocka_unit_test(ipv6_works_too),
         cmocka_unit_test(networks_have_methods),
         cmocka_unit_test(each_wrong_part_is_named),

@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import json
 import os
-import shutil
 import socket
 import ssl
 import struct
@@ -28,23 +27,6 @@ from cryptography.hazmat.primitives.serialization import Encoding  # noqa: E402
 
 ALLOWED, OTHER, ROOT = 1000, 1001, 0
 TAG = b"postern/workload"
-
-
-def make_root(world):
-    """A root file system whose one program is the proxy; (disk, the configuration's `root`)."""
-    folder, disk, root_hash = world.path("root"), world.path("proxy-root.img"), world.path("root.hash")
-    for name in ("bin", "dev", "proc", "sys", "run", "tmp", "data"):
-        os.makedirs(os.path.join(folder, name))
-    shutil.copy(os.path.join(vm.BUILD, "tests/attest-proxy"), os.path.join(folder, "bin/attest-proxy"))
-    vm.run("mkfs.erofs", "-T", "0", "--all-root", "-b", "4096", disk, folder)
-    blocks = os.path.getsize(disk) // 4096
-    vm.run("veritysetup", "format", "--no-superblock", "--hash", "sha256", "--salt", "ab" * 32, "--data-block-size", "4096",
-           "--hash-block-size", "4096", "--data-blocks", str(blocks), "--hash-offset", str(blocks * 4096),
-           "--root-hash-file", root_hash, disk, disk)
-    with open(root_hash, encoding="ascii") as file:
-        found = file.read().strip()
-    return disk, {"device": "root", "block_size": 4096, "hash": "sha256", "data_blocks": blocks, "hash_start_block": blocks,
-                  "salt": "ab" * 32, "root_hash": found}
 
 
 def ask(port, target, method="GET"):
@@ -198,7 +180,7 @@ def check_rate(port):
 def main():
     with vm.World() as world, vm.Broker(world.path("broker")) as broker:
         broker.add(world.record)
-        disk, root = make_root(world)
+        disk, root = world.root("proxy", {"bin/attest-proxy": os.path.join(vm.BUILD, "tests/attest-proxy")})
         args = ["/bin/attest-proxy", *(str(uid) for uid in (ALLOWED, OTHER, ROOT))]
         becomes_others = {name: ["CAP_SETUID"] for name in ("bounding", "permitted", "effective")}
         workload = {"process": {"args": args, "capabilities": becomes_others}}

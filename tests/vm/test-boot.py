@@ -25,7 +25,7 @@ def boot(world, broker, initrd, name, *words, way="/dev/sev-guest"):
     tap.same(launch.status, 0, f"{name}: an orderly stop is exit status 0") or tap.note(launch.said)
     tap.ok([line["stage"] for line in launch.record()][-2:] == ["exit", "off"], f"{name}: the workload's end and the machine's are in the boot record")
     report_id = broker.events(event="release", outcome="granted")[-1]["report_id"]
-    notes = [line.get("note") for line in launch.record() if line.get("stage") == "report"]
+    notes = [line["note"] for line in launch.record() if line.get("stage") == "report" and "note" in line]
     said = f"report_id {report_id} by {way}" + ("" if way == "configfs-tsm" else ", as configfs-tsm takes no request: ")
     tap.same([note[:len(said)] if way != "configfs-tsm" else note for note in notes], [said],
              f"{name}: console and broker name the same launch, and how the processor was reached")

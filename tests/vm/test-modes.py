@@ -29,19 +29,14 @@ def blank(path, size):
 
 def make_tree(world):
     """A signed verity tree with one file, 1 MiB into its disk; (disk, members of its volume)."""
-    folder, disk, root_hash = world.path("tree"), world.path("tree.img"), world.path("tree.hash")
+    folder = world.path("tree")
     os.makedirs(folder)
     with open(os.path.join(folder, "page"), "w", encoding="ascii") as file:
         file.write("tree " + world.secret)
     with open(os.path.join(folder, "more"), "wb") as file:  # a tree of one block would have no hashes
         file.write(os.urandom(65536))
-    vm.run("mkfs.erofs", "-T", "0", "--all-root", "-b", "4096", disk, folder)
-    blocks = os.path.getsize(disk) // 4096
-    vm.run("veritysetup", "format", "--no-superblock", "--hash", "sha256", "--salt", "ab" * 32, "--data-block-size", "4096",
-           "--hash-block-size", "4096", "--data-blocks", str(blocks), "--hash-offset", str(blocks * 4096),
-           "--root-hash-file", root_hash, disk, disk)
-    with open(root_hash, encoding="ascii") as file:
-        found = file.read().strip()
+    disk, tree = world.tree("tree", folder)
+    found, blocks = tree["root_hash"], tree["data_blocks"]
     key, placed, block = world.path("signer.pem"), world.path("tree-placed.img"), world.path("tree.block")
     vm.run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", key)
     os.chmod(key, 0o600)

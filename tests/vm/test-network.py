@@ -15,7 +15,8 @@ import qemu  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
-UDHCPC = "/builder/udhcpc/udhcpc"
+PROGRAMS = {"usr/lib/postern/udhcpc": "/builder/udhcpc/udhcpc",
+            "usr/lib/postern/dhcp-handler": os.path.join(vm.BUILD, "guest/dhcp-handler")}
 DHCP = {"interface": "eth0", "method": "dhcp", "wait_s": 60}
 ROUTER = {"interface": "eth0", "method": "router-advertisement", "wait_s": 60}
 MASK, WEEK = (1, bytes([255, 255, 255, 0])), (51, bytes([0, 9, 0x3a, 0x80]))
@@ -28,7 +29,7 @@ def copy(world, name):
 
 def boot(world, broker, network, *words, site=None):
     config = world.config(site or broker.site(), network=network)
-    initrd = world.initrd(config, programs={"usr/lib/postern/udhcpc": UDHCPC})
+    initrd = world.initrd(config, programs=PROGRAMS)
     broker.allow(world.digest(initrd))
     return world.launch(initrd, *words)  # all on the one disk: the broker knows its epoch
 
@@ -59,7 +60,7 @@ class Lies:
 
     def add(self, name, lease, detail, network=None, code="E-NETWORK", sends=()):
         config = self.world.config(self.broker.site(), network=network or DHCP | {"wait_s": 12}, release_deadline_s=3)
-        initrd = self.world.initrd(config, programs={"usr/lib/postern/udhcpc": UDHCPC})
+        initrd = self.world.initrd(config, programs=PROGRAMS)
         self.cases.append((name, lease, initrd, detail, code, sends))
 
     def run_one(self, case):
