@@ -4,7 +4,8 @@
 # sees to that root and calls itself inside. Variables that a user may set:
 #   BUILDER=DIR   builder root, package cache, firmware, static libraries; several worktrees may share one
 #   PROFILE=NAME  which image `make image` makes (image/profiles/)
-#   KERNEL=NAME   of which kernel: debian (the default), own, or own-test (image/kernel/); `make kernel` builds ours
+#   KERNEL=NAME   of which kernel: debian, own, or own-test (image/kernel/). Without it Debian's, and for profiles app and
+#                 gateway our own where `make kernel` has built it
 #   PAYLOAD=PATH  the workload of an image: a static program, an OCI bundle, or a folder to lay over the root (image/payload)
 #   SITE=FILE     what differs from site to site (brokers), merged into postern.json
 #   ID_KEY=FILE AUTHOR_KEY=FILE SVN=N   ID blocks for every row; SIGN_KEY=FILE signs the manifest. Below this folder
@@ -15,7 +16,7 @@
 
 BUILDER ?= $(CURDIR)/build/builder
 PROFILE ?= app
-KERNEL ?= debian
+KERNEL ?=
 .DEFAULT_GOAL := all
 
 ifndef IN_BUILDER
@@ -291,7 +292,7 @@ build/bench/volume-bench: tests/bench/volume-bench.c $(call objects,base/static)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
 	    $(DISKS) $(COMMON)
 BENCHES := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
-bench: image build/bin/postern build/bin/postern-broker build/tests/release-client $(BENCHES)
+bench: image-debian build/bin/postern build/bin/postern-broker build/tests/release-client $(BENCHES)
 	@status=0; for bench in $(sort $(wildcard tests/bench/bench-*.py)); do $$bench || status=1; done; exit $$status
 interop: build/bin/postern build/bin/postern-psp build/bin/postern-broker build/tests/release-client
 	@tests/run $(sort $(wildcard tests/interop/test-*))
@@ -299,12 +300,12 @@ prove:
 	@tests/run tests/prove/run
 	@TEST_LIMIT_SECONDS=7200 tests/run 'tests/lint/test-static.py thorough'
 # SOAK=long boots a thousand times instead of fifty. Mode exec with a whole Debian in it is part of this for its time.
-soak: image build/bin/postern-broker build/tests/release-client $(GUEST_TESTS)
+soak: image-guests build/bin/postern-broker build/tests/release-client $(GUEST_TESTS)
 	@KILLS=1000 tests/run tests/broker/test-kills.py
-	@TEST_LIMIT_SECONDS=14400 FLIPS=1000 CUTS=1000 tests/run tests/vm/test-block-server.py
-	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=systemd PAYLOAD=tests/vm/systemd-payload image
+	@VM_KERNEL=$(OF_GUESTS) TEST_LIMIT_SECONDS=14400 FLIPS=1000 CUTS=1000 tests/run tests/vm/test-block-server.py
+	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=systemd KERNEL=debian PAYLOAD=tests/vm/systemd-payload image
 	@TEST_LIMIT_SECONDS=3600 tests/run tests/vm/soak-systemd.py
-	@TEST_LIMIT_SECONDS=86400 tests/run 'tests/vm/soak.py $(if $(filter long,$(SOAK)),1000,50) 1000000'
+	@VM_KERNEL=$(OF_GUESTS) TEST_LIMIT_SECONDS=86400 tests/run 'tests/vm/soak.py $(if $(filter long,$(SOAK)),1000,50) 1000000'
 
 # ---- images
 
@@ -316,14 +317,28 @@ build/demo/site.json: broker/store.c image/demo-broker | build/bin/postern-broke
 SITE := $(or $(SITE),build/demo/site.json)
 # A profile whose configuration asks for DHCP carries a client.
 WITH_DHCP := $(shell grep -ls '"method": *"dhcp"' image/profiles/$(PROFILE)/postern.json.in)
-# Of Debian's kernel in build/image/PROFILE, of another in build/image/PROFILE-KERNEL.
-KERNEL ?= debian
-OF_KERNEL := $(if $(filter-out debian,$(KERNEL)),-$(KERNEL))
-IMAGE := build/image/$(PROFILE)$(OF_KERNEL)
-image: $(PROGRAMS) $(SITE) $(STATIC)/lock.json /builder/firmware/lock.json \
-    $(if $(filter own%,$(KERNEL)),kernel) $(if $(WITH_DHCP),/builder/udhcpc/lock.json)
-	@KERNEL='$(KERNEL)' SITE=$(SITE) image/build $(PROFILE) $(IMAGE)
-	@image/finish $(IMAGE)
+# Which kernel an image has: the one that KERNEL names. Without it ours, in the profiles that run on it, where it has been
+# built of these very recipes, and Debian's where not. What tests and the demonstration boot has a software processor, and
+# so of ours the variant for that.
+WITH_OWN := app gateway
+BUILT := $(if $(KERNEL),,$(shell image/kernel/build made production test && echo own))
+OF_IMAGE := $(or $(KERNEL),$(if $(filter $(WITH_OWN),$(PROFILE)),$(BUILT)),debian)
+OF_GUESTS := $(patsubst own,own-test,$(or $(KERNEL),$(BUILT),debian))
+# folder PROFILE,KERNEL: of Debian's kernel build/image/PROFILE, of another build/image/PROFILE-KERNEL.
+folder = build/image/$(1)$(if $(filter-out debian,$(2)),-$(2))
+make_image = KERNEL='$(2)' SITE=$(SITE) image/build $(1) $(call folder,$(1),$(2)) && image/finish $(call folder,$(1),$(2))
+PARTS := $(PROGRAMS) $(SITE) $(STATIC)/lock.json /builder/firmware/lock.json $(if $(WITH_DHCP),/builder/udhcpc/lock.json)
+
+image: $(PARTS) $(if $(filter own%,$(OF_IMAGE)),kernel)
+	@$(call make_image,$(PROFILE),$(OF_IMAGE))
+# The image of Debian's kernel, which tests read and compare with; and the same as guests of tests boot it.
+image-debian: $(PARTS)
+	@$(call make_image,app,debian)
+image-guests: image-debian $(if $(filter own%,$(OF_GUESTS)),kernel)
+	@$(if $(filter own%,$(OF_GUESTS)),$(call make_image,app,$(OF_GUESTS)))
+# All profiles, as tests boot them.
+images: image-guests
+	@$(foreach p,gateway database debug,PAYLOAD= && $(call make_image,$(p),$(OF_GUESTS)) &&) true
 kernel:
 	@image/kernel/build production test
 
@@ -331,20 +346,14 @@ deb: $(PROGRAMS)
 	@image/deb/build
 
 release: image
-	@image/release $(notdir $(IMAGE))
-
-# All profiles, as tests boot them.
-images: image
-	@set -e; for profile in gateway database debug; do \
-	    PAYLOAD= KERNEL='$(KERNEL)' SITE=$(SITE) image/build $$profile build/image/$$profile$(OF_KERNEL); \
-	    image/finish build/image/$$profile$(OF_KERNEL); done
+	@image/release $(notdir $(call folder,$(PROFILE),$(OF_IMAGE)))
 
 # edk2 from its source: auditable, and with a DEBUG build that says what it compares. Takes minutes, is kept in BUILDER.
 firmware:
 	@ovmf-config/make-ovmf
 
-demo: image
-	@image/demo
+demo: image-guests
+	@image/demo $(call folder,app,$(OF_GUESTS))
 
 # ---- checks
 
@@ -365,13 +374,13 @@ check-broker: $(TESTED)/bin/postern-broker $(TESTED)/tests/release-client
 	@TESTED='$(TESTED)' tests/run $(filter tests/broker/%,$(TESTS_PROGRAMS))
 lint: $(PROGRAMS)
 	@tests/run $(TESTS_LINT)
-check-image: image
+check-image: image-debian
 	@tests/run $(TESTS_IMAGE)
 check-vm: images $(GUEST_TESTS)
-	@tests/run $(TESTS_VM)
-# The same guests on the kernel of our own, and what only it can show; build/image/app is for comparison.
+	@VM_KERNEL=$(OF_GUESTS) tests/run $(TESTS_VM)
+# The same guests on the kernel of our own, whatever KERNEL says, and what only it can show.
 TESTS_KERNEL := $(sort $(wildcard tests/kernel/test-*.py))
-check-kernel: image kernel $(GUEST_TESTS) build/bench/boot-floor
+check-kernel: image-debian kernel $(GUEST_TESTS) build/bench/boot-floor
 	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own image
 	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own-test images
 	@VM_KERNEL=own-test tests/run $(TESTS_KERNEL) $(TESTS_VM)
@@ -380,14 +389,14 @@ check-kernel-reproducible: kernel
 # The two halves of `make check`.
 check-built: images $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(INJECT) $(GUEST_TESTS) $(TESTED)/tests/release-client
 check-run:
-	@tests/run -j $$(nproc) $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
+	@VM_KERNEL=$(OF_GUESTS) tests/run -j $$(nproc) $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 
 coverage:
 	@find build/cov -name '*.gcda' -delete 2>/dev/null || true
 	@$(MAKE) --no-print-directory IN_BUILDER=1 COVERAGE=1 check-unit
 	@tests/coverage build/cov base measure attest
 
-.PHONY: all objects image images release deb firmware kernel demo check-kernel check-kernel-reproducible \
+.PHONY: all objects image image-debian image-guests images release deb firmware kernel demo check-kernel check-kernel-reproducible \
     check-built check-run check-unit check-programs check-broker check-image check-vm lint \
     fuzz coverage interop bench prove soak
 endif
