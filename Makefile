@@ -4,8 +4,8 @@
 # sees to that root and calls itself inside. Variables that a user may set:
 #   BUILDER=DIR   builder root, package cache, firmware, static libraries; several worktrees may share one
 #   PROFILE=NAME  which image `make image` makes (image/profiles/)
-#   KERNEL=NAME   of which kernel: debian, own, or own-test (image/kernel/). Without it Debian's, and for profiles app and
-#                 gateway our own where `make kernel` has built it
+#   KERNEL=NAME   of which kernel: debian, own, or own-test (image/kernel/). Without it Debian's, and in the profiles of
+#                 WITH_OWN (below) our own where `make kernel` has built it
 #   PAYLOAD=PATH  the workload of an image: a static program, an OCI bundle, or a folder to lay over the root (image/payload)
 #   SITE=FILE     what differs from site to site (brokers), merged into postern.json
 #   ID_KEY=FILE AUTHOR_KEY=FILE SVN=N   ID blocks for every row; SIGN_KEY=FILE signs the manifest. Below this folder
@@ -28,7 +28,7 @@ INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm che
 .PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR SNAPSHOT
 inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)' KERNEL='$(KERNEL)' \
-    $(foreach v,SITE PAYLOAD ID_KEY AUTHOR_KEY SVN SIGN_KEY STORE,$(if $($(v)),$(v)='$($(v))'))
+    $(foreach v,SITE PAYLOAD ID_KEY AUTHOR_KEY SVN SIGN_KEY STORE WITH_OWN,$(if $($(v)),$(v)='$($(v))'))
 
 builder:
 	@image/builder/make-root
@@ -317,11 +317,11 @@ build/demo/site.json: broker/store.c image/demo-broker | build/bin/postern-broke
 SITE := $(or $(SITE),build/demo/site.json)
 # A profile whose configuration asks for DHCP carries a client.
 WITH_DHCP := $(shell grep -ls '"method": *"dhcp"' image/profiles/$(PROFILE)/postern.json.in)
-# Which kernel an image has: the one that KERNEL names. Without it ours, in the profiles that run on it, where it has been
-# built of these very recipes, and Debian's where not. What tests and the demonstration boot has a software processor, and
-# so of ours the variant for that.
-WITH_OWN := app gateway
-BUILT := $(if $(KERNEL),,$(shell image/kernel/build made production test && echo own))
+# Which kernel an image has: the one that KERNEL names. Without it ours, in the profiles of WITH_OWN, where it has been built
+# of these very recipes, and Debian's where not. What tests and the demonstration boot has a software processor, and so of
+# ours the variant for that. WITH_OWN is for profiles whose VM tests all pass on it: `make check-kernel`.
+WITH_OWN :=
+BUILT := $(if $(KERNEL),,$(if $(WITH_OWN),$(shell image/kernel/build made production test && echo own)))
 OF_IMAGE := $(or $(KERNEL),$(if $(filter $(WITH_OWN),$(PROFILE)),$(BUILT)),debian)
 OF_GUESTS := $(patsubst own,own-test,$(or $(KERNEL),$(BUILT),debian))
 # folder PROFILE,KERNEL: of Debian's kernel build/image/PROFILE, of another build/image/PROFILE-KERNEL.

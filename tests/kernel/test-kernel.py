@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The kernel of our own, as it goes into images: its size, and boots through the firmware that checks its hash, with a bare
 init (tests/bench/boot-floor.c), with one, four and 64 processors and with 128 MiB of memory. Prints TAP."""
+import json
 import os
 import re
 import sys
@@ -23,6 +24,10 @@ def check_sizes():
     tap.ok(initrd <= MOST_INITRD, "the initrd without modules has at most 2.9 MiB", initrd)
     with open(os.path.join(OWN_IMAGE, "kernel"), "rb") as ours, open(floor.OWN, "rb") as built:
         tap.ok(ours.read() == built.read(), "the image has that kernel")
+    with open(os.path.join(OWN_IMAGE, "sbom.cdx.json"), encoding="utf-8") as file:
+        kernels = [entry["name"] for entry in json.load(file)["components"] if entry["scope"] == "required"
+                   and entry["name"].startswith(("linux-source", "linux-image"))]
+    tap.same(kernels, ["linux-source-6.12"], "and its bill of materials the source of that kernel, and of no other")
 
 
 def check_workload(folder, disks, initrd, vcpus, memory):

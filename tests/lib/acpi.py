@@ -90,6 +90,22 @@ def with_event_block(files, address):
     return files | {"etc/acpi/tables": bytes(tables)}
 
 
+def with_mailbox(files, address):
+    """The same tables, with a MADT that has an entry more: other processors are started by a mailbox in memory."""
+    tables = bytearray(files["etc/acpi/tables"])
+    rsdt = re.search(rb"RSDT", tables).start()
+    places = range(rsdt + 36, rsdt + struct.unpack_from("<I", tables, rsdt + 4)[0], 4)
+    place, old = next((place, at) for place in places for at in struct.unpack_from("<I", tables, place)
+                      if tables[at:at + 4] == b"APIC")
+    madt = tables[old:old + struct.unpack_from("<I", tables, old + 4)[0]] + struct.pack("<BBHIQ", 16, 16, 0, 0, address)
+    struct.pack_into("<I", madt, 4, len(madt))
+    while len(tables) % 64:
+        tables.append(0)
+    struct.pack_into("<I", tables, place, len(tables))
+    tables += renamed(madt, "APIC")
+    return files | {"etc/acpi/tables": bytes(tables)}
+
+
 def fw_cfg_words(folder, name, files):
     """QEMU's words for a machine that has these files, and no ACPI tables by itself."""
     words = []
