@@ -387,7 +387,7 @@ check-kernel: image-debian kernel $(GUEST_TESTS) build/bench/boot-floor
 check-kernel-reproducible: kernel
 	@tests/run tests/kernel/reproducible
 # The two halves of `make check`.
-check-built: images $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(INJECT) $(GUEST_TESTS) $(TESTED)/tests/release-client
+check-built: images $(BENCHES) $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(INJECT) $(GUEST_TESTS) $(TESTED)/tests/release-client
 check-run:
 	@VM_KERNEL=$(OF_GUESTS) tests/run -j $$(nproc) $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 

@@ -38,11 +38,11 @@ __attribute__((weak)) int boot_refuse(struct boot *b, enum refusal refusal, int 
 }
 
 /* There is no broker here, and its round trip is not what is measured. */
-int release_confirm_open(struct boot *b, size_t index, const uint64_t *found)
+int release_confirm_open(struct boot *b, size_t index, const struct message_confirmation *confirmation)
 {
     (void)b;
     (void)index;
-    (void)found;
+    (void)confirmation;
     return 0;
 }
 

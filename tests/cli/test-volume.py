@@ -5,10 +5,13 @@ Prints TAP. Runs inside the builder root; no device-mapper is needed.
 """
 import json
 import os
+import pty
+import re
 import struct
 import subprocess
 import sys
 import tempfile
+import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests/lib"))
@@ -201,6 +204,34 @@ def check_inspect():
     tap.same(os.stat("made").st_mtime_ns, before, "nothing is written")
 
 
+def check_progress():
+    """A volume that takes longer than two seconds to make tells how far it is: on a terminal, and there alone."""
+    os.mkdir("empty")
+    make = [POSTERN, "volume", "create", "--id", "slow", "--from", "empty", "--output", "slow", "--record", "slow.record", "--size"]
+    for size in "384", "1536", "6144":
+        terminal, ours = pty.openpty()
+        begun = time.monotonic()
+        child = subprocess.Popen([*make, size], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=ours)
+        os.close(ours)
+        said = b""
+        try:
+            while part := os.read(terminal, 4096):
+                said += part
+        except OSError:  # how Linux says that a terminal's other end is gone
+            pass
+        os.close(terminal)
+        status, seconds = child.wait(), time.monotonic() - begun
+        os.unlink("slow")
+        os.unlink("slow.record")
+        if seconds > 3.5:
+            break
+    tap.ok(status == 0 and re.search(rb"\r[^\r]* [0-9 ]+ %", said) and b"\r\x1b[K" in said,
+           f"on a terminal: how far it is, after two of {seconds:.1f} seconds", said)
+    quiet = run(*make, size)
+    tap.same((quiet.returncode, "%" in quiet.stderr), (0, False), "not where there is none")
+    os.unlink("slow")
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="postern-volume.") as folder:
         os.chdir(folder)
@@ -213,6 +244,7 @@ def main():
         check_created()
         check_adopt()
         check_inspect()
+        check_progress()
     tap.done()
 
 
