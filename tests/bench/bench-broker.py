@@ -6,6 +6,7 @@ The ratio is of processor time on the broker's side for one release: clients run
 """
 import json
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -46,16 +47,19 @@ def load(broker, port, processes, *more):
 
 
 def measured(broker, port, processes, pids, *more):
-    before = cpu(*pids)
+    before, clients_before = cpu(*pids), resource.getrusage(resource.RUSAGE_CHILDREN)
     result = load(broker, port, processes, *more)
+    clients = resource.getrusage(resource.RUSAGE_CHILDREN)
     result["cpu_us"] = 1e6 * (cpu(*pids) - before) / max(result["releases"], 1)
+    result["client_us"] = 1e6 * (clients.ru_utime + clients.ru_stime - clients_before.ru_utime - clients_before.ru_stime) \
+        / max(result["releases"], 1)
     return result
 
 
 def show(name, processes, result):
     print(f"  {name:7} {processes:5} connections: {result['per_second']:8.1f}/s   p50 {result['p50_us'] / 1000:8.1f} ms   "
-          f"p99 {result['p99_us'] / 1000:8.1f} ms   {result['cpu_us']:7.0f} us of processor time each   "
-          f"{result['failed']} failed", flush=True)
+          f"p99 {result['p99_us'] / 1000:8.1f} ms   {result['cpu_us']:7.0f} us of processor time each, "
+          f"{result['client_us']:.0f} us of the client's   {result['failed']} failed", flush=True)
 
 
 def rates():
