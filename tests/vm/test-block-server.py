@@ -3,8 +3,8 @@
 
 usage: test-block-server.py [liar] [failing] [stall] [shrinking] [cuts]
 
-FLIPS and CUTS say how many answers differ from the first one, and at how many points first use is cut (100 and 16; `make
-soak`: 1000 each).
+FLIPS and CUTS say how many answers differ from the first one, and at how many points first use is cut (200 and 100, the
+other 100 are in test-rotation; `make soak`: 1000 each).
 """
 import os
 import random
@@ -19,8 +19,8 @@ import tap  # noqa: E402
 import vm  # noqa: E402
 from probe import BLOCKS, DATA, START, TAGS, Probe, copy_of, line, make_content, mark, marked, tables  # noqa: E402
 
-FLIPS = int(os.environ.get("FLIPS", "100"))
-CUTS = int(os.environ.get("CUTS", "16"))
+FLIPS = int(os.environ.get("FLIPS", "200"))
+CUTS = int(os.environ.get("CUTS", "100"))
 CHOICE = random.Random(int(os.environ.get("SEED", "6")))
 READ = 8  # blocks of the volume that are read in a round, each twice
 SECTORS = BLOCKS * 8

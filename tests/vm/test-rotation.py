@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Another key for a volume, while it is in use: cut anywhere, bent by the host, and with a broker. Prints TAP.
 
-CUTS=N: so many cuts for each kind of volume (default 12).
+CUTS=N: so many cuts for each kind of volume (default 50).
 """
 import hashlib
 import hmac
@@ -26,7 +26,7 @@ ROOM = START - 4 * MIB
 LOG = ROOM + 8192
 BLOCKS = 640  # two chunks and a half
 CONTROL = 8 * MIB  # in the keyslots' area: a round says there which state of the disk it wants
-CUTS = int(os.environ.get("CUTS", "12"))
+CUTS = int(os.environ.get("CUTS", "50"))
 CHOICE = random.Random(6)
 SECONDS = 600
 
