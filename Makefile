@@ -303,6 +303,7 @@ prove:
 soak: image-guests build/bin/postern-broker build/tests/release-client $(GUEST_TESTS)
 	@KILLS=1000 tests/run tests/broker/test-kills.py
 	@VM_KERNEL=$(OF_GUESTS) TEST_LIMIT_SECONDS=14400 FLIPS=1000 CUTS=1000 tests/run tests/vm/test-block-server.py
+	@VM_KERNEL=$(OF_GUESTS) TEST_LIMIT_SECONDS=14400 CUTS=500 tests/run 'tests/vm/test-rotation.py probes'
 	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=systemd KERNEL=debian PAYLOAD=tests/vm/systemd-payload image
 	@TEST_LIMIT_SECONDS=3600 tests/run tests/vm/soak-systemd.py
 	@VM_KERNEL=$(OF_GUESTS) TEST_LIMIT_SECONDS=86400 tests/run 'tests/vm/soak.py $(if $(filter long,$(SOAK)),1000,50) 1000000'
