@@ -94,6 +94,8 @@ static int look_up(const struct dsse *envelope, const struct report *report, str
         return status.error;
     while (i < count && !status.error && !is_launch(&rows, i, report, &row))
         i++;
+    if (status.error)
+        return status.error;
     if (i < count) {
         describe(&root, &predicate, &row, to);
         return status.error;

@@ -131,6 +131,17 @@ static void needs_a_manifest(void **state UNUSED)
     }
 }
 
+static void a_row_that_is_none_is_named(void **state UNUSED)
+{
+    char *bent = exact_copy(statement, sizeof(statement)), *last = strstr(bent, "2222222222222222");
+
+    assert_non_null(last);
+    last[0] = 'x';
+    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, bent, 0, 2, 0), -EBADMSG);
+    assert_reason(&why, "predicate.rows[1].digest");
+    free(bent);
+}
+
 static void needs_the_disk(void **state UNUSED)
 {
     assert_int_equal(manifest_check_disk(&config, &report, 0, note, &why), -ENODEV);
@@ -143,6 +154,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(says_which_launch_it_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(needs_its_signers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(needs_its_digest, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_row_that_is_none_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(needs_a_manifest, set_up, tear_down),
         cmocka_unit_test_setup_teardown(needs_the_disk, set_up, tear_down),
     };

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """postern host selftest on a release, with the software processor, and what verifying its file refuses. Prints TAP."""
 import base64
+import contextlib
 import json
 import os
 import shutil
@@ -28,9 +29,27 @@ def postern(*words):
                           check=False)
 
 
-def selftest(release, output, *words):
-    return postern("host", "selftest", release, "--psp", "software", "--psp-dir", vm.chip(), "--certs", vm.chip(),
-                   "--trust-root", os.path.join(vm.chip(), "ark.pem"), "--output", output, *words)
+@contextlib.contextmanager
+def key_distribution(world):
+    """The chip's key distribution service; its address."""
+    port, (read, write) = vm.free_port(), os.pipe()
+    process = subprocess.Popen([vm.program("postern-psp"), "serve", "--dir", vm.chip(), "--measurement", "00" * 48, "--socket",
+                                world.path("kds.sock"), "--ready-fd", str(write), "--kds", f"127.0.0.1:{port}"],
+                               pass_fds=(write,), stderr=subprocess.DEVNULL)
+    os.close(write)
+    os.read(read, 1)
+    os.close(read)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def selftest(release, output, *words, certs=True):
+    return postern("host", "selftest", release, "--psp", "software", "--psp-dir", vm.chip(),
+                   *(["--certs", vm.chip()] if certs else []), "--trust-root", os.path.join(vm.chip(), "ark.pem"),
+                   "--output", output, *words)
 
 
 def verify(path, *words):
@@ -86,6 +105,13 @@ def main():
         tap.ok(again.returncode == 0 and "handoff" in again.stdout and "firmware" in again.stdout
                and "BEGIN CERTIFICATE" in good["certificates"], "verified from the file alone, with its timeline", again)
         check_bent(world, good)
+
+        fetched = world.path("fetched")
+        with key_distribution(world) as url:
+            done = selftest(release, fetched, "--disk", f"data={world.data}", "--kds", url, certs=False)
+        with open(fetched, encoding="utf-8") as file:
+            tap.ok(done.returncode == 0 and "BEGIN X509 CRL" in json.load(file)["certificates"] and "not revoked" in done.stdout,
+                   "the chain and the revocation list, fetched", done)
 
         refused = world.path("refused")
         disk = os.path.join(world.directory, "nothing")
