@@ -50,7 +50,7 @@ REFUSED = {
     "what builds differ by": "RANDSTRUCT_FULL RANDSTRUCT_PERFORMANCE GCC_PLUGINS LOCALVERSION_AUTO DEBUG_INFO IKCONFIG",
     "what is for tests": "FUSE_FS CUSE POSTERN_PSP_TSM",
 }
-VALUES = {"CMDLINE": '"acpi_no_auto_ssdt pci=nocrs hpet=disable"', "NR_CPUS": "512", "PANIC_TIMEOUT": "-1",
+VALUES = {"CMDLINE": '"pci=nocrs hpet=disable"', "NR_CPUS": "512", "PANIC_TIMEOUT": "-1",
           "DEFAULT_MMAP_MIN_ADDR": "65536", "ARCH_MMAP_RND_BITS": "32"}
 
 
