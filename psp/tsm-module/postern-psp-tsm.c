@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * For tests, never in a production image: makes the kernel's own configfs-tsm ask the software secure processor. A module
- * of Debian's kernel, a part of our own for tests.
+ * For tests, never in a production image: makes the kernel's own configfs-tsm ask the software secure processor. A
+ * module of Debian's kernel, a part of our own for tests.
  *
- * It is a character device on which the shim (psp/shim/) takes requests and puts answers, and from when that is opened a
- * provider by the name of sev_guest: a guest whose shim does not open it has no provider. One request is under way at a time, as with the genuine provider. Frames of the device:
+ * It is a character device on which the shim (psp/shim/) takes requests and puts answers, and from when that is opened
+ * a provider by the name of sev_guest: a guest whose shim does not open it has no provider. One request is under way at
+ * a time, as with the genuine provider. Frames of the device:
  *
  *     read    u32 id, u32 privilege level, 64 bytes inblob
  *     write   u32 id, u32 errno (0: good), u32 size of outblob, u32 size of auxblob, outblob, auxblob
