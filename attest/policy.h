@@ -12,6 +12,8 @@
 #include "base/json.h"
 #include "base/reason.h"
 
+struct dsse_keys;
+
 #define POLICY_MAX_BYTES (64u * 1024)
 #define POLICY_MAX_MEASUREMENTS 4096
 #define POLICY_MAX_KEYS 64     /* id keys, author keys */
@@ -128,6 +130,9 @@ void policy_read_expectations(struct json_reader *reader, struct policy *ret_pol
 void policy_write(const struct policy *policy, struct buffer *to);
 
 void policy_free(struct policy *policy);
+
+/* Adds the policy's signers to keys that manifests are verified with. Errors: -EINVAL names the signer, -ENOMEM. */
+int policy_signer_keys(const struct policy *policy, struct dsse_keys *keys, struct reason *why) MUST_CHECK;
 
 /* Evaluates every check that the policy asks for, so that the list is complete; never fails. */
 void policy_evaluate(const struct policy *policy, const struct policy_facts *facts,

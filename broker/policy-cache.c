@@ -5,8 +5,6 @@
 #include "broker/policy-cache.h"
 
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,25 +16,6 @@ void policy_entry_free(struct policy_entry *entry)
     buffer_free(&entry->manifests);
     free(entry->launches);
     *entry = POLICY_ENTRY_NONE;
-}
-
-int policy_signer_keys(const struct policy *policy, struct dsse_keys *keys, struct reason *why)
-{
-    for (size_t i = 0; i < policy->signer_count; i++) {
-        const unsigned char *at = policy->signers[i].der;
-        EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)policy->signers[i].size);
-        int r;
-
-        ERR_clear_error();
-        if (!key || at != policy->signers[i].der + policy->signers[i].size) {
-            EVP_PKEY_free(key);
-            return reason_set(why, -EINVAL, "manifests.signers[%zu]: not a public key", i);
-        }
-        r = dsse_keys_add(keys, key);
-        if (r < 0)
-            return r;
-    }
-    return 0;
 }
 
 static int add_launches(struct policy_entry *entry, const struct manifest *manifest)

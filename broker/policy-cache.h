@@ -41,9 +41,6 @@ void policy_entry_free(struct policy_entry *entry);
 /* Completes the facts about a report with what the manifests say. */
 void policy_entry_facts(const struct policy_entry *entry, struct policy_facts *facts);
 
-/* The policy's signers as keys to verify with. Errors: -EINVAL, -ENOMEM. */
-int policy_signer_keys(const struct policy *policy, struct dsse_keys *keys, struct reason *why) MUST_CHECK;
-
 #define POLICY_CACHE_ENTRIES 64
 
 struct policy_cache {

@@ -2,8 +2,6 @@
 #include "cli/verdict.h"
 
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -148,25 +146,6 @@ static void check_expected(const struct question *question, struct verdict *verd
         expect(verdict, "report_data", question->report_data, report->report_data, REPORT_DATA_BYTES);
 }
 
-static int load_signers(const struct policy *policy, struct dsse_keys *keys, struct reason *why)
-{
-    for (size_t i = 0; i < policy->signer_count; i++) {
-        const unsigned char *at = policy->signers[i].der;
-        EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)policy->signers[i].size);
-        int r;
-
-        ERR_clear_error();
-        if (!key || at != policy->signers[i].der + policy->signers[i].size) {
-            EVP_PKEY_free(key);
-            return reason_set(why, -EINVAL, "manifests.signers[%zu]: not a public key", i);
-        }
-        r = dsse_keys_add(keys, key);
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
-
 /* What a manifest says of this launch digest, once enough of the signers vouch for it. */
 static int look_up(const char *path, const struct dsse_keys *keys, size_t threshold, const uint8_t *measurement,
                    struct policy_facts *facts, struct reason *why)
@@ -187,7 +166,7 @@ static int read_manifests(const struct question *question, const struct policy *
                           struct verdict *verdict)
 {
     CLEANUP(dsse_keys_free) struct dsse_keys keys = { .count = 0 };
-    int r = load_signers(policy, &keys, &verdict->why);
+    int r = policy_signer_keys(policy, &keys, &verdict->why);
 
     for (size_t i = 0; r == 0 && !facts->in_manifest && i < question->manifests.count; i++)
         r = look_up(question->manifests.values[i], &keys, policy->signer_threshold, facts->report->measurement, facts,

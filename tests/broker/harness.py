@@ -17,6 +17,9 @@ import time
 import traceback
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "tests/lib"))
+from ports import free_port  # noqa: E402
+
 TESTED = os.path.join(TOP, os.environ.get("TESTED") or "build")
 BROKER = os.path.join(TESTED, "bin/postern-broker")
 CLIENT = os.path.join(TESTED, "tests/release-client")
@@ -122,12 +125,6 @@ def chain(name="genoa", product="Genoa"):
 
 # ---- brokers
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 class Broker:
     """A broker with one volume whose policy allows GOOD_MEASUREMENT, and its server."""
 
@@ -169,8 +166,12 @@ class Broker:
         with os.fdopen(reader) as pipe:
             ready = pipe.read() if select.select([pipe], [], [], 30)[0] else ""
         if ready != "ready\n":
-            self.process.wait(10)
+            self.process.wait(60)
+            self.thread.join(60)
             raise AssertionError(f"the broker did not start: {''.join(self.lines)}")
+        deadline = time.monotonic() + 30
+        while not self.lines and time.monotonic() < deadline:  # the first line came before, but through a pipe
+            time.sleep(0.005)
         return self
 
     def _read(self, stream):
@@ -182,7 +183,7 @@ class Broker:
 
     def entry(self, request):
         """The log line of a request; lines come before answers, but through a pipe."""
-        for _ in range(200):
+        for _ in range(3000):
             for line in list(self.lines):
                 if f'"request":"{request}"' in line:
                     return json.loads(line)
@@ -191,7 +192,7 @@ class Broker:
 
     def row(self, request):
         """The same, out of the store."""
-        for _ in range(50):  # what nobody waits for is written a moment after its answer
+        for _ in range(1500):  # what nobody waits for is written a moment after its answer
             done = run("log", "show", "--dir", self.directory, request, "--json")
             if done.returncode == 0:
                 return json.loads(done.stdout)
@@ -203,8 +204,8 @@ class Broker:
         if not self.process:
             return None
         self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(20)
-        self.thread.join(10)
+        code = self.process.wait(60)
+        self.thread.join(60)
         self.process = None
         if code != 0:
             print("# " + "# ".join(line for line in self.lines if not line.startswith("{")))
@@ -214,7 +215,7 @@ class Broker:
         if self.process:
             self.process.kill()
             self.process.wait()
-            self.thread.join(10)
+            self.thread.join(60)
             self.process = None
 
     def front(self):
@@ -233,9 +234,9 @@ class Broker:
         """SIGHUP, and its line."""
         before = sum('"event":"reload"' in line for line in self.lines)
         self.process.send_signal(signal.SIGHUP)
-        for _ in range(500):
+        for _ in range(3000):
             if sum('"event":"reload"' in line for line in self.lines) > before:
-                time.sleep(0.1)
+                time.sleep(0.5)
                 return
             time.sleep(0.01)
         raise AssertionError("no line of a reload")

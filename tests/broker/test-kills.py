@@ -67,11 +67,11 @@ def _():
         threads = [threading.Thread(target=ask, args=[broker, guest, got, begun]) for guest in guests]
         for thread in threads:
             thread.start()
-        begun.wait(5)
+        begun.wait(60)
         time.sleep(generator.uniform(0, 0.03))
         broker.kill()
         for thread in threads:
-            thread.join(20)
+            thread.join(60)
     releases = check(broker, got)
     true(releases >= KILLS, f"only {releases} releases")
     for guest in guests:

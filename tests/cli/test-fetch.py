@@ -223,17 +223,22 @@ def test_cache(directory, report, common, product):
 
 def test_throttle(directory, report, chip):
     out = os.path.join(directory, "throttled")
-    with processor(directory, "Genoa", "--kds-throttle", "2") as (_, base):
+    with processor(directory, "Genoa", "--kds-throttle", "5") as (_, base):
         words = ["fetch", "vcek", "pem", out, report, "--kds", base, "--trust-root", f"{chip}/ark.pem"]
         tap.same(run(*words).returncode, GOOD, "the first VCEK comes at once")
         start = time.monotonic()
         done = run(*words)
-        tap.ok(done.returncode == GOOD and 0.9 < time.monotonic() - start < 15 and "asks to wait" in done.stderr,
+        tap.ok(done.returncode == GOOD and 0.9 < time.monotonic() - start < 60 and "asks to wait" in done.stderr,
                "429: waits as long as it is told, then gets it", done.stderr)
         shutil.rmtree(out)
+    with processor(directory, "Genoa", "--kds-throttle", "100") as (_, base):
+        words[words.index("--kds") + 1] = base
+        tap.same(run(*words).returncode, GOOD, "another KDS: the first comes at once")
+        shutil.rmtree(out)
         start = time.monotonic()
-        refused("429 beyond the deadline", [*words, "--deadline", "1"], MISSING, "asks to wait", "beyond the deadline", folder=out)
-        tap.ok(time.monotonic() - start < 1, "without waiting for nothing")
+        refused("429 beyond the deadline", [*words, "--deadline", "60"], MISSING, "asks to wait", "beyond the deadline",
+                folder=out)
+        tap.ok(time.monotonic() - start < 30, "without waiting for nothing")
 
 
 def test_hostile(directory, report, chip):

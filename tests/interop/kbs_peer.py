@@ -97,6 +97,34 @@ def runtime_digest(nonce, jwk):
     return hashlib.sha384(rfc8785.dumps({"additional-evidence": "", "nonce": nonce, "tee-pubkey": jwk})).digest()
 
 
+SIGNED_BYTES = 0x2a0
+PLACES = ((0x10, "family_id"), (0x20, "image_id"), (0x50, "report_data"), (0x90, "measurement"), (0xc0, "host_data"),
+          (0xe0, "id_key_digest"), (0x110, "author_key_digest"), (0x140, "report_id"), (0x160, "report_id_ma"),
+          (0x1a0, "chip_id"))
+
+
+def report_of(report):
+    """The 1184 bytes that the JSON (the serde form of the sev crate) names; the signature is over the first SIGNED_BYTES."""
+    def tcb(value):
+        return struct.pack("<BB4xBB", value["bootloader"], value["tee"], value["snp"], value["microcode"])
+
+    def firmware(value):
+        return bytes([value["build"], value["minor"], value["major"], 0])
+    body = bytearray(1184)
+    struct.pack_into("<IIQ", body, 0, report["version"], report["guest_svn"], report["policy"])
+    for offset, name in PLACES:
+        body[offset:offset + len(report[name])] = bytes(report[name])
+    struct.pack_into("<II8sQI", body, 0x30, report["vmpl"], report["sig_algo"], tcb(report["current_tcb"]),
+                     report["plat_info"], report["key_info"])
+    body[0x180:0x188] = tcb(report["reported_tcb"])
+    body[0x188:0x18b] = bytes([report["cpuid_fam_id"], report["cpuid_mod_id"], report["cpuid_step"]])
+    body[0x1e0:0x1e8] = tcb(report["committed_tcb"])
+    body[0x1e8:0x1ec], body[0x1ec:0x1f0] = firmware(report["current"]), firmware(report["committed"])
+    body[0x1f0:0x1f8] = tcb(report["launch_tcb"])
+    body[0x2a0:0x2e8], body[0x2e8:0x330] = (bytes(report["signature"][name]) for name in "rs")
+    return bytes(body)
+
+
 class Processor:
     """The test processor that tests/broker/release-client.c made in a directory; Genoa."""
 
@@ -143,27 +171,10 @@ class Processor:
 
     def verify(self, report):
         """Whether evidence of ours came back over the wire unharmed: the signature over the bytes that its JSON names."""
-        def tcb(value):
-            return struct.pack("<BB4xBB", value["bootloader"], value["tee"], value["snp"], value["microcode"])
-
-        def firmware(value):
-            return bytes([value["build"], value["minor"], value["major"], 0])
-        body = bytearray(0x2a0)
-        struct.pack_into("<IIQ", body, 0, report["version"], report["guest_svn"], report["policy"])
-        for offset, name in ((0x10, "family_id"), (0x20, "image_id"), (0x50, "report_data"), (0x90, "measurement"),
-                             (0xc0, "host_data"), (0xe0, "id_key_digest"), (0x110, "author_key_digest"),
-                             (0x140, "report_id"), (0x160, "report_id_ma"), (0x1a0, "chip_id")):
-            body[offset:offset + len(report[name])] = bytes(report[name])
-        struct.pack_into("<II8sQI", body, 0x30, report["vmpl"], report["sig_algo"], tcb(report["current_tcb"]),
-                         report["plat_info"], report["key_info"])
-        body[0x180:0x188] = tcb(report["reported_tcb"])
-        body[0x188:0x18b] = bytes([report["cpuid_fam_id"], report["cpuid_mod_id"], report["cpuid_step"]])
-        body[0x1e0:0x1e8] = tcb(report["committed_tcb"])
-        body[0x1e8:0x1ec], body[0x1ec:0x1f0] = firmware(report["current"]), firmware(report["committed"])
-        body[0x1f0:0x1f8] = tcb(report["launch_tcb"])
+        body = report_of(report)[:SIGNED_BYTES]
         r, s = (int.from_bytes(bytes(report["signature"][name]), "little") for name in "rs")
-        self.key.public_key().verify(encode_dss_signature(r, s), bytes(body), ec.ECDSA(hashes.SHA384()))
-        return hashlib.sha384(bytes(body)).digest()
+        self.key.public_key().verify(encode_dss_signature(r, s), body, ec.ECDSA(hashes.SHA384()))
+        return hashlib.sha384(body).digest()
 
 
 # ---- the signed volume record (docs/volume-record.md)

@@ -17,7 +17,8 @@ BLOCKS = 256
 SECTION = 264 * 512
 TAGS = START + 4096 + SECTION
 DATA = TAGS + 256 * 512
-LIMIT_SECONDS = 1100
+LIMIT_SECONDS = 900
+ROUND_SECONDS = 5  # on top of it for each, on a machine that is busy: alone it takes a tenth
 
 
 def make_content(path):
@@ -57,7 +58,7 @@ class Probe:
             command += ["-qmp", f"unix:{monitor},server=on,wait=off"]
         began = time.monotonic()
         qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        timer = threading.Timer(LIMIT_SECONDS, qemu.kill)
+        timer = threading.Timer(LIMIT_SECONDS + ROUND_SECONDS * len(plan), qemu.kill)
         timer.start()
         self.lines, self.results = [], {}
         for raw in qemu.stdout:

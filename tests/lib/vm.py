@@ -16,6 +16,8 @@ import threading
 import time
 import urllib.request
 
+from ports import free_port  # noqa: pylint does not see that tests use it as vm.free_port
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(TOP, "build")
 KERNEL = os.environ.get("VM_KERNEL", "debian")  # of the images, as make's KERNEL
@@ -37,18 +39,9 @@ TSM = [os.path.join(IMAGE, "test-modules/modules/configfs.ko"), os.path.join(IMA
 BOOT_SECONDS = 120
 RESOURCE = "default/volume/data"
 
-_ports = threading.Lock()
-
 
 def program(name):
     return os.path.join(BUILD, "bin", name)
-
-
-def free_port():
-    import socket
-    with _ports, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def run(*words, **more):

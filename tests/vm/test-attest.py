@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import ssl
-import struct
 import sys
 import time
 import urllib.parse
@@ -53,32 +52,6 @@ def evidence_over(port, data):
     return json.loads(found[1])
 
 
-def report_of(evidence):
-    """The signed bytes that the JSON names, with the signature."""
-    report = evidence["attestation_report"]
-
-    def tcb(value):
-        return struct.pack("<BB4xBB", value["bootloader"], value["tee"], value["snp"], value["microcode"])
-
-    def firmware(value):
-        return bytes([value["build"], value["minor"], value["major"], 0])
-    body = bytearray(1184)
-    struct.pack_into("<IIQ", body, 0, report["version"], report["guest_svn"], report["policy"])
-    for offset, name in ((0x10, "family_id"), (0x20, "image_id"), (0x50, "report_data"), (0x90, "measurement"),
-                         (0xc0, "host_data"), (0xe0, "id_key_digest"), (0x110, "author_key_digest"), (0x140, "report_id"),
-                         (0x160, "report_id_ma"), (0x1a0, "chip_id")):
-        body[offset:offset + len(report[name])] = bytes(report[name])
-    struct.pack_into("<II8sQI", body, 0x30, report["vmpl"], report["sig_algo"], tcb(report["current_tcb"]),
-                     report["plat_info"], report["key_info"])
-    body[0x180:0x188] = tcb(report["reported_tcb"])
-    body[0x188:0x18b] = bytes([report["cpuid_fam_id"], report["cpuid_mod_id"], report["cpuid_step"]])
-    body[0x1e0:0x1e8] = tcb(report["committed_tcb"])
-    body[0x1e8:0x1ec], body[0x1ec:0x1f0] = firmware(report["current"]), firmware(report["committed"])
-    body[0x1f0:0x1f8] = tcb(report["launch_tcb"])
-    body[0x2a0:0x2e8], body[0x2e8:0x330] = (bytes(report["signature"][name]) for name in "rs")
-    return bytes(body)
-
-
 class Thief:
     """Speaks the key-release protocol with evidence that it has from elsewhere."""
 
@@ -116,7 +89,7 @@ def check_theft(broker, port):
     canonical = thief.canonical()
     # The target of a request has 511 bytes at most, and this text fits: the attack is not stopped by its length.
     evidence = evidence_over(port, canonical)
-    report = report_of(evidence)
+    report = peer.report_of(evidence["attestation_report"])
     fields = snp.fields(report)
     digest = hashlib.sha384(canonical).digest()
     tap.same(thief.steal(evidence), (401, 401), "postern-broker: no key for the workload's evidence")
@@ -136,7 +109,7 @@ def check_theft(broker, port):
 def check_evidence(world, port, launch_id):
     data = os.urandom(40)
     evidence = evidence_over(port, data)
-    report = report_of(evidence)
+    report = peer.report_of(evidence["attestation_report"])
     with open(os.path.join(vm.chip(), "vcek.pem"), "rb") as file:
         vcek = x509.load_pem_x509_certificate(file.read()).public_bytes(Encoding.DER)
     tap.ok(snp.signature_holds(report, vcek), "the processor signed it")

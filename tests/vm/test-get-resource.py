@@ -7,7 +7,6 @@ The guest is the image's kernel and initrd with a shell and postern in the place
 import contextlib
 import hashlib
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "lib"), os.path.join(os.path.dirname(HERE), "interop")]
 import kbs_server  # noqa: E402
+import shell  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
@@ -48,13 +48,7 @@ exec >/dev/console 2>&1
 for i in failover net_failover virtio_net; do insmod /usr/lib/postern/modules/$i.ko; done
 ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2
 cd /root
-n=0
-while read -r step; do
-    n=$((n + 1))
-    echo "<<<$n"; eval "$step" </dev/null; echo "status $?"; echo ">>>$n"
-done </steps
-echo "<<<end"
-sync; sleep 1; poweroff -f; sleep 60
+""" + shell.LOOP + r"""sync; sleep 1; poweroff -f; sleep 60
 """
 
 
@@ -93,12 +87,11 @@ def main():
                      for step, _, _ in STEPS]
             launch = world.launch(make_initrd(world, steps, crt), "--host-data",
                                   hashlib.sha256(INIT_DATA.encode()).hexdigest(), disk=False).wait(300)
-            console = launch.console().replace("\r", "")
-            outputs = re.findall(r"<<<\d+\n(.*?)>>>\d+$", console, flags=re.S | re.M)
-            tap.ok("<<<end" in console, "the guest came to its end", console[-3000:])
-            outputs += [""] * (len(STEPS) - len(outputs))
+            console = launch.console()
+            whole, outputs = shell.outputs(console, len(STEPS))
+            tap.ok(whole, "the guest came to its end", console[-3000:])
             for (step, status, parts), output in zip(STEPS, outputs):
-                tap.ok(output.rstrip().endswith(f"status {status}") and all(part in output for part in parts), f"$ {step}", output)
+                tap.ok(shell.ends(output, status, *parts), f"$ {step}", output)
             tap.ok("a token of any" not in console and PASSPHRASE not in console, "the console has no secret")
             tap.ok(len(server.faults) == 1 and "init-data and HOST_DATA" in server.faults[0],
                    "every message was as the protocol wants it, but for the init-data of another launch", server.faults)

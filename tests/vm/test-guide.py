@@ -21,6 +21,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "tests/lib"))
 import psp_client  # noqa: E402
 import snp  # noqa: E402
+import shell  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
@@ -100,27 +101,8 @@ ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip ro
 date -s @{now} >/dev/null
 cd /root
 {preparation}
-n=0
-while read -r step; do
-    n=$((n + 1))
-    echo "<<<$n"
-    ( eval "$step" ) 2>&1 </dev/null | sed 's/^/| /'
-    echo ">>>$n"
-done </steps
-echo "<<<end"
-sync; sleep 1; poweroff -f; sleep 60
+{steps}sync; sleep 1; poweroff -f; sleep 60
 """
-
-
-def copy_program(stage, path):
-    """A program of the builder root and the libraries that it is linked with."""
-    listed = vm.run("ldd", path)
-    for source in [path, *re.findall(r"(/\S+\.so\S*)", listed)]:
-        target = stage + os.path.realpath(os.path.dirname(source)) + "/" + os.path.basename(source)
-        if source.startswith("/lib64/"):
-            target = stage + source
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.copy(source, target)
 
 
 def make_initrd(directory, steps, chip, parameters=None):
@@ -134,7 +116,7 @@ def make_initrd(directory, steps, chip, parameters=None):
     shutil.copy(vm.program("postern"), os.path.join(stage, "bin/postern"))
     shutil.copy(os.path.join(chip, "ark.pem"), os.path.join(stage, "root/software-ark.pem"))
     for program in "/usr/bin/curl", "/usr/bin/openssl":
-        copy_program(stage, program)
+        shell.copy_program(stage, program)
     os.makedirs(os.path.join(stage, "usr/lib/x86_64-linux-gnu"), exist_ok=True)
     if not os.path.exists(os.path.join(stage, "lib")):
         os.symlink("usr/lib", os.path.join(stage, "lib"))
@@ -144,7 +126,8 @@ def make_initrd(directory, steps, chip, parameters=None):
                    "head -c 48 /dev/urandom >tagged; printf postern/workload >>tagged")
     script = os.path.join(stage, "usr/lib/postern/postern-init")
     with open(script, "w", encoding="ascii") as file:
-        file.write(SCRIPT.replace("{now}", str(int(time.time()))).replace("{preparation}", preparation))
+        file.write(SCRIPT.replace("{now}", str(int(time.time()))).replace("{preparation}", preparation)
+                   .replace("{steps}", shell.LOOP))
     os.chmod(script, 0o755)
     made = os.path.join(directory, "initrd")
     vm.run(os.path.join(TOP, "image/overlay"), os.path.join(vm.IMAGE, "initrd"), stage, made)
@@ -155,7 +138,6 @@ def run_steps(directory, name, chip, steps, *options, keep=None, parameters=None
     """Boots a guest that runs the steps: [(step, output, …)]; `keep` is called with the socket before postern-psp ends."""
     port, path = vm.free_port(), os.path.join(directory, f"{name}.sock")
     steps = [step.format(kds=f"http://10.0.2.2:{port}") if "{kds}" in step else step for step in steps]
-    steps = [step if step.startswith("while ") else step + "; echo status $?" for step in steps]
     initrd = make_initrd(directory, steps, chip, parameters)
     ready, write = os.pipe()
     psp = subprocess.Popen([vm.program("postern-psp"), "serve", "--dir", chip, "--socket", path, "--measurement", "11" * 48,
@@ -172,20 +154,15 @@ def run_steps(directory, name, chip, steps, *options, keep=None, parameters=None
                              "console=ttyS0 panic=-1 quiet"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     timer = threading.Timer(LIMIT_SECONDS, qemu.kill)
     timer.start()
-    console = qemu.stdout.read().decode("utf-8", "replace").replace("\r", "")
+    console = qemu.stdout.read().decode("utf-8", "replace")
     timer.cancel()
     qemu.wait()
     kept = keep(path) if keep else None
     psp.terminate()
     psp.wait()
-    outputs = [re.sub(r"^\| ", "", text, flags=re.M) for text in re.findall(r"<<<\d+\n(.*?)>>>\d+$", console, flags=re.S | re.M)]
-    tap.ok("<<<end" in console and len(outputs) == len(steps), f"{name}: the guest came to its end", console[-3000:])
-    outputs += [""] * (len(steps) - len(outputs))
+    whole, outputs = shell.outputs(console, len(steps))
+    tap.ok(whole, f"{name}: the guest came to its end", console[-3000:])
     return outputs, kept
-
-
-def ends(output, status, *parts):
-    return output.rstrip().endswith(f"status {status}") and all(part in output for part in parts)
 
 
 def check_guide(directory, chip):
@@ -195,7 +172,7 @@ def check_guide(directory, chip):
 
     def step(words, status, *parts):
         line = next(line for line in found if line.startswith(words))
-        tap.ok(ends(found[line], status, *parts), f"$ {line}", found[line])
+        tap.ok(shell.ends(found[line], status, *parts), f"$ {line}", found[line])
         return found[line]
 
     def blob(words):
@@ -206,9 +183,9 @@ def check_guide(directory, chip):
     step(guide[2], 0)
     step(guide[3], 0, "vlek.pem: OK")
     # The guide's last step, word for word: a software processor's root is not AMD's, and is refused.
-    tap.ok(ends(found[guide[4]], 2), f"$ {guide[4]}", found[guide[4]])
-    tap.ok(ends(found[guide[5]], 0), f"$ {guide[5]}", found[guide[5]])
-    tap.ok(ends(found[guide[6]], 0), f"$ {guide[6]}", found[guide[6]])
+    tap.ok(shell.ends(found[guide[4]], 2), f"$ {guide[4]}", found[guide[4]])
+    tap.ok(shell.ends(found[guide[5]], 0), f"$ {guide[5]}", found[guide[5]])
+    tap.ok(shell.ends(found[guide[6]], 0), f"$ {guide[6]}", found[guide[6]])
     step("ls", 0, "ark.pem\nasvk.pem\ncert_chain.pem\n", "report.bin\nrequest-file.txt\n", "vlek.pem")
     step("stat -c '%s %a' report.bin", 0, "1184 644\n64 644\n")
     report, request = blob("base64 -w 0 report.bin"), blob("base64 -w 0 request-file.txt")
@@ -267,13 +244,13 @@ def check_floor(directory, chip):
              "cat privlevel_floor; echo 1 >privlevel; echo 2 >privlevel; cat generation; rmdir ../by-hand"]
     out, _ = run_steps(directory, "floor", chip, steps, parameters="privlevel_floor=2")
     for level, text in ((0, out[0]), (1, out[1])):
-        tap.ok(ends(text, 1, f"VMPL {level} was asked for, this guest may ask for 2 and above"), f"floor 2: VMPL {level} is refused",
+        tap.ok(shell.ends(text, 1, f"VMPL {level} was asked for, this guest may ask for 2 and above"), f"floor 2: VMPL {level} is refused",
                text)
-    tap.ok(ends(out[2], 1), "floor 2: nothing was written", out[2])
+    tap.ok(shell.ends(out[2], 1), "floor 2: nothing was written", out[2])
     for level, text in ((2, out[3]), (3, out[4])):
         blob = re.search(r"[A-Za-z0-9+/]{1500,}=*", text)
         tap.same(snp.fields(base64.b64decode(blob.group()))["vmpl"] if blob else text, level, f"floor 2: a report for VMPL {level}")
-    tap.ok(ends(out[5], 0, "3 certificates by configfs-tsm"), "floor 2: the guest's own level is found by itself", out[5])
+    tap.ok(shell.ends(out[5], 0, "3 certificates by configfs-tsm"), "floor 2: the guest's own level is found by itself", out[5])
     tap.ok("2\n" in out[6] and "Invalid argument" in out[6], "floor 2: it is the kernel's own", out[6])
 
 
@@ -292,7 +269,7 @@ def check_hostile_tables(directory, chip):
             file.write(table)
         steps = ["postern report r q --random", "postern certificates PEM none; echo status $?; ls none"]
         out, _ = run_steps(directory, name.replace(" ", "-"), chip, steps, "--certificates", path)
-        tap.ok(ends(out[0], 0, "report by configfs-tsm"), f"{name}: the report is there", out[0])
+        tap.ok(shell.ends(out[0], 0, "report by configfs-tsm"), f"{name}: the report is there", out[0])
         tap.ok("status 3\n" in out[1] and words in out[1] and "No such file" in out[1], f"{name}: refused, nothing written", out[1])
 
 

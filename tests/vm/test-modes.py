@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """All kinds of volumes in one guest, over two boots: what stays, what goes, what is formatted once. Prints TAP.
 
-The workload appends a line to a file on each writable volume and serves all of them. The disk in mode header is made by
-systemd-repart, in a partition.
+The workload appends a line to a file on each writable volume and serves all of them. The disks in mode header are made by
+systemd-repart and by mkosi, each in a partition.
 """
 import base64
 import os
@@ -51,25 +51,44 @@ def make_tree(world):
                                               "block": len(content) // 4096, "least_version": 2}}
 
 
-def make_foreign(world):
-    """A disk that systemd-repart encrypted, and the record that its owner makes of it."""
-    folder, key, disk = world.path("repart"), world.path("repart.key"), world.path("repart.img")
-    os.makedirs(folder + ".d")
-    os.makedirs(folder)
-    with open(os.path.join(folder, "page"), "w", encoding="ascii") as file:
-        file.write("repart " + world.secret)
+def encrypt_by_repart(tree, definitions, key, name):
+    vm.run("systemd-repart", "--dry-run=no", "--empty=create", "--size=96M", "--offline=yes", f"--root={tree}",
+           f"--definitions={definitions}", f"--key-file={key}", name + ".raw")
+
+
+def encrypt_by_mkosi(tree, definitions, key, name):
+    work = name + ".work"
+    os.makedirs(work)
+    os.makedirs(os.path.join(tree, "usr/lib"))
+    with open(os.path.join(tree, "usr/lib/os-release"), "w", encoding="ascii") as file:
+        file.write("ID=none\n")  # mkosi wants a system that says what it is
+    vm.run("mkosi", "--directory", "", "--distribution", "custom", "--format", "disk", "--bootable", "no", "--base-tree", tree,
+           "--repart-directory", definitions, "--passphrase", key, "--manifest-format", "", "--workspace-dir", work,
+           "--package-cache-dir", work, "--cache-directory", work, "--output-directory", os.path.dirname(name),
+           "--output", os.path.basename(name), "build")
+
+
+def make_foreign(world, volume_id, encrypt):
+    """A disk that somebody else's tool encrypted, and the record that its owner makes of it."""
+    tree, definitions, key = (world.path(f"{volume_id}.{what}") for what in ("tree", "repart.d", "key"))
+    os.makedirs(definitions)
+    os.makedirs(tree)
+    with open(os.path.join(tree, "page"), "w", encoding="ascii") as file:
+        file.write(f"{volume_id} {world.secret}")
     with open(key, "wb") as file:
         file.write(os.urandom(32))
     os.chmod(key, 0o600)
-    with open(folder + ".d/10.conf", "w", encoding="ascii") as file:
-        file.write(f"[Partition]\nType=linux-generic\nFormat=ext4\nCopyFiles={folder}:/\nEncrypt=key-file\n"
+    with open(os.path.join(definitions, "10.conf"), "w", encoding="ascii") as file:
+        file.write("[Partition]\nType=linux-generic\nFormat=ext4\nCopyFiles=/:/\nEncrypt=key-file\n"
                    "SizeMinBytes=48M\nSizeMaxBytes=48M\n")
-    vm.run("systemd-repart", "--dry-run=no", "--empty=create", "--size=96M", "--offline=yes", f"--definitions={folder}.d",
-           f"--key-file={key}", disk)
-    record = world.path("foreign.record")
-    vm.run(vm.program("postern"), "volume", "adopt", disk, "--offset", str(MIB), "--id", "foreign", "--key-file", key,
+    encrypt(tree, definitions, key, world.path(volume_id))
+    disk, record = world.path(f"{volume_id}.raw"), world.path(f"{volume_id}.record")
+    vm.run(vm.program("postern"), "volume", "adopt", disk, "--offset", str(MIB), "--id", volume_id, "--key-file", key,
            "--record", record)
     return disk, record
+
+
+FOREIGN = {"repart": encrypt_by_repart, "mkosi": encrypt_by_mkosi}
 
 
 def make_config(world, broker, tree):
@@ -80,7 +99,8 @@ def make_config(world, broker, tree):
     volumes = [data, volume("tree", "verity", "erofs", **tree), volume("scratch", "scratch", length=24 * MIB, device=SCRATCH_PLACE, offset=4 * MIB),
                volume("sealed", "sealed", length=16 * MIB, initialise=True),
                volume("first", "record", resource="default/volume/first"),
-               volume("foreign", "header", resource="default/volume/foreign", integrity="none", read_only=True)]
+               *[volume(name, "header", resource=f"default/volume/{name}", integrity="none", read_only=True)
+                 for name in FOREIGN]]
     return world.config(broker.site(), volumes=volumes,
                         workload={"process": {"args": ["/usr/bin/busybox", "sh", "-c", SCRIPT]}})
 
@@ -90,14 +110,15 @@ def boot(world, initrd, append, disks):
     named = [word for name, path in disks.items() for word in ("--disk", f"{name}={path}")]
     launch = world.launch(initrd, "--forward", f"{port}:8080", "--boot-timeout", str(SECONDS), "--append", append, *named)
     pages = {name: launch.page(port, name, SECONDS) for name in
-             ["index.html", "tree/page", "foreign/page", "scratch/df", "scratch/mounts", *[f"{d}/boots" for d in WRITABLE]]}
+             ["index.html", "tree/page", "scratch/df", "scratch/mounts", *[f"{name}/page" for name in FOREIGN],
+              *[f"{d}/boots" for d in WRITABLE]]}
     launch.stop()
     return launch, pages
 
 
 def check_mounts(pages):
     mounts = {words[1]: words for words in map(str.split, (pages["scratch/mounts"] or "").splitlines()) if len(words) > 3}
-    for name in "tree", "foreign":
+    for name in "tree", *FOREIGN:
         tap.ok("ro" in mounts.get(f"/data/www/{name}", ["", "", "", ""])[3].split(","), f"{name} is read-only", mounts)
     for name in "scratch", "sealed", "first":
         found = mounts.get(f"/data/www/{name}", ["", "", "", ""])[3].split(",")
@@ -109,34 +130,37 @@ def check_mounts(pages):
 
 def main():
     with vm.World() as world, vm.Broker(world.path("broker")) as broker:
-        world.data, world.record = world.volume("all", "data", directories=["tree", "foreign", *WRITABLE])
+        world.data, world.record = world.volume("all", "data", directories=["tree", *FOREIGN, *WRITABLE])
         broker.add(world.record)
         tree_disk, tree = make_tree(world)
-        foreign, foreign_record = make_foreign(world)
+        foreign = {name: make_foreign(world, name, encrypt) for name, encrypt in FOREIGN.items()}
         first, first_record = world.create("first", "first", "--blank", "--size", "20")
         broker.add(first_record, "default/volume/first")
-        broker.add(foreign_record, "default/volume/foreign")
-        disks = {"tree": tree_disk + ",ro", "foreign": foreign + ",ro", "first": first,
-                 "scratch": blank(world.path("scratch.img"), 32 * MIB), "sealed": blank(world.path("sealed.img"), 32 * MIB)}
+        for name, (_, record) in foreign.items():
+            broker.add(record, f"default/volume/{name}")
+        disks = {"tree": tree_disk + ",ro", "repart": foreign["repart"][0] + ",ro", "first": first,
+                 "scratch": blank(world.path("scratch.img"), 32 * MIB), "sealed": blank(world.path("sealed.img"), 32 * MIB),
+                 "mkosi": foreign["mkosi"][0] + ",ro"}
         initrd = world.initrd(make_config(world, broker, tree))
         # On a busy machine the emulated timer is late for the kernel's test of it.
         append = world.cmdline() + " no_timer_check"
-        for resource in vm.RESOURCE, "default/volume/first", "default/volume/foreign":
+        for resource in vm.RESOURCE, "default/volume/first", *[f"default/volume/{name}" for name in FOREIGN]:
             broker.allow(world.digest(initrd, append), resource)
             broker.allow(world.digest(initrd, append + " loglevel=4"), resource)
-        before = open(foreign, "rb").read()
+        before = {name: open(disk, "rb").read() for name, (disk, _) in foreign.items()}
         for number in 1, 2:
             launch, pages = boot(world, initrd, append, disks)
             tap.same(launch.status, 0, f"boot {number}: an orderly end") or tap.note(f"{launch.said}\n{launch.refusal()}")
-            tap.same((pages["index.html"], pages["tree/page"], pages["foreign/page"]),
-                     (world.secret, "tree " + world.secret, "repart " + world.secret),
+            tap.same([pages[page] for page in ("index.html", "tree/page", *[f"{name}/page" for name in FOREIGN])],
+                     [world.secret, "tree " + world.secret, *[f"{name} {world.secret}" for name in FOREIGN]],
                      f"boot {number}: record, verity and header volumes are served")
             tap.same(pages["scratch/boots"], "boot\n", f"boot {number}: the scratch volume is new")
             for name in "first", "sealed":
                 tap.same(pages[f"{name}/boots"], "boot\n" * number,
                          f"boot {number}: {name} was formatted {'once' if number == 1 else 'no second time'}")
             check_mounts(pages)
-        tap.ok(open(foreign, "rb").read() == before, "the disk in mode header was not written")
+        tap.ok({name: open(disk, "rb").read() for name, (disk, _) in foreign.items()} == before,
+               "the disks in mode header were not written")
         launch, _ = boot(world, initrd, append + " loglevel=4", disks)
         refusal = launch.refusal()
         tap.same((refusal.get("code"), "volume sealed" in refusal.get("detail", "")), ("E-VOLUME-LABEL", True),

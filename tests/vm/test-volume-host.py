@@ -4,13 +4,13 @@
 The host is a guest with the image's kernel and a shell. Prints TAP.
 """
 import os
-import re
 import shutil
 import subprocess
 import sys
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import shell  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
@@ -23,15 +23,7 @@ mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 mkdir -p /run /mnt /tmp /dev/mapper; mount -t tmpfs run /run; mkdir -p /run/cryptsetup
 while read -r module flags; do insmod /usr/lib/postern/modules/$module.ko 2>/dev/null; done </usr/lib/postern/modules.list
 cd /root
-n=0
-while read -r step; do
-    n=$((n + 1))
-    echo "<<<$n"
-    ( eval "$step" ) 2>&1 </dev/null | sed 's/^/| /'
-    echo ">>>$n"
-done </steps
-echo "<<<end"
-sync; poweroff -f; sleep 60
+""" + shell.LOOP + r"""sync; poweroff -f; sleep 60
 """
 
 # What is typed, the status, and what the output has to hold.
@@ -99,15 +91,6 @@ STEPS = [
 ]
 
 
-def copy_program(stage, path):
-    """A program of the builder root and the libraries that it is linked with."""
-    for source in [path, *re.findall(r"(/\S+\.so\S*)", vm.run("ldd", path))]:
-        target = stage + source if source.startswith("/lib64/") else \
-            stage + os.path.realpath(os.path.dirname(source)) + "/" + os.path.basename(source)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        shutil.copy(source, target)
-
-
 def make_initrd(world, files):
     stage = world.path("stage")
     for folder in "bin", "root", "usr/lib/x86_64-linux-gnu", "etc":
@@ -115,13 +98,13 @@ def make_initrd(world, files):
     shutil.copy("/bin/busybox", os.path.join(stage, "bin/busybox"))
     shutil.copy(vm.program("postern"), os.path.join(stage, "bin/postern"))
     for name in "cryptsetup", "dmsetup", "mke2fs":
-        copy_program(stage, "/usr/sbin/" + name)
+        shell.copy_program(stage, "/usr/sbin/" + name)
     os.symlink("usr/lib", os.path.join(stage, "lib"))
     for name, path in files.items():
         shutil.copy(path, os.path.join(stage, "root", name))
         os.chmod(os.path.join(stage, "root", name), 0o600)
     with open(os.path.join(stage, "steps"), "w", encoding="ascii") as file:
-        file.write("\n".join(step + "; echo status $?" for step, _, _ in STEPS) + "\n")
+        file.write("\n".join(step for step, _, _ in STEPS) + "\n")
     shutil.copy(os.path.join(stage, "steps"), os.path.join(stage, "root/steps"))
     with open(os.path.join(stage, "init"), "w", encoding="ascii") as file:
         file.write(SCRIPT)
@@ -172,11 +155,10 @@ def main():
             with open(disks[-1], "wb") as file:
                 file.truncate(48 * MIB)
         console = run_host(make_initrd(world, files), disks)
-        outputs = [re.sub(r"^\| ", "", text, flags=re.M)
-                   for text in re.findall(r"<<<\d+\n(.*?)>>>\d+$", console, flags=re.S | re.M)]
-        tap.same(len(outputs), len(STEPS), "the guest came to its end") or tap.note(console[-3000:])
+        whole, outputs = shell.outputs(console, len(STEPS))
+        tap.ok(whole, "the guest came to its end", console[-3000:])
         for (step, status, parts), output in zip(STEPS, outputs):
-            tap.ok(output.rstrip().endswith(f"status {status}") and all(part in output for part in parts), f"$ {step}", output)
+            tap.ok(shell.ends(output, status, *parts), f"$ {step}", output)
     tap.done()
 
 
