@@ -122,8 +122,8 @@ int key_id(EVP_PKEY *key, uint8_t ret_id[KEY_ID_BYTES])
     return ok ? 0 : -ENOMEM;
 }
 
-static bool signature_holds(EVP_PKEY *key, const EVP_MD *digest, const void *data, size_t size, const uint8_t *signature,
-                            size_t signature_size)
+static bool signature_holds(EVP_PKEY *key, const EVP_MD *digest, const void *data, size_t size,
+                            const uint8_t *signature, size_t signature_size)
 {
     EVP_MD_CTX *context = EVP_MD_CTX_new();
     bool holds = context && EVP_DigestVerifyInit(context, NULL, digest, NULL, key) == 1 &&

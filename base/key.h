@@ -27,9 +27,9 @@ enum key_kind {
 int key_no_passphrase(char *to, int size, int writing, void *context);
 
 /*
- * A public key on P-384 as it stands in configuration: DER SubjectPublicKeyInfo, of which there is one form (RFC 5480, the
- * named curve and an uncompressed point). OpenSSL has to be started for what it makes of it, and that takes longer than
- * all of a configuration, so it is asked where the key is used.
+ * A public key on P-384 as it stands in configuration: DER SubjectPublicKeyInfo, of which there is one form (RFC
+ * 5480, the named curve and an uncompressed point). OpenSSL has to be started for what it makes of it, and that takes
+ * longer than all of a configuration, so it is asked where the key is used.
  */
 #define KEY_P384_BYTES 120u
 

@@ -86,8 +86,8 @@ int instance_take(struct boot *boot)
 
     if (!boot->config.init_data_device[0])
         return 0;
-    r = devices_read_text(boot->config.init_data_device, clock_ms() + WAIT_MS, INIT_DATA_MAX_BYTES, &boot->init_data, &size,
-                          &boot->why);
+    r = devices_read_text(boot->config.init_data_device, clock_ms() + WAIT_MS, INIT_DATA_MAX_BYTES, &boot->init_data,
+                          &size, &boot->why);
     if (r < 0)
         reason_prefix(&boot->why, "init-data");
     else

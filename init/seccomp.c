@@ -54,9 +54,9 @@ static int load(struct sock_filter *program, size_t count)
 }
 
 /*
- * A filter that answers calls of a list with one action and others with another. The list becomes words of a bit for each
- * call: to load a filter, the kernel walks through it once for each of its calls and turns it into machine code, which
- * takes a supervisor's time as long as its list is if that is gone through.
+ * A filter that answers calls of a list with one action and others with another. The list becomes words of a bit for
+ * each call: to load a filter, the kernel walks through it once for each of its calls and turns it into machine code,
+ * which takes a supervisor's time as long as its list is if that is gone through.
  */
 static int load_list(const uint16_t *calls, size_t count, uint32_t listed, uint32_t others)
 {
@@ -143,5 +143,7 @@ static int load_configured(const struct workload_seccomp *configured)
 
 int seccomp_load_workload(const struct workload_seccomp *configured)
 {
-    return configured->given ? load_configured(configured) : load_list(denied, ARRAY_SIZE(denied), SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ALLOW);
+    return configured->given
+               ? load_configured(configured)
+               : load_list(denied, ARRAY_SIZE(denied), SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ALLOW);
 }

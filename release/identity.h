@@ -42,7 +42,8 @@ void identity_read_keys(struct json_reader *reader, enum json_need record_key,
 int identity_parse(const void *text, size_t size, struct identity *ret_identity, struct reason *why) MUST_CHECK;
 
 /*
- * An envelope that the root key has signed, for an image of this release. Errors: those of identity_parse(); -EKEYREJECTED the root key has not signed it; -ESTALE it is not for this release.
+ * An envelope that the root key has signed, for an image of this release. Errors: those of identity_parse();
+ * -EKEYREJECTED the root key has not signed it; -ESTALE it is not for this release.
  */
 int identity_verify(const void *text, size_t size, EVP_PKEY *root, uint64_t release, struct identity *ret_identity,
                     struct reason *why) MUST_CHECK;

@@ -1,13 +1,14 @@
 /*
  * A bare init, not part of the product: the least that a guest does before its workload. Mounts, loads modules where
- * there are any, opens an encrypted disk and a verified root with tables from the command line, changes root and starts
- * itself there as the workload. Says "floor: NAME NANOSECONDS" on the console, by the time stamp counter, which under
- * -icount shift=0 counts one a nanosecond from the machine's reset. bench-kernel.py, bench-boot.py and tests/kernel/ run
- * it. As the workload of postern-init it says the same.
+ * there are any, opens an encrypted disk and a verified root with tables from the command line, changes root and
+ * starts itself there as the workload. Says "floor: NAME NANOSECONDS" on the console, by the time stamp counter,
+ * which under -icount shift=0 counts one a nanosecond from the machine's reset. bench-kernel.py, bench-boot.py and
+ * tests/kernel/ run it. As the workload of postern-init it says the same.
  *
- * The command line, which this program takes from /proc/cmdline: floor.crypt= and floor.verity= (dm tables with commas for
- * spaces), floor.counted (as bench-boot.py
- * has it: a pause after the modules, and the files of the initrd are deleted), floor.hold (no disks: says how many processors there are, and waits for the power button or powers off).
+ * The command line, which this program takes from /proc/cmdline: floor.crypt= and floor.verity= (dm tables with
+ * commas for spaces), floor.counted (as bench-boot.py has it: a pause after the modules, and the files of the initrd
+ * are deleted), floor.hold (no disks: says how many processors there are, and waits for the power button or powers
+ * off).
  */
 #include <dirent.h>
 #include <errno.h>

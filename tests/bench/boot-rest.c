@@ -1,6 +1,6 @@
 /*
- * Test code: PID 1 before the one that is counted (bench-boot.py). Rests until the kernel has ended what it began at its
- * start, its tests of its own algorithms above all, which would run beside what follows.
+ * Test code: PID 1 before the one that is counted (bench-boot.py). Rests until the kernel has ended what it began at
+ * its start, its tests of its own algorithms above all, which would run beside what follows.
  */
 #include <unistd.h>
 

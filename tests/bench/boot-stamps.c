@@ -1,7 +1,8 @@
 /*
- * Test code, not part of the product: postern-init with marks for QEMU's plugin (plugin/count.c). The production's objects and
- * libraries are linked a second time with these functions around what bench-boot.py leaves out of its account: modules, the
- * secure processor's answers, the exchanges with the broker. The Makefile has the list of what is wrapped.
+ * Test code, not part of the product: postern-init with marks for QEMU's plugin (plugin/count.c). The production's
+ * objects and libraries are linked a second time with these functions around what bench-boot.py leaves out of its
+ * account: modules, the secure processor's answers, the exchanges with the broker. The Makefile has the list of what
+ * is wrapped.
  */
 #include "attest/device.h"
 #include "base/clock.h"

@@ -1,13 +1,15 @@
 /*
- * A plugin for QEMU's emulator, not part of the product: counts the instructions that a guest of one processor executes,
- * also those of its kernel, and none while it idles. Programs in the guest carry marks (tests/bench/mark.h): what lies
- * between a mark and its leaving is counted by itself, the rest from the first to the workload's under MARK_FIRST.
+ * A plugin for QEMU's emulator, not part of the product: counts the instructions that a guest of one processor
+ * executes, also those of its kernel, and none while it idles. Programs in the guest carry marks
+ * (tests/bench/mark.h): what lies between a mark and its leaving is counted by itself, the rest from the first to the
+ * workload's under MARK_FIRST.
  *
- * -plugin count.so,out=FILE[,profile=FILE]. At the end FILE has lines "MARK COUNT"; the profile "MARK ADDRESS COUNT", how
- * many instructions were executed from that block of a program on until the next one: its own, and what the kernel did for
- * it.
+ * -plugin count.so,out=FILE[,profile=FILE]. At the end FILE has lines "MARK COUNT"; the profile "MARK ADDRESS COUNT",
+ * how many instructions were executed from that block of a program on until the next one: its own, and what the
+ * kernel did for it.
  *
- * Debian has no header for the plugin interface: what is used of it (QEMU 10.0, qemu-plugin.h, version 4) is declared here.
+ * Debian has no header for the plugin interface: what is used of it (QEMU 10.0, qemu-plugin.h, version 4) is declared
+ * here.
  */
 #include <stdbool.h>
 #include <stdint.h>
