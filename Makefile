@@ -41,11 +41,10 @@ $(INSIDE): builder
 $(INSIDE_CHECKS): builder-check
 	$(inside) $@
 
-# The newest source of the suite: what it changes in the configuration, then the tests on it.
+# The newest source of the suite, if there is a newer one: what it changes in the configuration, then the tests on it.
 .PHONY: kernel-update
 kernel-update: builder-check
-	@image/kernel/update
-	$(inside) check-kernel
+	@image/kernel/update $(MAKE) --no-print-directory check-kernel
 # Rebuilds a release with a builder root of its own and compares byte by byte: RELEASE=DIR, perhaps SNAPSHOT=URL.
 .PHONY: reproduce
 reproduce:
@@ -150,7 +149,9 @@ $(STATIC)/lock.json: image/builder/static-libs
 	@image/builder/udhcpc
 
 # Static programs have neither a loader nor name lookup, and Argon2id beside the secure heap: base/static/.
-STATIC_PIE := -static-pie $(if $(SYMBOLS),,-s) -Wl,-z,pack-relative-relocs -Wl,--wrap=dlopen,--wrap=CRYPTO_secure_zalloc
+STATIC_PIE := -static-pie $(if $(SYMBOLS),,-s) -Wl,--wrap=dlopen,--wrap=CRYPTO_secure_zalloc
+# Of what an initrd carries: relocations packed, no tables for unwinding.
+IN_INITRD := $(STATIC_PIE) -Wl,-z,pack-relative-relocs,--no-eh-frame-hdr,-T,base/static/no-unwind.ld
 define link
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(LDFLAGS) $(1) -o $@ $(filter %.o %.a,$^) $(2)
@@ -163,9 +164,10 @@ build/bin/postern-psp: $(call program,psp) $(call objects,base/static) $(LIBRARI
 $(TESTED)/bin/postern-broker: $(call program,broker) $(LIBRARIES)
 	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
 build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIBRARIES)
-	$(call link,$(STATIC_PIE) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(SECCOMP) $(COMMON))
+	$(call link,$(IN_INITRD) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(SECCOMP) $(COMMON))
 build/guest/dhcp-handler: $(call objects,init/dhcp) $(call room,init) $(call objects,base/static) $(LIBRARIES)
-	$(call link,$(STATIC_PIE),)
+	$(call link,$(IN_INITRD),)
+build/guest/postern-init build/guest/dhcp-handler: base/static/no-unwind.ld
 build/guest/psp-shim: $(call objects,psp/shim) $(call room,psp) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),-lfuse3 -lpthread)
 build/guest/steps: $(O)/image/guest/steps.o
@@ -287,7 +289,7 @@ STAMPED := $(patsubst %,stage_%,start mounts modules devices network report expe
     device_get_report release_from_brokers release_confirm
 build/bench/boot-stamps: tests/bench/boot-stamps.c $(call program,init) $(call objects,base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) $(STAMPED:%=-Wl$(comma)--wrap=%) -o $@ \
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(IN_INITRD) $(STAMPED:%=-Wl$(comma)--wrap=%) -o $@ \
 	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(SECCOMP) $(COMMON)
 build/bench/kbs-floor: tests/bench/kbs-floor.c
 	$(call say,TEST,$@)
@@ -392,7 +394,7 @@ check-kernel: image-debian kernel $(GUEST_TESTS) build/bench/boot-floor
 	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own-test images
 	@VM_KERNEL=own-test tests/run $(TESTS_KERNEL) $(TESTS_VM)
 check-kernel-reproducible: kernel
-	@tests/run tests/kernel/reproducible
+	@TEST_LIMIT_SECONDS=14400 tests/run tests/kernel/reproducible
 # The two halves of `make check`.
 check-built: images $(BENCHES) $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(INJECT) $(GUEST_TESTS) $(TESTED)/tests/release-client
 check-run:

@@ -20,9 +20,7 @@
 
 #define FOLDER "/usr/lib/postern-psp/"
 #define CUSE_MODULE FOLDER "cuse.ko"
-/* configfs-tsm, when the overlay has it: ours, and before it those of the kernel that it needs. */
-#define TSM_MODULE FOLDER "postern-psp-tsm.ko"
-/* Its parameters, as insmod's words; what a test wants otherwise. */
+/* Of our module for configfs-tsm, as insmod's words; an overlay that has them, if none, wants configfs-tsm. */
 #define TSM_PARAMETERS FOLDER "postern-psp-tsm.parameters"
 #define PARAMETERS_MAX_BYTES 256u
 #define INIT_PATH "/usr/lib/postern/postern-init"
@@ -73,24 +71,24 @@ static int load_module(const char *path, const char *parameters, struct reason *
 
 static bool has_tsm(void)
 {
-    return access(TSM_MODULE, F_OK) == 0;
+    return access(TSM_PARAMETERS, F_OK) == 0;
 }
 
-/* The kernel of our own, for tests, has CUSE built in and takes no modules. */
+/* The kernel of our own, for tests, has all of them built in and takes none; parameters come by its command line. */
 static int load_modules(struct reason *why)
 {
     CLEANUP_FREE uint8_t *parameters = NULL;
     size_t size = 0;
     int r = access("/dev/cuse", F_OK) == 0 ? 0 : load_module(CUSE_MODULE, "", why);
 
-    if (r < 0 || !has_tsm())
+    if (r < 0 || !has_tsm() || access(TSM_DEVICE, F_OK) == 0)
         return r;
     r = load_module(FOLDER "configfs.ko", "", why);
     if (r == 0)
         r = load_module(FOLDER "tsm.ko", "", why);
-    if (r == 0 && access(TSM_PARAMETERS, F_OK) == 0)
+    if (r == 0)
         r = file_read(TSM_PARAMETERS, PARAMETERS_MAX_BYTES, &parameters, &size, why);
-    return r < 0 ? r : load_module(TSM_MODULE, parameters ? (const char *)parameters : "", why);
+    return r < 0 ? r : load_module(FOLDER "postern-psp-tsm.ko", parameters ? (const char *)parameters : "", why);
 }
 
 /* The server's process: no console, a session of its own, nothing that a change of the root file system takes away. */

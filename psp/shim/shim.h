@@ -1,6 +1,6 @@
 /*
  * psp/shim/: the guest's side of the software processor: /dev/sev-guest where there is no such hardware, and
- * configfs-tsm where the overlay has the kernel module for it (psp/tsm-module/).
+ * configfs-tsm where the overlay asks for it (psp/tsm-module/).
  *
  * The program is /init of a test overlay that is concatenated to an untouched production initrd. As PID 1 it starts a
  * process that serves the device through CUSE and forwards requests over the second serial line to postern-psp, waits
@@ -34,7 +34,9 @@ int line_exchange(int fd, const struct psp_request *request, struct psp_answer *
  */
 int device_serve(int line_fd, struct reason *why) MUST_CHECK;
 
+#define TSM_DEVICE "/dev/postern-psp-tsm" /* of the driver for configfs-tsm */
+
 /*
- * Serves configfs-tsm, whose kernel module is loaded, from a thread of its own. Errors: -errno, named in `why`.
+ * Serves configfs-tsm, whose driver is there, from a thread of its own. Errors: -errno, named in `why`.
  */
 int tsm_start(int line_fd, struct reason *why) MUST_CHECK;

@@ -13,7 +13,6 @@
 #include "base/file.h"
 #include "psp/shim/shim.h"
 
-#define DEVICE_PATH "/dev/postern-psp-tsm"
 #define REQUEST_BYTES (8 + REPORT_DATA_BYTES)
 #define ANSWER_HEAD_BYTES 16u
 /* Room for a report that says it is longer than any is. */
@@ -109,9 +108,9 @@ int tsm_start(int line_fd, struct reason *why)
     if (!t)
         return -ENOMEM;
     t->line = line_fd;
-    t->device = open(DEVICE_PATH, O_RDWR | O_CLOEXEC);
+    t->device = open(TSM_DEVICE, O_RDWR | O_CLOEXEC);
     if (t->device < 0) {
-        int r = reason_set(why, -errno, DEVICE_PATH ": %s", strerror(errno));
+        int r = reason_set(why, -errno, TSM_DEVICE ": %s", strerror(errno));
 
         free(t);
         return r;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A test module, never in a production initrd: makes the kernel's own configfs-tsm ask the software secure processor.
+ * For tests, never in a production image: makes the kernel's own configfs-tsm ask the software secure processor. A
+ * module of Debian's kernel, a part of our own for tests.
  *
- * It is a provider by the name of sev_guest, and a character device on which the shim (psp/shim/) takes requests and
- * puts answers. One request is under way at a time, as with the genuine provider. Frames of the device:
+ * It is a character device on which the shim (psp/shim/) takes requests and puts answers, and from when that is opened
+ * a provider by the name of sev_guest: a guest whose shim does not open it has no provider. One request is under way at
+ * a time, as with the genuine provider. Frames of the device:
  *
  *     read    u32 id, u32 privilege level, 64 bytes inblob
  *     write   u32 id, u32 errno (0: good), u32 size of outblob, u32 size of auxblob, outblob, auxblob
@@ -46,6 +48,8 @@ static enum state state;
 static struct request_frame request;
 static struct answer_frame answer;
 static u8 *answer_blobs;
+
+static bool registered;
 
 static unsigned int floor_level;
 module_param_named(privlevel_floor, floor_level, uint, 0444);
@@ -173,8 +177,21 @@ static struct tsm_ops operations = {
     .report_bin_attr_visible = blob_visible,
 };
 
+static int device_open(struct inode *inode, struct file *file)
+{
+    int r = 0;
+
+    mutex_lock(&lock);
+    if (!registered)
+        r = tsm_register(&operations, NULL);
+    registered = registered || !r;
+    mutex_unlock(&lock);
+    return r;
+}
+
 static const struct file_operations device_operations = {
     .owner = THIS_MODULE,
+    .open = device_open,
     .read = device_read,
     .write = device_write,
 };
@@ -188,23 +205,16 @@ static struct miscdevice device = {
 
 static int __init start(void)
 {
-    int r;
-
     if (floor_level > TSM_PRIVLEVEL_MAX)
         return -EINVAL;
     operations.privlevel_floor = floor_level;
-    r = misc_register(&device);
-    if (r)
-        return r;
-    r = tsm_register(&operations, NULL);
-    if (r)
-        misc_deregister(&device);
-    return r;
+    return misc_register(&device);
 }
 
 static void __exit stop(void)
 {
-    tsm_unregister(&operations);
+    if (registered)
+        tsm_unregister(&operations);
     misc_deregister(&device);
 }
 

@@ -31,11 +31,12 @@ IMAGE = image_of("app")  # of World() without another profile
 CHIP = os.path.join(BUILD, "tests/chip")
 STAGES = ["start", "mounts", "modules", "devices", "network", "report", "expect", "release", "volumes", "root",
           "handoff"]
-# The kernel of our own has it built in, where it is one for tests, and takes no modules.
+# The kernel of our own has these built in, where it is one for tests, and takes no modules.
 OWN_KERNEL = KERNEL != "debian"
 CUSE = None if OWN_KERNEL else os.path.join(IMAGE, "test-modules/modules/cuse.ko")
-TSM = [os.path.join(IMAGE, "test-modules/modules/configfs.ko"), os.path.join(IMAGE, "test-modules/modules/tsm.ko"),
-       os.path.join(BUILD, "tests/postern-psp-tsm.ko")]
+TSM = [] if OWN_KERNEL else [
+    os.path.join(IMAGE, "test-modules/modules/configfs.ko"), os.path.join(IMAGE, "test-modules/modules/tsm.ko"),
+    os.path.join(BUILD, "tests/postern-psp-tsm.ko")]
 BOOT_SECONDS = 120
 RESOURCE = "default/volume/data"
 
@@ -60,16 +61,16 @@ def chip():
     return CHIP
 
 
-def overlay_shim(folder, module=CUSE, tsm=False, parameters=None):
+def overlay_shim(folder, module=CUSE, tsm=False, parameters=""):
     """Puts into a folder what lies over an initrd whose guest has a software processor: the shim and its module, with
-    `tsm` those of configfs-tsm as well; `parameters` are for our own among them."""
+    `tsm` those of configfs-tsm as well; `parameters` are for our own among them, where it is a module."""
     os.makedirs(os.path.join(folder, "usr/lib/postern-psp"))
     shutil.copy(os.path.join(BUILD, "guest/psp-shim"), os.path.join(folder, "init"))
     if module:
         shutil.copy(module, os.path.join(folder, "usr/lib/postern-psp/cuse.ko"))
     for path in TSM if tsm else []:
         shutil.copy(path, os.path.join(folder, "usr/lib/postern-psp"))
-    if parameters:
+    if tsm:
         with open(os.path.join(folder, "usr/lib/postern-psp/postern-psp-tsm.parameters"), "w", encoding="ascii") as file:
             file.write(parameters)
 

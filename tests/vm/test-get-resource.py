@@ -45,7 +45,7 @@ SCRIPT = r"""#!/bin/busybox sh
 export PATH=/bin
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 exec >/dev/console 2>&1
-for i in failover net_failover virtio_net; do insmod /usr/lib/postern/modules/$i.ko; done
+cd /usr/lib/postern/modules; for i in failover net_failover virtio_net; do [ ! -f $i.ko ] || insmod $i.ko; done
 ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2
 cd /root
 """ + shell.LOOP + r"""sync; sleep 1; poweroff -f; sleep 60

@@ -3,7 +3,7 @@
 failures injected. Prints TAP.
 
 A debug guest is the image's kernel and initrd with a shell, curl, openssl and postern laid over it. It reaches
-postern-psp by the kernel's own configfs-tsm (through our test module) and by /dev/sev-guest (through the shim); the
+postern-psp by the kernel's own configfs-tsm (through our driver for tests) and by /dev/sev-guest (through the shim); the
 key distribution service is postern-psp's, on the host's loopback.
 """
 import base64
@@ -89,14 +89,14 @@ for i in 1 2 3 4 5 6; do postern report race.bin race-request --random || echo l
 kill $!
 """
 
-# Needs the initrd's own modules, which are not loaded by its own init.
+# The modules of an initrd that has some are not loaded by its own init here.
 SCRIPT = r"""#!/bin/busybox sh
 /bin/busybox --install -s /bin
 export PATH=/bin:/usr/bin HOME=/root
 mount -t proc proc /proc; mount -t sysfs sysfs /sys; mount -t devtmpfs dev /dev
 mount -t configfs configfs /sys/kernel/config
 ln -s /proc/self/fd /dev/fd
-for i in failover net_failover virtio_net; do insmod /usr/lib/postern/modules/$i.ko; done
+cd /usr/lib/postern/modules; for i in failover net_failover virtio_net; do [ ! -f $i.ko ] || insmod $i.ko; done
 ip link set lo up; ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; ip route add default via 10.0.2.2
 date -s @{now} >/dev/null
 cd /root
@@ -105,7 +105,7 @@ cd /root
 """
 
 
-def make_initrd(directory, steps, chip, parameters=None):
+def make_initrd(directory, steps, chip, parameters=""):
     stage = os.path.join(directory, "stage")
     shutil.rmtree(stage, ignore_errors=True)
     os.makedirs(stage)
@@ -134,11 +134,12 @@ def make_initrd(directory, steps, chip, parameters=None):
     return made
 
 
-def run_steps(directory, name, chip, steps, *options, keep=None, parameters=None):
+def run_steps(directory, name, chip, steps, *options, keep=None, parameters=""):
     """Boots a guest that runs the steps: [(step, output, …)]; `keep` is called with the socket before postern-psp ends."""
     port, path = vm.free_port(), os.path.join(directory, f"{name}.sock")
     steps = [step.format(kds=f"http://10.0.2.2:{port}") if "{kds}" in step else step for step in steps]
     initrd = make_initrd(directory, steps, chip, parameters)
+    driver = f"postern_psp_tsm.{parameters}" if vm.OWN_KERNEL and parameters else ""  # built in: no insmod has words for it
     ready, write = os.pipe()
     psp = subprocess.Popen([vm.program("postern-psp"), "serve", "--dir", chip, "--socket", path, "--measurement", "11" * 48,
                             "--ready-fd", str(write), "--kds", f"127.0.0.1:{port}", *options], pass_fds=(write,),
@@ -151,7 +152,7 @@ def run_steps(directory, name, chip, steps, *options, keep=None, parameters=None
                              f"socket,id=psp,path={path},reconnect-ms=500", "-serial", "chardev:psp", "-netdev",
                              "user,id=net", "-device", "virtio-net-pci,netdev=net", "-kernel",
                              os.path.join(vm.IMAGE, "kernel"), "-initrd", initrd, "-append",
-                             "console=ttyS0 panic=-1 quiet"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+                             f"console=ttyS0 panic=-1 quiet {driver}".strip()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     timer = threading.Timer(LIMIT_SECONDS, qemu.kill)
     timer.start()
     console = qemu.stdout.read().decode("utf-8", "replace")

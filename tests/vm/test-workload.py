@@ -15,6 +15,7 @@ import vm  # noqa: E402
 PROBE = os.path.join(vm.BUILD, "tests/workload-probe")
 # The volume is mounted noexec; that programs on it may run is a measured decision.
 BIN = {"destination": "/data/bin", "type": "bind", "source": "/data/bin", "options": ["exec", "ro"]}
+ABSENT = "No such file or directory"
 NAMES = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_ADMIN": 21, "CAP_SYS_BOOT": 22}
 
 
@@ -106,9 +107,22 @@ def check_default_rights(launch, facts):
     tap.same(facts.one("write /dev/null"), "open", "plain: /dev/null is not")
     for folder in ("/sys/firmware", "/sys/kernel/config", "/proc/acpi"):
         tap.same(facts.one(f"folder {folder}"), "", f"plain: {folder} shows nothing")
-    tap.same((facts.one("file /proc/kcore"), facts.one("file /proc/keys")), (None, None), "plain: masked files are empty")
+    tap.same((facts.one("file /proc/kcore"), facts.one("file /proc/keys")), (ABSENT if vm.OWN_KERNEL else None, None),
+             "plain: masked files are empty" + (", and /proc/kcore is not in this kernel" if vm.OWN_KERNEL else ""))
     tap.same(facts.one("session"), "1", "plain: a session of its own")
     tap.ok('"stage":"handoff"' in (facts.text), "plain: the boot record is there to read")
+
+
+# Of what PID 1 turns off the kernel of our own has neither the knob nor what it is for.
+LACKED = ("modules_disabled", "modprobe", "kexec_load_disabled", "unprivileged_bpf_disabled", "sysrq", "core_pattern")
+
+
+def check_lacked(facts):
+    """Asked by a workload whose filter lets it ask."""
+    for name in ("init_module", "kexec_load", "bpf", "userfaultfd"):
+        tap.same(facts.one(f"call {name}"), "Function not implemented", f"own kernel: it has no {name}")
+    for path in ("/proc/modules", "/proc/sysrq-trigger", "/proc/self/coredump_filter"):
+        tap.same(facts.one(f"file {path}"), ABSENT, f"own kernel: it has no {path}")
 
 
 def check_pid1(facts):
@@ -122,7 +136,9 @@ def check_pid1(facts):
     wanted = {"modules_disabled": "1", "sysrq": "0", "kptr_restrict": "2", "dmesg_restrict": "1",
               "unprivileged_bpf_disabled": "1", "core_pattern": "|/bin/false", "kexec_load_disabled": "1", "modprobe": ""}
     for name, value in wanted.items():
-        tap.same(facts.one(f"file /proc/sys/kernel/{name}"), value, f"kernel.{name} is set")
+        lacks = vm.OWN_KERNEL and name in LACKED
+        tap.same(facts.one(f"file /proc/sys/kernel/{name}"), ABSENT if lacks else value,
+                 f"kernel.{name} is {'not in this kernel' if lacks else 'set'}")
     tap.same(facts.one("file /proc/sys/fs/suid_dumpable"), "0", "fs.suid_dumpable is set")
     tap.same((facts.one("file /proc/sys/fs/protected_symlinks"), facts.one("file /proc/sys/fs/protected_regular")),
              ("1", "2"), "links and files of others are protected")
@@ -251,6 +267,8 @@ def main():
         check_default_rights(*done["plain"])
         check_pid1(done["plain"][1])
         check_full(*done["full"])
+        if vm.OWN_KERNEL:
+            check_lacked(done["full"][1])
         check_ends(done)
         check_refusals(done)
         check_deaf(world, broker)

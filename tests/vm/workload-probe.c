@@ -125,6 +125,7 @@ static void add_facts(FILE *to)
         "/proc/sys/kernel/kexec_load_disabled", "/proc/sys/kernel/yama/ptrace_scope", "/proc/sys/fs/suid_dumpable",
         "/proc/sys/fs/protected_symlinks", "/proc/sys/fs/protected_regular", "/proc/sys/kernel/modprobe",
         "/proc/sys/vm/unprivileged_userfaultfd", "/proc/sys/dev/tty/ldisc_autoload", "/run/postern/boot.json",
+        "/proc/modules", "/proc/self/coredump_filter",
     };
     static const char *const folders[] = { "/dev", "/sys/kernel/config", "/sys/firmware", "/proc/self/fd", "/proc/acpi" };
     static const char *const created[] = { "/tmp", "/run", "/data", "/etc", "/dev", "/dev/shm", "/data/scratch",
