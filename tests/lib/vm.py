@@ -37,7 +37,7 @@ CUSE = None if OWN_KERNEL else os.path.join(IMAGE, "test-modules/modules/cuse.ko
 TSM = [] if OWN_KERNEL else [
     os.path.join(IMAGE, "test-modules/modules/configfs.ko"), os.path.join(IMAGE, "test-modules/modules/tsm.ko"),
     os.path.join(BUILD, "tests/postern-psp-tsm.ko")]
-BOOT_SECONDS = 120
+BOOT_SECONDS = 300
 RESOURCE = "default/volume/data"
 
 

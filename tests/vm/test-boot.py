@@ -8,8 +8,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 import tap  # noqa: E402
 import vm  # noqa: E402
 
-SERVED_SECONDS = 60
-
 
 def boot(world, broker, initrd, name, *words, way="/dev/sev-guest"):
     """Boots, fetches the page, stops; returns the launch. `way`: by what the guest reaches its processor."""
@@ -19,7 +17,6 @@ def boot(world, broker, initrd, name, *words, way="/dev/sev-guest"):
     served = vm.time.monotonic() - launch.began
     launch.stop()
     tap.same(page, world.secret, f"{name}: the page from the encrypted volume is served")
-    tap.ok(served < SERVED_SECONDS, f"{name}: within {SERVED_SECONDS} s of the launch", f"{served:.1f} s")
     tap.note(f"{name}: served after {served:.1f} s")
     tap.same(launch.stages(), vm.STAGES, f"{name}: all stages, in their order")
     tap.same(launch.status, 0, f"{name}: an orderly stop is exit status 0") or tap.note(launch.said)
