@@ -10,6 +10,7 @@
 #   SITE=FILE     what differs from site to site (brokers), merged into postern.json
 #   ID_KEY=FILE AUTHOR_KEY=FILE SVN=N   ID blocks for every row; SIGN_KEY=FILE signs the manifest. Below this folder
 #   V=1           show commands
+#   SYMBOLS=1     static programs keep their symbols, for profiles (tests/bench/bench-boot.py)
 #   SANITIZE=1    address and undefined-behaviour sanitizers (check-unit, check-broker)
 #   FUZZ_SECONDS=N   how long `make fuzz` explores with each target
 #   MIRROR=URL SECURITY_MIRROR=URL   Debian archives, default: the machine's own apt configuration
@@ -160,7 +161,7 @@ $(STATIC)/lock.json: image/builder/static-libs
 	@image/builder/udhcpc
 
 # Static programs have neither a loader nor name lookup nor compression, and Argon2id beside the secure heap: base/static/.
-STATIC_PIE := -static-pie -s -Wl,--wrap=dlopen,--wrap=CRYPTO_secure_zalloc
+STATIC_PIE := -static-pie $(if $(SYMBOLS),,-s) -Wl,--wrap=dlopen,--wrap=CRYPTO_secure_zalloc
 # Of what an initrd carries: relocations packed, no tables for unwinding.
 IN_INITRD := $(STATIC_PIE) -Wl,-z,pack-relative-relocs,--no-eh-frame-hdr,-T,base/static/no-unwind.ld
 define link
@@ -291,11 +292,16 @@ build/bench/%: tests/bench/%.c $(call objects,base/static) $(LIBRARIES)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
 	    -lcrypto
 build/bench/boot-floor build/bench/boot-stamps: LDFLAGS += -Wl,-e,first_stamp
-# The production's init once more, with a clock around what is left out of its account.
-STAMPED := stage_modules device_get_report tls_client_connect tls_client_exchange workload_start
+# Of QEMU's emulator, which counts instructions.
+build/bench/count.so: tests/bench/plugin/count.c tests/bench/mark.h
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared -o $@ $<
+# The production's init once more, with marks around what is left out of its account.
+STAMPED := $(patsubst %,stage_%,start mounts modules devices network report expect release volumes root handoff) \
+    device_get_report release_from_brokers release_confirm
 build/bench/boot-stamps: tests/bench/boot-stamps.c $(call program,init) $(call objects,base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
-	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) $(STAMPED:%=-Wl$(comma)--wrap=%) -o $@ \
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(IN_INITRD) $(STAMPED:%=-Wl$(comma)--wrap=%) -o $@ \
 	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(SECCOMP) $(COMMON)
 build/bench/kbs-floor: tests/bench/kbs-floor.c
 	$(call say,TEST,$@)
@@ -305,7 +311,7 @@ build/bench/volume-bench: tests/bench/volume-bench.c $(call objects,base/static)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
 	    $(DISKS) $(COMMON)
-BENCHES := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c))
+BENCHES := $(patsubst tests/bench/%.c,build/bench/%,$(wildcard tests/bench/*.c)) build/bench/count.so
 bench: image-debian build/bin/postern build/bin/postern-broker build/tests/release-client $(BENCHES)
 	@status=0; for bench in $(sort $(wildcard tests/bench/bench-*.py)); do $$bench || status=1; done; exit $$status
 interop: build/bin/postern build/bin/postern-psp build/bin/postern-broker build/tests/release-client

@@ -1,7 +1,4 @@
-/*
- * Keys of the one who signs or verifies. Private ones come from files of the caller's own; public ones may have come
- * from anywhere, and are hostile bytes to OpenSSL's decoders until they have been accepted here.
- */
+/* Public keys. They may have come from anywhere, and are hostile bytes to OpenSSL's decoders until accepted here. */
 #include "base/key.h"
 
 #include <errno.h>
@@ -32,14 +29,9 @@ const char *key_kind_name(EVP_PKEY *key)
     return key_kind(key) == KEY_ED25519 ? "Ed25519" : "ECDSA P-384";
 }
 
-static const char *kinds_text(unsigned kinds)
+const char *key_kinds_text(unsigned kinds)
 {
     return kinds == (KEY_P384 | KEY_ED25519) ? "P-384 or Ed25519" : kinds == KEY_ED25519 ? "Ed25519" : "P-384";
-}
-
-static bool holds(const void *data, size_t size, const char *words)
-{
-    return memmem(data, size, words, strlen(words)) != NULL;
 }
 
 int key_no_passphrase(char *to, int size, int writing, void *context)
@@ -51,37 +43,13 @@ int key_no_passphrase(char *to, int size, int writing, void *context)
     return -1;
 }
 
-/* DER is one SEQUENCE that fills the file. */
-static bool looks_like_der(const uint8_t *data, size_t size)
-{
-    return size > 2 && data[0] == 0x30;
-}
-
-static EVP_PKEY *decode_private(const uint8_t *data, size_t size)
+EVP_PKEY *key_decode_public(const uint8_t *data, size_t size)
 {
     const uint8_t *at = data;
     EVP_PKEY *key = NULL;
     BIO *bio;
 
-    if (looks_like_der(data, size)) {
-        key = d2i_AutoPrivateKey(NULL, &at, (long)size);
-        if (key && at != data + size)
-            key_free(&key);
-        return key;
-    }
-    bio = BIO_new_mem_buf(data, (int)size);
-    key = bio ? PEM_read_bio_PrivateKey(bio, NULL, key_no_passphrase, NULL) : NULL;
-    BIO_free(bio);
-    return key;
-}
-
-static EVP_PKEY *decode_public(const uint8_t *data, size_t size)
-{
-    const uint8_t *at = data;
-    EVP_PKEY *key = NULL;
-    BIO *bio;
-
-    if (looks_like_der(data, size)) {
+    if (key_looks_like_der(data, size)) {
         key = d2i_PUBKEY(NULL, &at, (long)size);
         if (key && at != data + size)
             key_free(&key);
@@ -93,79 +61,55 @@ static EVP_PKEY *decode_public(const uint8_t *data, size_t size)
     return key;
 }
 
-int key_read_private(const char *path, unsigned kinds, EVP_PKEY **ret_key, struct reason *why)
-{
-    CLEANUP_SECRET struct secret bytes = SECRET_NONE;
-    CLEANUP_KEY EVP_PKEY *key = NULL;
-    int r = secret_file_read(path, KEY_FILE_MAX_BYTES, &bytes, why);
-
-    if (r < 0)
-        return r;
-    if (holds(bytes.bytes, bytes.size, "ENCRYPTED"))
-        return reason_set(why, -EBADMSG,
-                          "%s: the key is encrypted; openssl pkey -in %s -out FILE decrypts it", path, path);
-    key = decode_private(bytes.bytes, bytes.size);
-    ERR_clear_error();
-    if (!key && holds(bytes.bytes, bytes.size, "PUBLIC KEY"))
-        return reason_set(why, -EBADMSG, "%s: a public key, but signing takes the private one", path);
-    if (!key)
-        return reason_set(why, -EBADMSG, "%s: no private key in PEM or DER (PKCS#8 or SEC1)", path);
-    if (!(key_kind(key) & kinds))
-        return reason_set(why, -EBADMSG, "%s: the key is %s, expected %s", path, EVP_PKEY_get0_type_name(key),
-                          kinds_text(kinds));
-    *ret_key = key;
-    key = NULL;
-    return 0;
-}
-
 int key_parse_public(const void *data, size_t size, unsigned kinds, EVP_PKEY **ret_key, struct reason *why)
 {
     CLEANUP_KEY EVP_PKEY *key = NULL;
 
     if (size > KEY_FILE_MAX_BYTES)
         return reason_set(why, -EBADMSG, "%zu bytes, a public key has at most %u", size, KEY_FILE_MAX_BYTES);
-    if (holds(data, size, "PRIVATE KEY"))
+    if (memmem(data, size, "PRIVATE KEY", strlen("PRIVATE KEY")))
         return reason_set(why, -EBADMSG, "a private key; verifying takes the public one: openssl pkey -pubout");
-    key = decode_public(data, size);
+    key = key_decode_public(data, size);
     ERR_clear_error();
     if (!key)
         return reason_set(why, -EBADMSG, "no public key in PEM or DER (SubjectPublicKeyInfo)");
     if (!(key_kind(key) & kinds))
         return reason_set(why, -EBADMSG, "the key is %s, expected %s", EVP_PKEY_get0_type_name(key),
-                          kinds_text(kinds));
+                          key_kinds_text(kinds));
     *ret_key = key;
     key = NULL;
     return 0;
 }
 
-int key_read_public(const char *path, unsigned kinds, EVP_PKEY **ret_key, struct reason *why)
-{
-    CLEANUP_FREE uint8_t *data = NULL;
-    size_t size = 0;
-    int r = file_read(path, KEY_FILE_MAX_BYTES, &data, &size, why);
+/* What stands before the point: SEQUENCE { SEQUENCE { id-ecPublicKey, secp384r1 }, BIT STRING { 04 … } }. */
+static const uint8_t p384_head[] = { 0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
+                                     0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00, 0x04 };
 
-    if (r < 0)
-        return r;
-    r = key_parse_public(data, size, kinds, ret_key, why);
-    if (r < 0)
-        reason_prefix(why, path);
-    return r;
+int key_p384_take(const void *der, size_t size, struct key_p384 *ret_key)
+{
+    if (size != KEY_P384_BYTES || memcmp(der, p384_head, sizeof(p384_head)) != 0)
+        return -EBADMSG;
+    memcpy(ret_key->der, der, size);
+    ret_key->given = true;
+    return 0;
 }
 
-int key_read_any(const char *path, unsigned kinds, EVP_PKEY **ret_key, struct reason *why)
+EVP_PKEY *key_p384_load(const struct key_p384 *key)
 {
-    CLEANUP_KEY EVP_PKEY *key = NULL;
-    uint8_t *data = NULL;
-    size_t size = 0;
-    int r = file_read(path, KEY_FILE_MAX_BYTES, &data, &size, why);
+    size_t at = sizeof(p384_head) - 1;
+    const OSSL_PARAM parameters[] = {
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)SN_secp384r1, strlen(SN_secp384r1)),
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)(key->der + at), KEY_P384_BYTES - at),
+        OSSL_PARAM_END,
+    };
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+    EVP_PKEY *made = NULL;
 
-    if (r < 0)
-        return r;
-    key = decode_public(data, size);
-    OPENSSL_cleanse(data, size);
-    free(data);
+    if (context && EVP_PKEY_fromdata_init(context) == 1)
+        (void)EVP_PKEY_fromdata(context, &made, EVP_PKEY_PUBLIC_KEY, (OSSL_PARAM *)(uintptr_t)parameters);
+    EVP_PKEY_CTX_free(context);
     ERR_clear_error();
-    return key ? key_read_public(path, kinds, ret_key, why) : key_read_private(path, kinds, ret_key, why);
+    return made;
 }
 
 int key_id(EVP_PKEY *key, uint8_t ret_id[KEY_ID_BYTES])
@@ -178,45 +122,26 @@ int key_id(EVP_PKEY *key, uint8_t ret_id[KEY_ID_BYTES])
     return ok ? 0 : -ENOMEM;
 }
 
-int key_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t ret_signature[KEY_SIGNATURE_MAX_BYTES],
-             size_t *ret_size)
+static bool signature_holds(EVP_PKEY *key, const EVP_MD *digest, const void *data, size_t size,
+                            const uint8_t *signature, size_t signature_size)
 {
-    unsigned deterministic = 1;
-    const OSSL_PARAM parameters[] = { OSSL_PARAM_uint(OSSL_SIGNATURE_PARAM_NONCE_TYPE, &deterministic),
-                                      OSSL_PARAM_END };
-    unsigned kind = key_kind(key);
-    uint8_t signature[KEY_SIGNATURE_MAX_BYTES];
-    size_t signature_size = sizeof(signature);
-    EVP_MD_CTX *context;
-    EVP_PKEY_CTX *key_context = NULL;
-    bool ok;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool holds = context && EVP_DigestVerifyInit(context, NULL, digest, NULL, key) == 1 &&
+                 EVP_DigestVerify(context, signature, signature_size, data, size) == 1;
 
-    if (!kind)
-        return -EINVAL;
-    context = EVP_MD_CTX_new();
-    ok = context &&
-         EVP_DigestSignInit(context, &key_context, kind == KEY_P384 ? EVP_sha384() : NULL, NULL, key) == 1 &&
-         (kind != KEY_P384 || EVP_PKEY_CTX_set_params(key_context, parameters) == 1) &&
-         EVP_DigestSign(context, signature, &signature_size, data, size) == 1;
     EVP_MD_CTX_free(context);
-    if (!ok) {
-        ERR_clear_error();
-        return -ENOMEM;
-    }
-    memcpy(ret_signature, signature, signature_size);
-    *ret_size = signature_size;
-    return 0;
+    ERR_clear_error();
+    return holds;
 }
 
 bool key_verify(EVP_PKEY *key, const void *data, size_t size, const uint8_t *signature, size_t signature_size)
 {
-    unsigned kind = key_kind(key);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool ok = kind && context &&
-              EVP_DigestVerifyInit(context, NULL, kind == KEY_P384 ? EVP_sha384() : NULL, NULL, key) == 1 &&
-              EVP_DigestVerify(context, signature, signature_size, data, size) == 1;
+    if (key_kind(key) == KEY_ED25519)
+        return signature_holds(key, NULL, data, size, signature, signature_size);
+    return key_p384_verify(key, data, size, signature, signature_size);
+}
 
-    EVP_MD_CTX_free(context);
-    ERR_clear_error();
-    return ok;
+bool key_p384_verify(EVP_PKEY *key, const void *data, size_t size, const uint8_t *signature, size_t signature_size)
+{
+    return key_is_p384(key) && signature_holds(key, EVP_sha384(), data, size, signature, signature_size);
 }

@@ -26,6 +26,24 @@ enum key_kind {
  */
 int key_no_passphrase(char *to, int size, int writing, void *context);
 
+/*
+ * A public key on P-384 as it stands in configuration: DER SubjectPublicKeyInfo, of which there is one form (RFC
+ * 5480, the named curve and an uncompressed point). OpenSSL has to be started for what it makes of it, and that takes
+ * longer than all of a configuration, so it is asked where the key is used.
+ */
+#define KEY_P384_BYTES 120u
+
+struct key_p384 {
+    uint8_t der[KEY_P384_BYTES];
+    bool given;
+};
+
+/* Whether these are the bytes of such a key; not, whether its point lies on the curve. Errors: -EBADMSG. */
+int key_p384_take(const void *der, size_t size, struct key_p384 *ret_key) MUST_CHECK;
+
+/* The key, or NULL, by which no signature is, for a point that is none. The caller frees with key_free(). */
+EVP_PKEY *key_p384_load(const struct key_p384 *key);
+
 /* Frees and forgets; fine with NULL. */
 static inline void key_free(EVP_PKEY **key)
 {
@@ -35,13 +53,25 @@ static inline void key_free(EVP_PKEY **key)
 
 #define CLEANUP_KEY CLEANUP(key_free)
 
-/* Whether it is one for ECDSA on P-384. */
+/* Whether it is one for ECDSA on P-384. NULL is none. */
 static inline bool key_is_p384(EVP_PKEY *key)
 {
     char group[32] = "";
 
-    return EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 && strcmp(group, SN_secp384r1) == 0;
+    return key && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 && strcmp(group, SN_secp384r1) == 0;
 }
+
+/* DER is one SEQUENCE that fills the file; anything else may be PEM. */
+static inline bool key_looks_like_der(const uint8_t *data, size_t size)
+{
+    return size > 2 && data[0] == 0x30;
+}
+
+/* "P-384 or Ed25519": what a sum of enum key_kind allows. */
+const char *key_kinds_text(unsigned kinds);
+
+/* A public key of any kind, PEM or DER; NULL for other bytes. The caller frees with key_free(). */
+EVP_PKEY *key_decode_public(const uint8_t *data, size_t size);
 
 /*
  * A private key of one of the `kinds` (a sum of enum key_kind). A file that others than its owner can read is refused,
@@ -75,5 +105,6 @@ int key_id(EVP_PKEY *key, uint8_t ret_id[KEY_ID_BYTES]) MUST_CHECK;
 int key_sign(EVP_PKEY *key, const void *data, size_t size, uint8_t ret_signature[KEY_SIGNATURE_MAX_BYTES],
              size_t *ret_size) MUST_CHECK;
 
-/* Whether `signature` is this key's over the bytes. */
+/* Whether `signature` is this key's over the bytes; and the same for none but keys on P-384. */
 bool key_verify(EVP_PKEY *key, const void *data, size_t size, const uint8_t *signature, size_t signature_size);
+bool key_p384_verify(EVP_PKEY *key, const void *data, size_t size, const uint8_t *signature, size_t signature_size);

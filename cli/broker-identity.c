@@ -52,7 +52,7 @@ static int read_keys(const char *path, struct identity *to, struct reason *why)
         (void)json_read_hex(&reader, "spki_sha256", JSON_REQUIRED, to->pins[0], TLS_PIN_BYTES);
         to->pin_count = 1;
         if (json_read_base64(&reader, "record_key", JSON_REQUIRED, BASE64_STANDARD, der, sizeof(der), &size) &&
-            record_key_load(der, size, &to->record_key) < 0)
+            key_p384_take(der, size, &to->record_key) < 0)
             json_refuse(&reader, "record_key", "not a P-384 public key in DER");
         json_read_done(&reader);
         r = status.error;
@@ -92,7 +92,7 @@ static int fill(const struct sign_options *o, const char *path, struct identity 
 
 static int sign(const struct sign_options *o, const char *path, struct reason *why)
 {
-    CLEANUP_IDENTITY struct identity identity = { .record_key = NULL };
+    struct identity identity = { .name = "" };
     CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
     CLEANUP_KEY EVP_PKEY *key = NULL;
     int r = fill(o, path, &identity, why);
@@ -153,7 +153,7 @@ static void print_text(const struct identity *identity)
 
 static int show(const char *path, const char *key_path, uint64_t release, bool json, struct reason *why)
 {
-    CLEANUP_IDENTITY struct identity identity = { .record_key = NULL };
+    struct identity identity = { .name = "" };
     CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
     CLEANUP_FREE uint8_t *data = NULL;
     CLEANUP_KEY EVP_PKEY *key = NULL;

@@ -29,7 +29,7 @@ static void read_root(struct json_reader *parent, struct config *config)
     if (!json_read_object(parent, "broker_root", JSON_OPTIONAL, &reader))
         return;
     if (json_read_base64(&reader, "key", JSON_REQUIRED, BASE64_STANDARD, der, sizeof(der), &size) &&
-        record_key_load(der, size, &config->broker_root) < 0)
+        key_p384_take(der, size, &config->broker_root) < 0)
         json_refuse(&reader, "key", "not a P-384 public key in DER");
     (void)json_read_u64(&reader, "release", JSON_REQUIRED, 0, IDENTITY_MAX_RELEASE, &config->release);
     json_read_done(&reader);
@@ -55,6 +55,6 @@ void config_read_brokers(struct json_reader *reader, struct config *config)
                 read_broker(&broker, &config->brokers[i]);
     read_root(reader, config);
     read_init_data(reader, config);
-    if (!reader->status->error && config->broker_root && !config->init_data_device[0])
+    if (!reader->status->error && config->broker_root.given && !config->init_data_device[0])
         json_refuse(reader, "init_data", "missing: identities that broker_root has signed come with init-data");
 }

@@ -166,11 +166,6 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
 
 void config_free(struct config *config)
 {
-    for (size_t i = 0; i < CONFIG_MAX_BROKERS; i++)
-        EVP_PKEY_free(config->brokers[i].record_key);
-    for (size_t i = 0; i < CONFIG_MAX_VOLUMES; i++)
-        EVP_PKEY_free(config->volumes[i].signer);
-    EVP_PKEY_free(config->broker_root);
     policy_free(&config->expect);
     dsse_keys_free(&config->manifest.signers);
     config_workload_free(&config->workload);

@@ -130,7 +130,7 @@ static void read_signed(struct json_reader *parent, struct config_volume *to)
     if (!json_read_object(parent, "signed", JSON_REQUIRED, &reader))
         return;
     if (json_read_base64(&reader, "signer", JSON_REQUIRED, BASE64_STANDARD, der, sizeof(der), &size) &&
-        record_key_load(der, size, &to->signer) < 0)
+        key_p384_take(der, size, &to->signer) < 0)
         json_refuse(&reader, "signer", "not a P-384 public key in DER");
     (void)json_read_u64(&reader, "block", JSON_REQUIRED, 1, UINT32_MAX, &to->signed_block);
     (void)json_read_u64(&reader, "least_version", JSON_REQUIRED, 0, INT64_MAX, &to->least_version);
@@ -195,11 +195,11 @@ void config_read_volumes(struct json_reader *reader, struct config *config)
         recorded = recorded || config_volume_has_record(&config->volumes[i]);
         named = named || config->volumes[i].resource_from_init_data;
     }
-    if (released && !config->broker_count && !config->broker_root)
+    if (released && !config->broker_count && !config->broker_root.given)
         json_refuse(reader, "brokers", "missing: volumes need a broker");
     if (named && !config->init_data_device[0])
         json_refuse(reader, "init_data", "missing: a volume's resource is to be named there");
     for (size_t i = 0; recorded && i < config->broker_count; i++)
-        if (!config->brokers[i].record_key)
+        if (!config->brokers[i].record_key.given)
             json_refuse(reader, "brokers", "element %zu: record_key is missing: volumes need signed records", i);
 }

@@ -87,7 +87,7 @@ struct config_volume {
     bool has_tcb_version;    /* sealed: whether the key depends on one */
     uint64_t tcb_version;
     struct verity_tree tree; /* verity; without a name; of a signed one the offset alone */
-    EVP_PKEY *signer;        /* verity: whose word the rest of the tree is; NULL: it stands in `tree` */
+    struct key_p384 signer;  /* verity: whose word the rest of the tree is; not given: it stands in `tree` */
     uint64_t signed_block;   /* where that word stands, in blocks behind the offset */
     uint64_t least_version;
 };
@@ -109,7 +109,7 @@ struct config_attestation {
 struct config {
     struct release_broker brokers[CONFIG_MAX_BROKERS];
     size_t broker_count;
-    EVP_PKEY *broker_root; /* signs identities of further brokers; NULL: none */
+    struct key_p384 broker_root; /* signs identities of further brokers; or is not given */
     uint64_t release;      /* this image's, for which identities hold */
     char init_data_device[CONFIG_MAX_DEVICE_BYTES + 1]; /* virtio serial; empty: none */
     uint64_t release_deadline_ms;

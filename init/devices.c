@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -122,6 +123,33 @@ int devices_open_disk(const char *device, bool read_only, uint64_t deadline_ms, 
     if (!is_wanted(path, device))
         return reason_set(why, -ENODEV, "/dev/%s is no longer the disk \"%s\"", disk, device);
     *ret_fd = fd_take(&fd);
+    return 0;
+}
+
+int devices_read_text(const char *device, uint64_t deadline_ms, size_t max, char **ret_text, size_t *ret_size,
+                      struct reason *why)
+{
+    CLEANUP_FREE char *text = calloc(1, max + 2);
+    CLEANUP_FD int disk = -1;
+    size_t size = 0;
+    ssize_t got = 1;
+    int r = devices_open_disk(device, true, deadline_ms, &disk, why);
+
+    if (r < 0)
+        return r;
+    if (!text)
+        return -ENOMEM;
+    while (size <= max && got > 0) {
+        got = read(disk, text + size, max + 1 - size);
+        size += got > 0 ? (size_t)got : 0;
+    }
+    if (got < 0)
+        return reason_set(why, -errno, "the disk \"%s\" cannot be read: %s", device, strerror(errno));
+    while (size && !text[size - 1])
+        size--;
+    *ret_text = text;
+    *ret_size = size;
+    text = NULL;
     return 0;
 }
 

@@ -2,44 +2,15 @@
 #include "init/instance.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
+#include "base/key.h"
 #include "init/devices.h"
 #include "release/init-data.h"
 
 #define WAIT_MS 10000u
-
-/* The text at the start of the disk, up to the zeros behind it: a disk has whole sectors. */
-static int read_text(const char *serial, char **ret_text, size_t *ret_size, struct reason *why)
-{
-    CLEANUP_FREE char *text = calloc(1, INIT_DATA_MAX_BYTES + 2);
-    CLEANUP_FD int disk = -1;
-    size_t size = 0;
-    ssize_t got = 1;
-    int r = devices_open_disk(serial, true, clock_ms() + WAIT_MS, &disk, why);
-
-    if (r < 0)
-        return r;
-    if (!text)
-        return -ENOMEM;
-    while (size <= INIT_DATA_MAX_BYTES && got > 0) {
-        got = read(disk, text + size, INIT_DATA_MAX_BYTES + 1 - size);
-        size += got > 0 ? (size_t)got : 0;
-    }
-    if (got < 0)
-        return reason_set(why, -errno, "init-data: its disk cannot be read: %s", strerror(errno));
-    while (size && !text[size - 1])
-        size--;
-    text[size] = '\0';
-    *ret_text = text;
-    *ret_size = size;
-    text = NULL;
-    return 0;
-}
 
 /* Every address of an identity is a broker to ask, behind those that are pinned. */
 static int add_identity(struct config *config, const struct identity *identity)
@@ -47,7 +18,7 @@ static int add_identity(struct config *config, const struct identity *identity)
     for (size_t i = 0; i < identity->address_count; i++) {
         struct release_broker *to = &config->brokers[config->broker_count];
 
-        if (config->broker_count == CONFIG_MAX_BROKERS || EVP_PKEY_up_ref(identity->record_key) != 1)
+        if (config->broker_count == CONFIG_MAX_BROKERS)
             return -ENOMEM;
         to->peer.endpoint = identity->addresses[i];
         memcpy(to->peer.pins, identity->pins, sizeof(to->peer.pins));
@@ -65,18 +36,20 @@ static int add_identity(struct config *config, const struct identity *identity)
 static int take_identities(struct boot *boot, const struct init_data *init_data)
 {
     struct config *config = &boot->config;
+    CLEANUP_KEY EVP_PKEY *root = NULL;
     size_t taken = 0;
     int r = 0;
 
-    if (!config->broker_root)
+    if (!config->broker_root.given)
         return init_data->identity_count
                    ? reason_set(&boot->why, -EKEYREJECTED, "init-data names brokers, but this image has no broker_root")
                    : 0;
+    root = key_p384_load(&config->broker_root);
     for (size_t i = 0; i < init_data->identity_count; i++) {
-        CLEANUP_IDENTITY struct identity identity = { .record_key = NULL };
+        struct identity identity;
         const char *text = init_data->identities[i];
 
-        r = identity_verify(text, strlen(text), config->broker_root, config->release, &identity, &boot->why);
+        r = identity_verify(text, strlen(text), root, config->release, &identity, &boot->why);
         if (r == 0)
             r = add_identity(config, &identity);
         if (r < 0 && r != -ESTALE)
@@ -113,8 +86,11 @@ int instance_take(struct boot *boot)
 
     if (!boot->config.init_data_device[0])
         return 0;
-    r = read_text(boot->config.init_data_device, &boot->init_data, &size, &boot->why);
-    if (r == 0)
+    r = devices_read_text(boot->config.init_data_device, clock_ms() + WAIT_MS, INIT_DATA_MAX_BYTES, &boot->init_data,
+                          &size, &boot->why);
+    if (r < 0)
+        reason_prefix(&boot->why, "init-data");
+    else
         r = init_data_verify(boot->init_data, size, boot->report.host_data, &init_data, &boot->why);
     if (r == 0)
         r = take_resource(boot, &init_data);

@@ -47,8 +47,8 @@ void boot_wipe(struct boot *b)
 
 /*
  * What stages add to their lines: the launch, by the name under which brokers log it, and how the processor was
- * reached, with the reason why not otherwise; the host's ACPI tables; which launch of which image this is, by the
- * manifest; how far the clock was away.
+ * reached, with the reason why not otherwise; which launch of which image this is, by the manifest, and the host's ACPI
+ * tables; how far the clock was away.
  */
 static const char *note_for(const char *stage, char room[NOTE_BYTES])
 {
@@ -63,13 +63,12 @@ static const char *note_for(const char *stage, char room[NOTE_BYTES])
                        boot.self.back_end == DEVICE_IOCTL ? boot.self.passed_over.text : "");
         return room;
     }
-    if (strcmp(stage, "devices") == 0 && acpi_digest(ACPI_TABLES, digest, &count) == 0) {
+    if (strcmp(stage, "expect") == 0 && acpi_digest(ACPI_TABLES, digest, &count) == 0) {
         hex_encode(digest, sizeof(digest), hex);
-        (void)snprintf(room, NOTE_BYTES, "%u ACPI tables, sha256 %s", count, hex);
+        (void)snprintf(room, NOTE_BYTES, "%s%s%u ACPI tables, sha256 %s", boot.manifest_note,
+                       boot.manifest_note[0] ? "; " : "", count, hex);
         return room;
     }
-    if (strcmp(stage, "expect") == 0)
-        return boot.manifest_note;
     return strcmp(stage, "release") == 0 ? boot.clock_note : NULL;
 }
 

@@ -2,11 +2,8 @@
 #include "init/manifest-check.h"
 
 #include <errno.h>
-#include <linux/fs.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "base/buffer.h"
 #include "base/encode.h"
@@ -110,12 +107,8 @@ int manifest_check(const struct config_manifest *config, const struct report *re
     CLEANUP(dsse_free) struct dsse envelope = DSSE_NONE;
     CLEANUP_BUFFER struct buffer note = BUFFER_EMPTY;
     struct dsse_verdict verdict;
-    const uint8_t *bytes = text;
-    int r;
+    int r = dsse_parse(text, size, &envelope, why);
 
-    while (size && !bytes[size - 1])
-        size--;
-    r = dsse_parse(text, size, &envelope, why);
     if (r == 0)
         r = dsse_verify(&envelope, &config->signers, config->threshold, &verdict, why);
     if (r == 0)
@@ -134,23 +127,12 @@ int manifest_check(const struct config_manifest *config, const struct report *re
 int manifest_check_disk(const struct config_manifest *config, const struct report *report, uint64_t deadline_ms,
                         char ret_note[MANIFEST_NOTE_BYTES], struct reason *why)
 {
-    CLEANUP_FREE uint8_t *text = NULL;
-    CLEANUP_FD int disk = -1;
-    uint64_t size = 0;
-    int r = devices_open_disk(config->device, true, deadline_ms, &disk, why);
+    CLEANUP_FREE char *text = NULL;
+    size_t size = 0;
+    int r = devices_read_text(config->device, deadline_ms, DSSE_MAX_BYTES, &text, &size, why);
 
-    if (r < 0)
-        return r;
-    if (ioctl(disk, BLKGETSIZE64, &size) < 0)
-        return reason_set(why, -errno, "manifest: the disk does not tell its size: %s", strerror(errno));
-    if (!size || size > DSSE_MAX_BYTES)
-        return reason_set(why, -EFBIG, "manifest: the disk has %llu bytes, expected 1 to %u", (unsigned long long)size,
-                          DSSE_MAX_BYTES);
-    text = malloc(size);
-    if (!text)
-        return -ENOMEM;
-    r = fd_read_at(disk, 0, text, size);
-    if (r < 0)
-        return reason_set(why, r, "manifest: the disk cannot be read: %s", strerror(-r));
-    return manifest_check(config, report, text, size, ret_note, why);
+    if (r == 0)
+        return manifest_check(config, report, text, size, ret_note, why);
+    reason_prefix(why, "manifest");
+    return r;
 }

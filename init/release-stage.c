@@ -100,8 +100,9 @@ int release_confirm_open(struct boot *boot, size_t index, const struct message_c
 {
     const struct config *config = &boot->config;
     const struct open_volume *volume = &boot->volumes[index];
+    CLEANUP_KEY EVP_PKEY *key = key_p384_load(&config->brokers[volume->broker].record_key);
     const struct release_request request = { .broker = config->brokers[volume->broker].peer,
-                                             .record_key = config->brokers[volume->broker].record_key,
+                                             .record_key = key,
                                              .resource = config->volumes[index].resource.path };
     struct release_result result;
     int r = release_confirm(&request, &volume->session, confirmation, clock_ms() + config->release_deadline_ms, &result,

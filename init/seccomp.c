@@ -11,50 +11,40 @@
 #include <seccomp.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define X32_CALLS 0x40000000u
+#define WORD_BITS 32u
+#define MOST_WORDS 16u /* of a bit for each system call; they have fewer than 512 numbers */
+#define PROGRAM_MAX (16u + 3 * MOST_WORDS)
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define GIVE(action) BPF_STMT(BPF_RET | BPF_K, action)
-/* Of this machine's own calls alone; their number is loaded then. */
-#define OWN_CALLS                                                                                                      \
-    LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0), GIVE(SECCOMP_RET_KILL_PROCESS),          \
-        LOAD(nr), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_CALLS, 0, 1), GIVE(SECCOMP_RET_KILL_PROCESS)
 
 /*
  * Ways into the kernel, to the volumes' keys or around the mounts that no workload has use for. New calls of these
  * kinds are to be added; ptrace(2) among them means that a debugger needs a configured filter.
  */
-#define CALL(name) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, 1), GIVE(SECCOMP_RET_ERRNO | EPERM)
-static struct sock_filter denied[] = {
-    OWN_CALLS,
-    CALL(kexec_load), CALL(kexec_file_load), CALL(init_module), CALL(finit_module), CALL(delete_module), CALL(bpf),
-    CALL(perf_event_open), CALL(userfaultfd), CALL(ptrace), CALL(process_vm_readv), CALL(process_vm_writev),
-    CALL(keyctl), CALL(add_key), CALL(request_key), CALL(mount), CALL(umount2), CALL(pivot_root), CALL(move_mount),
-    CALL(open_tree), CALL(fsopen), CALL(fsconfig), CALL(fsmount), CALL(fspick), CALL(mount_setattr), CALL(reboot),
-    CALL(iopl), CALL(ioperm), CALL(swapon), CALL(swapoff), CALL(acct), CALL(open_by_handle_at),
-    GIVE(SECCOMP_RET_ALLOW),
+static const uint16_t denied[] = {
+    SYS_kexec_load, SYS_kexec_file_load, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_bpf,
+    SYS_perf_event_open, SYS_userfaultfd, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_keyctl,
+    SYS_add_key, SYS_request_key, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_move_mount, SYS_open_tree, SYS_fsopen,
+    SYS_fsconfig, SYS_fsmount, SYS_fspick, SYS_mount_setattr, SYS_reboot, SYS_iopl, SYS_ioperm, SYS_swapon, SYS_swapoff,
+    SYS_acct, SYS_open_by_handle_at,
 };
-#undef CALL
 
 /* Waiting, signalling, reading the signals; then unmounting, removing mappings, sync(2) in a child, and the end. */
-#define CALL(name) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_##name, 0, 1), GIVE(SECCOMP_RET_ALLOW)
-static struct sock_filter supervisor[] = {
-    OWN_CALLS,
-    CALL(read), CALL(write), CALL(close), CALL(poll), CALL(ppoll), CALL(recvfrom), CALL(wait4), CALL(kill),
-    CALL(pidfd_send_signal), CALL(pidfd_open), CALL(signalfd4), CALL(getpgid), CALL(rt_sigreturn),
-    CALL(rt_sigprocmask), CALL(clock_gettime), CALL(clock_nanosleep), CALL(nanosleep), CALL(restart_syscall),
-    CALL(brk), CALL(mmap), CALL(munmap), CALL(mremap), CALL(mprotect), CALL(madvise), CALL(futex), CALL(getrandom),
-    CALL(open), CALL(openat), CALL(fstat), CALL(newfstatat), CALL(lseek), CALL(ioctl), CALL(umount2), CALL(clone),
-    CALL(clone3), CALL(set_robust_list), CALL(rseq), CALL(gettid), CALL(getpid), CALL(sync), CALL(exit),
-    CALL(exit_group), CALL(reboot), CALL(pause), CALL(pread64), CALL(munlock), CALL(uname), CALL(getuid),
-    CALL(geteuid), CALL(tgkill), CALL(access), CALL(stat), CALL(lstat), CALL(readlink), CALL(statx), CALL(prlimit64),
-    CALL(umask), CALL(fcntl),
-    GIVE(SECCOMP_RET_TRAP),
+static const uint16_t supervisor[] = {
+    SYS_read, SYS_write, SYS_close, SYS_poll, SYS_ppoll, SYS_recvfrom, SYS_wait4, SYS_kill, SYS_pidfd_send_signal,
+    SYS_pidfd_open, SYS_signalfd4, SYS_getpgid, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_clock_gettime,
+    SYS_clock_nanosleep, SYS_nanosleep, SYS_restart_syscall, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect,
+    SYS_madvise, SYS_futex, SYS_getrandom, SYS_open, SYS_openat, SYS_fstat, SYS_newfstatat, SYS_lseek, SYS_ioctl,
+    SYS_umount2, SYS_clone, SYS_clone3, SYS_set_robust_list, SYS_rseq, SYS_gettid, SYS_getpid, SYS_sync, SYS_exit,
+    SYS_exit_group, SYS_reboot, SYS_pause, SYS_pread64, SYS_munlock, SYS_uname, SYS_getuid, SYS_geteuid, SYS_tgkill,
+    SYS_access, SYS_stat, SYS_lstat, SYS_readlink, SYS_statx, SYS_prlimit64, SYS_umask, SYS_fcntl,
 };
-#undef CALL
 
 static int load(struct sock_filter *program, size_t count)
 {
@@ -63,9 +53,44 @@ static int load(struct sock_filter *program, size_t count)
     return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0 ? -errno : 0;
 }
 
+/*
+ * A filter that answers calls of a list with one action and others with another. The list becomes words of a bit for
+ * each call: to load a filter, the kernel walks through it once for each of its calls and turns it into machine code,
+ * which takes a supervisor's time as long as its list is if that is gone through.
+ */
+static int load_list(const uint16_t *calls, size_t count, uint32_t listed, uint32_t others)
+{
+    struct sock_filter program[PROGRAM_MAX] = {
+        /* Of this machine's own calls alone; X is the bit, A the word. */
+        LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0), GIVE(SECCOMP_RET_KILL_PROCESS),
+        LOAD(nr), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_CALLS, 0, 1), GIVE(SECCOMP_RET_KILL_PROCESS),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, WORD_BITS - 1), BPF_STMT(BPF_MISC | BPF_TAX, 0), LOAD(nr),
+        BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 5),
+    };
+    const struct sock_filter end[] = { GIVE(others), BPF_STMT(BPF_ALU | BPF_RSH | BPF_X, 0),
+                                       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1), GIVE(listed), GIVE(others) };
+    uint32_t words[MOST_WORDS] = { 0 };
+    size_t used = 0, at = 10;
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t *word = &words[calls[i] / WORD_BITS % MOST_WORDS];
+
+        used += !*word;
+        *word |= UINT32_C(1) << calls[i] % WORD_BITS;
+    }
+    for (uint32_t i = 0; i < MOST_WORDS; i++)
+        if (words[i]) {
+            program[at++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, i, 0, 2);
+            program[at++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_IMM, words[i]);
+            program[at++] = (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, (uint32_t)(3 * --used + 1));
+        }
+    memcpy(program + at, end, sizeof(end));
+    return load(program, at + ARRAY_SIZE(end));
+}
+
 int seccomp_load_supervisor(void)
 {
-    return load(supervisor, ARRAY_SIZE(supervisor));
+    return load_list(supervisor, ARRAY_SIZE(supervisor), SECCOMP_RET_ALLOW, SECCOMP_RET_TRAP);
 }
 
 /* An entry whose action is the default one says nothing, and libseccomp refuses it. */
@@ -118,5 +143,7 @@ static int load_configured(const struct workload_seccomp *configured)
 
 int seccomp_load_workload(const struct workload_seccomp *configured)
 {
-    return configured->given ? load_configured(configured) : load(denied, ARRAY_SIZE(denied));
+    return configured->given
+               ? load_configured(configured)
+               : load_list(denied, ARRAY_SIZE(denied), SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ALLOW);
 }

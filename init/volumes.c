@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/key.h"
 #include "init/devices.h"
 #include "init/init.h"
 #include "init/volume.h"
@@ -314,7 +315,8 @@ static int open_encrypted(struct boot *boot, const struct config_volume *wanted,
 static int read_signed_tree(const struct config_volume *wanted, int disk, struct verity_tree *tree, struct reason *why)
 {
     static uint8_t block[TREE_BLOCK_BYTES] __attribute__((aligned(TREE_BLOCK_BYTES)));
-    const struct tree_expectation expected = { wanted->id, wanted->least_version, wanted->signer };
+    CLEANUP_KEY EVP_PKEY *signer = key_p384_load(&wanted->signer);
+    const struct tree_expectation expected = { wanted->id, wanted->least_version, signer };
     struct tree_statement statement;
     int flags = fcntl(disk, F_GETFL), r;
 
@@ -336,7 +338,7 @@ static int read_signed_tree(const struct config_volume *wanted, int disk, struct
 static int open_tree(struct boot *boot, const struct config_volume *wanted, int disk, struct open_volume *volume)
 {
     struct verity_tree tree = wanted->tree;
-    int r = wanted->signer ? read_signed_tree(wanted, disk, &tree, &boot->why) : 0;
+    int r = wanted->signer.given ? read_signed_tree(wanted, disk, &tree, &boot->why) : 0;
 
     if (r < 0)
         return boot_refuse(boot, REFUSAL_VOLUME_HEADER, r);

@@ -15,11 +15,12 @@ int release_from_brokers(const struct release_request *request, const struct rel
     for (size_t i = 0; i < count && r < 0 && ret_result->outcome == RELEASE_TRANSPORT; i++) {
         struct release_request one = *request;
         uint64_t share_ms = (uint64_t)clock_left_ms(deadline_ms) / (count - i);
+        CLEANUP_KEY EVP_PKEY *key = brokers[i].record_key.given ? key_p384_load(&brokers[i].record_key) : NULL;
 
-        one.broker = brokers[i].peer;
-        one.record_key = brokers[i].record_key;
-        r = release_until(&one, clock_ms() + share_ms, ret_record, ret_key, ret_result, why);
         *ret_broker = i;
+        one.broker = brokers[i].peer;
+        one.record_key = key;
+        r = release_until(&one, clock_ms() + share_ms, ret_record, ret_key, ret_result, why);
     }
     return r;
 }

@@ -3,11 +3,12 @@
  */
 #pragma once
 
+#include "base/key.h"
 #include "release/client.h"
 
 struct release_broker {
     struct tls_peer peer;
-    EVP_PKEY *record_key; /* NULL: it gives out no records */
+    struct key_p384 record_key; /* not given: it gives out no records */
 };
 
 /*

@@ -52,14 +52,15 @@ static void read_pins(struct json_reader *reader, uint8_t pins[TLS_MAX_PINS][TLS
 }
 
 void identity_read_keys(struct json_reader *reader, enum json_need record_key,
-                        uint8_t ret_pins[TLS_MAX_PINS][TLS_PIN_BYTES], size_t *ret_pin_count, EVP_PKEY **ret_key)
+                        uint8_t ret_pins[TLS_MAX_PINS][TLS_PIN_BYTES], size_t *ret_pin_count,
+                        struct key_p384 *ret_key)
 {
     uint8_t der[SPKI_MAX_BYTES];
     size_t size = 0;
 
     read_pins(reader, ret_pins, ret_pin_count);
     if (json_read_base64(reader, "record_key", record_key, BASE64_STANDARD, der, sizeof(der), &size) &&
-        record_key_load(der, size, ret_key) < 0)
+        key_p384_take(der, size, ret_key) < 0)
         json_refuse(reader, "record_key", "not a P-384 public key in DER");
 }
 
@@ -78,7 +79,7 @@ static void read_releases(struct json_reader *reader, struct identity *to)
 
 int identity_parse(const void *text, size_t size, struct identity *ret_identity, struct reason *why)
 {
-    CLEANUP_IDENTITY struct identity identity = { .record_key = NULL };
+    struct identity identity = { .name = "" };
     CLEANUP_JSON struct json_object *root = NULL;
     struct json_status status = { 0, why };
     struct json_reader reader;
@@ -97,12 +98,5 @@ int identity_parse(const void *text, size_t size, struct identity *ret_identity,
     if (status.error)
         return status.error;
     *ret_identity = identity;
-    identity.record_key = NULL;
     return 0;
-}
-
-void identity_free(struct identity *identity)
-{
-    EVP_PKEY_free(identity->record_key);
-    identity->record_key = NULL;
 }

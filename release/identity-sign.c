@@ -1,40 +1,21 @@
 /* Identities where the offline key lies: written and signed. Not in the guest. */
 #include <errno.h>
-#include <openssl/x509.h>
 #include <string.h>
 
 #include "base/encode.h"
 #include "base/key.h"
 #include "release/identity.h"
 
-#define SPKI_MAX_BYTES 256
-
-static int write_record_key(const struct identity *identity, struct buffer *to)
-{
-    char text[BASE64_TEXT_BYTES(SPKI_MAX_BYTES)];
-    unsigned char *der = NULL;
-    int size = i2d_PUBKEY(identity->record_key, &der);
-
-    if (size > 0 && size <= SPKI_MAX_BYTES) {
-        (void)base64_encode(BASE64_STANDARD, der, (size_t)size, text);
-        buffer_printf(to, ",\"record_key\":\"%s\"", text);
-    }
-    OPENSSL_free(der);
-    return size > 0 && size <= SPKI_MAX_BYTES ? 0 : -ENOMEM;
-}
-
 int identity_write(const struct identity *identity, struct buffer *to)
 {
-    int r;
+    char key[BASE64_TEXT_BYTES(KEY_P384_BYTES)];
 
+    (void)base64_encode(BASE64_STANDARD, identity->record_key.der, sizeof(identity->record_key.der), key);
     buffer_add_text(to, "{\"addresses\":[");
     for (size_t i = 0; i < identity->address_count; i++)
         buffer_printf(to, "%s\"https://%s\"", i ? "," : "", identity->addresses[i].authority);
     buffer_printf(to, "],\"name\":\"%s\"", identity->name);
-    r = write_record_key(identity, to);
-    if (r < 0)
-        return r;
-    buffer_printf(to, ",\"releases\":{\"first\":%llu,\"last\":%llu},\"spki_sha256\":[",
+    buffer_printf(to, ",\"record_key\":\"%s\",\"releases\":{\"first\":%llu,\"last\":%llu},\"spki_sha256\":[", key,
                   (unsigned long long)identity->first_release, (unsigned long long)identity->last_release);
     for (size_t i = 0; i < identity->pin_count; i++) {
         char pin[HEX_TEXT_BYTES(TLS_PIN_BYTES)];
@@ -56,14 +37,16 @@ static void write_base64(struct buffer *to, const uint8_t *data, size_t size)
 
 int identity_sign(const struct identity *identity, EVP_PKEY *root, struct buffer *to, struct reason *why)
 {
-    CLEANUP_IDENTITY struct identity again = { .record_key = NULL };
+    struct identity again;
+    CLEANUP_KEY EVP_PKEY *record_key = NULL;
     CLEANUP_BUFFER struct buffer payload = BUFFER_EMPTY, text = BUFFER_EMPTY;
     uint8_t signature[KEY_SIGNATURE_MAX_BYTES];
     size_t size = 0;
     int r = identity_write(identity, &payload);
 
     /* Nothing is signed that a guest would refuse. */
-    if (r == 0 && (key_kind(root) != KEY_P384 || identity_parse(payload.data, payload.size, &again, why) < 0))
+    if (r == 0 && (key_kind(root) != KEY_P384 || identity_parse(payload.data, payload.size, &again, why) < 0 ||
+                   !(record_key = key_p384_load(&again.record_key))))
         r = -EINVAL;
     if (r < 0)
         return r;

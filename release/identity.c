@@ -49,13 +49,13 @@ static int check_release(const struct identity *identity, uint64_t release, stru
 int identity_verify(const void *text, size_t size, EVP_PKEY *root, uint64_t release, struct identity *ret_identity,
                     struct reason *why)
 {
-    CLEANUP_IDENTITY struct identity identity = { .record_key = NULL };
+    struct identity identity = { .name = "" };
     struct envelope envelope;
     int r = read_envelope(text, size, &envelope, why);
 
     /* Nothing of the payload is looked at before. */
-    if (r == 0 && !record_signature_holds(envelope.signed_bytes, MAGIC_BYTES + envelope.payload_size,
-                                          envelope.signature, envelope.signature_size, root))
+    if (r == 0 && !key_p384_verify(root, envelope.signed_bytes, MAGIC_BYTES + envelope.payload_size,
+                                   envelope.signature, envelope.signature_size))
         return reason_set(why, -EKEYREJECTED, "broker identity: not signed by the root key that this image pins");
     if (r == 0)
         r = identity_parse(envelope.signed_bytes + MAGIC_BYTES, envelope.payload_size, &identity, why);
@@ -67,6 +67,5 @@ int identity_verify(const void *text, size_t size, EVP_PKEY *root, uint64_t rele
     if (r < 0)
         return r;
     *ret_identity = identity;
-    identity.record_key = NULL;
     return 0;
 }

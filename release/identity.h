@@ -13,6 +13,7 @@
 #include "base/base.h"
 #include "base/buffer.h"
 #include "base/json.h"
+#include "base/key.h"
 #include "base/reason.h"
 #include "base/tls.h"
 
@@ -28,23 +29,21 @@ struct identity {
     size_t address_count;
     uint8_t pins[TLS_MAX_PINS][TLS_PIN_BYTES];
     size_t pin_count;
-    EVP_PKEY *record_key; /* P-384 */
+    struct key_p384 record_key;
     uint64_t first_release, last_release;
 };
 
-/*
- * A broker's members `spki_sha256` and `record_key`, in identities and in measured configurations. The caller frees the
- * key, which may be set also when the reader has refused.
- */
+/* A broker's members `spki_sha256` and `record_key`, in identities and in measured configurations. */
 void identity_read_keys(struct json_reader *reader, enum json_need record_key,
-                        uint8_t ret_pins[TLS_MAX_PINS][TLS_PIN_BYTES], size_t *ret_pin_count, EVP_PKEY **ret_key);
+                        uint8_t ret_pins[TLS_MAX_PINS][TLS_PIN_BYTES], size_t *ret_pin_count,
+                        struct key_p384 *ret_key);
 
-/* The payload of an envelope. The caller frees with identity_free(). Errors: -EBADMSG, -EMSGSIZE, -ENOMEM. */
+/* The payload of an envelope. Errors: -EBADMSG, -EMSGSIZE, -ENOMEM. */
 int identity_parse(const void *text, size_t size, struct identity *ret_identity, struct reason *why) MUST_CHECK;
 
 /*
- * An envelope that the root key has signed, for an image of this release. The caller frees with identity_free().
- * Errors: those of identity_parse(); -EKEYREJECTED the root key has not signed it; -ESTALE it is not for this release.
+ * An envelope that the root key has signed, for an image of this release. Errors: those of identity_parse();
+ * -EKEYREJECTED the root key has not signed it; -ESTALE it is not for this release.
  */
 int identity_verify(const void *text, size_t size, EVP_PKEY *root, uint64_t release, struct identity *ret_identity,
                     struct reason *why) MUST_CHECK;
@@ -57,8 +56,3 @@ int identity_write(const struct identity *identity, struct buffer *to) MUST_CHEC
  * that would be refused, -ENOMEM.
  */
 int identity_sign(const struct identity *identity, EVP_PKEY *root, struct buffer *to, struct reason *why) MUST_CHECK;
-
-/* Fine with one that was never filled. */
-void identity_free(struct identity *identity);
-
-#define CLEANUP_IDENTITY CLEANUP(identity_free)

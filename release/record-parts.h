@@ -20,13 +20,6 @@ static inline void record_put(struct record_writer *writer, const void *data, si
     writer->at += size;
 }
 
-/* Whether it is a key on P-384. */
-bool record_key_fits(EVP_PKEY *key);
-
-/* Whether the signature is the key's: ECDSA, SHA-384, DER. */
-bool record_signature_holds(const void *data, size_t size, const uint8_t *signature, size_t signature_size,
-                            EVP_PKEY *key);
-
 /* record_parse() over bytes. */
 int record_take(const uint8_t *bytes, size_t size, struct record *ret_record, struct secret *ret_key,
                 struct reason *why) MUST_CHECK;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/key.h"
 #include "release/record-parts.h"
 
 static void put_word(struct record_writer *writer, const char *text)
@@ -95,7 +96,7 @@ int record_sign(const struct secret *registered, const struct record_binding *bi
     struct record_writer writer;
     int r;
 
-    if (!record_key_fits(key))
+    if (!key_is_p384(key))
         return -EINVAL;
     r = record_parse_fields(registered->bytes, registered->size, &record, &record_key, &signature_size, NULL);
     if (r == 0)
@@ -128,7 +129,7 @@ int record_acknowledge(const char *resource, const struct record_binding *bindin
     uint8_t text[RECORD_ACKNOWLEDGEMENT_MAX_BYTES];
     size_t size = record_write_acknowledgement(resource, binding, epoch, text);
 
-    if (!size || !record_key_fits(key))
+    if (!size || !key_is_p384(key))
         return -EINVAL;
     *ret_size = RECORD_MAX_SIGNATURE_BYTES;
     return sign(key, text, size, ret_signature, ret_size);

@@ -2,11 +2,10 @@
 #include "release/record-parts.h"
 
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/x509.h>
 #include <string.h>
 
 #include "base/cursor.h"
+#include "base/key.h"
 
 int record_report_digest(const uint8_t report[REPORT_BYTES], uint8_t ret_digest[SHA384_BYTES])
 {
@@ -30,25 +29,6 @@ int record_take(const uint8_t *bytes, size_t size, struct record *ret_record, st
     return 0;
 }
 
-bool record_key_fits(EVP_PKEY *key)
-{
-    char group[32] = "";
-
-    return EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 && strcmp(group, SN_secp384r1) == 0;
-}
-
-bool record_signature_holds(const void *data, size_t size, const uint8_t *signature, size_t signature_size,
-                            EVP_PKEY *key)
-{
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool holds = context && EVP_DigestVerifyInit(context, NULL, EVP_sha384(), NULL, key) == 1 &&
-                 EVP_DigestVerify(context, signature, signature_size, data, size) == 1;
-
-    EVP_MD_CTX_free(context);
-    ERR_clear_error();
-    return holds;
-}
-
 int record_verify(const struct secret *release, const struct record_binding *binding, EVP_PKEY *key,
                   struct record *ret_record, struct secret *ret_key, struct reason *why)
 {
@@ -57,8 +37,7 @@ int record_verify(const struct secret *release, const struct record_binding *bin
 
     if (record_split_release(release->bytes, release->size, &parts) < 0)
         return reason_set(why, -EBADMSG, "the broker's answer is not a signed volume record");
-    if (!record_key_fits(key) || !record_signature_holds(parts.signed_bytes, parts.signed_size, parts.signature,
-                                              parts.signature_size, key))
+    if (!key_p384_verify(key, parts.signed_bytes, parts.signed_size, parts.signature, parts.signature_size))
         return reason_set(why, -EKEYREJECTED, "the volume record's signature is not by the pinned record key");
     if (memcmp(parts.binding.nonce, binding->nonce, sizeof(binding->nonce)) != 0)
         return reason_set(why, -EKEYREJECTED, "the volume record was signed for another session");
@@ -94,24 +73,5 @@ int record_acknowledged(const char *resource, const struct record_binding *bindi
     uint8_t text[RECORD_ACKNOWLEDGEMENT_MAX_BYTES];
     size_t text_size = record_write_acknowledgement(resource, binding, epoch, text);
 
-    bool holds = text_size && record_key_fits(key) &&
-                 record_signature_holds(text, text_size, signature, size, key);
-
-    return holds ? 0 : -EKEYREJECTED;
-}
-
-int record_key_load(const void *der, size_t size, EVP_PKEY **ret_key)
-{
-    const unsigned char *at = der;
-    EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)size);
-
-    ERR_clear_error();
-    if (!key)
-        return -EBADMSG;
-    if (at != (const unsigned char *)der + size || !record_key_fits(key)) {
-        EVP_PKEY_free(key);
-        return -EBADMSG;
-    }
-    *ret_key = key;
-    return 0;
+    return text_size && key_p384_verify(key, text, text_size, signature, size) ? 0 : -EKEYREJECTED;
 }

@@ -93,9 +93,6 @@ int record_acknowledge(const char *resource, const struct record_binding *bindin
 int record_acknowledged(const char *resource, const struct record_binding *binding, uint64_t epoch, EVP_PKEY *key,
                         const uint8_t *signature, size_t size) MUST_CHECK;
 
-/* A P-384 public key from its DER SubjectPublicKeyInfo. Errors: -EBADMSG. */
-int record_key_load(const void *der, size_t size, EVP_PKEY **ret_key) MUST_CHECK;
-
 /* For record-parse.c's fuzz target and record.c: the parts of a release, in place. Errors: -EBADMSG. */
 struct record_release_parts {
     struct record_binding binding;

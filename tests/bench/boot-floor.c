@@ -1,16 +1,19 @@
 /*
  * A bare init, not part of the product: the least that a guest does before its workload. Mounts, loads modules where
- * there are any, opens an encrypted disk and a verified root with tables from the command line, changes root and starts
- * itself there as the workload. Says "floor: NAME NANOSECONDS" on the console, by the time stamp counter, which under
- * -icount shift=0 counts one a nanosecond from the machine's reset. bench-kernel.py, bench-boot.py and tests/kernel/ run
- * it. As the workload of postern-init it says the same, and what boot-stamps.c left in its environment.
+ * there are any, opens an encrypted disk and a verified root with tables from the command line, changes root and
+ * starts itself there as the workload. Says "floor: NAME NANOSECONDS" on the console, by the time stamp counter,
+ * which under -icount shift=0 counts one a nanosecond from the machine's reset. bench-kernel.py, bench-boot.py and
+ * tests/kernel/ run it. As the workload of postern-init it says the same.
  *
- * The command line, which this program takes from /proc/cmdline: floor.crypt= and floor.verity= (dm tables with commas for
- * spaces), floor.hold (no disks: says how many processors there are, and waits for the power button or powers off).
+ * The command line, which this program takes from /proc/cmdline: floor.crypt= and floor.verity= (dm tables with
+ * commas for spaces), floor.counted (as bench-boot.py has it: a pause after the modules, and the files of the initrd
+ * are deleted), floor.hold (no disks: says how many processors there are, and waits for the power button or powers
+ * off).
  */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/dm-ioctl.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -27,10 +30,12 @@
 #include <x86intrin.h>
 
 #include "tests/bench/first-stamp.h"
+#include "tests/bench/mark.h"
 
 #define MODULES "/usr/lib/postern/modules"
 #define WAIT_STEPS 3000
 #define WAIT_STEP_US 1000
+#define REST_US 200000 /* as boot-stamps.c */
 
 static void say(const char *name)
 {
@@ -144,18 +149,32 @@ static void map(const char *name, const char *table, uint32_t flags)
     (void)close(control);
 }
 
+static int delete_one(const char *path, const struct stat *status, int kind, struct FTW *place)
+{
+    (void)status;
+    (void)place;
+    if ((kind == FTW_DP ? rmdir(path) : unlink(path)) < 0)
+        return 0; /* what is mounted on, and what lies below */
+    return 0;
+}
+
 static void open_disks(void)
 {
     static const char *const moved[] = { "/dev", "/proc", "/sys", "/run", "/tmp" };
 
     wait_for("/dev/vdb");
+    MARK(MARK_STAGE + 8);
     map("crypt", word("floor.crypt="), 0);
+    MARK(MARK_LEAVE);
     say("crypt");
+    MARK(MARK_STAGE + 9);
     map("verity", word("floor.verity="), DM_READONLY_FLAG);
     say("verity");
     mount_or_fail("/dev/verity", "/sysroot", "erofs", MS_RDONLY);
     mount_or_fail("/dev/crypt", "/sysroot/data", "ext4", 0);
     say("mounted");
+    if (word("floor.counted") && nftw("/", delete_one, 16, FTW_DEPTH | FTW_MOUNT | FTW_PHYS) < 0)
+        fail("/");
     if (chdir("/sysroot") < 0)
         fail("/sysroot");
     for (size_t i = 0; i < sizeof(moved) / sizeof(*moved); i++)
@@ -163,6 +182,7 @@ static void open_disks(void)
             fail(moved[i]);
     if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
         fail("/sysroot");
+    MARK(MARK_LEAVE);
 }
 
 /* Processors, and that the host's request to power off arrives. */
@@ -197,8 +217,6 @@ int main(int argc, char **argv)
         if (getpid() != 1 && dup2(open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC), 1) < 0)
             return 1;
         printf("floor: workload %llu\n", now);
-        if (getpid() != 1 && environ[0])
-            printf("floor: %s\n", environ[0]);
         fflush(stdout);
         (void)reboot(RB_POWER_OFF);
         fail("power off");
@@ -208,9 +226,15 @@ int main(int argc, char **argv)
         return 1;
     printf("floor: first %llu\n", (unsigned long long)first_stamp_ns());
     say("init");
+    MARK(MARK_STAGE + 1);
     mount_api();
+    MARK(MARK_LEAVE);
     say("api");
+    MARK(MARK_MODULES);
     load_modules();
+    if (word("floor.counted"))
+        (void)usleep(REST_US);
+    MARK(MARK_LEAVE);
     say("modules");
     if (word("floor.hold"))
         hold();

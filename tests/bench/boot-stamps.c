@@ -1,87 +1,69 @@
 /*
- * Test code, not part of the product: postern-init with a clock in its hand. The production's objects and libraries are
- * linked a second time with these functions around what bench-boot.py leaves out of its account: modules, the secure
- * processor's answers, the broker's. The workload gets the sums in its environment, as nanoseconds of the time stamp
- * counter: "STAMPS=FIRST MODULES PROCESSOR BROKER", FIRST at the program's first instruction. The Makefile has the list of
- * what is wrapped.
+ * Test code, not part of the product: postern-init with marks for QEMU's plugin (plugin/count.c). The production's
+ * objects and libraries are linked a second time with these functions around what bench-boot.py leaves out of its
+ * account: modules, the secure processor's answers, the exchanges with the broker. The Makefile has the list of what
+ * is wrapped.
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <x86intrin.h>
-
 #include "attest/device.h"
-#include "base/tls.h"
+#include "base/clock.h"
 #include "init/init.h"
-#include "init/workload.h"
+#include "release/failover.h"
 #include "tests/bench/first-stamp.h"
+#include "tests/bench/mark.h"
 
-static uint64_t modules_ns, processor_ns, broker_ns;
+/* What others began on account of a function ends before counting goes on. */
+#define REST_MS 200u
 
-int __real_stage_modules(struct boot *boot);
-int __wrap_stage_modules(struct boot *boot);
-int __wrap_stage_modules(struct boot *boot)
-{
-    uint64_t begin = __rdtsc();
-    int r = __real_stage_modules(boot);
+/* A function as it is, between a mark and its leaving. */
+#define BETWEEN(mark, name, parameters, arguments)                                                                          \
+    int __real_##name parameters;                                                                                           \
+    int __wrap_##name parameters;                                                                                           \
+    int __wrap_##name parameters                                                                                            \
+    {                                                                                                                       \
+        int r;                                                                                                              \
+                                                                                                                            \
+        MARK(mark);                                                                                                         \
+        r = __real_##name arguments;                                                                                        \
+        clock_sleep_ms(REST_MS);                                                                                            \
+        MARK(MARK_LEAVE);                                                                                                   \
+        return r;                                                                                                           \
+    }
 
-    modules_ns += __rdtsc() - begin;
-    return r;
-}
+#define STAGE(number, name)                                                                                                 \
+    int __real_stage_##name(struct boot *boot);                                                                             \
+    int __wrap_stage_##name(struct boot *boot);                                                                             \
+    int __wrap_stage_##name(struct boot *boot)                                                                              \
+    {                                                                                                                       \
+        int r;                                                                                                              \
+                                                                                                                            \
+        MARK(MARK_STAGE + number);                                                                                          \
+        r = __real_stage_##name(boot);                                                                                      \
+        MARK(MARK_LEAVE);                                                                                                   \
+        return r;                                                                                                           \
+    }
 
-int __real_device_get_report(const struct device_request *request, const struct device_paths *paths, uint64_t deadline_ms,
-                             struct device_report *ret_report, struct reason *why);
-int __wrap_device_get_report(const struct device_request *request, const struct device_paths *paths, uint64_t deadline_ms,
-                             struct device_report *ret_report, struct reason *why);
-int __wrap_device_get_report(const struct device_request *request, const struct device_paths *paths, uint64_t deadline_ms,
-                             struct device_report *ret_report, struct reason *why)
-{
-    uint64_t begin = __rdtsc();
-    int r = __real_device_get_report(request, paths, deadline_ms, ret_report, why);
-
-    processor_ns += __rdtsc() - begin;
-    return r;
-}
-
-int __real_tls_client_connect(const struct tls_peer *peer, uint64_t deadline_ms, struct tls_client **ret_client,
-                              struct reason *why);
-int __wrap_tls_client_connect(const struct tls_peer *peer, uint64_t deadline_ms, struct tls_client **ret_client,
-                              struct reason *why);
-int __wrap_tls_client_connect(const struct tls_peer *peer, uint64_t deadline_ms, struct tls_client **ret_client,
-                              struct reason *why)
-{
-    uint64_t begin = __rdtsc();
-    int r = __real_tls_client_connect(peer, deadline_ms, ret_client, why);
-
-    broker_ns += __rdtsc() - begin;
-    return r;
-}
-
-int __real_tls_client_exchange(struct tls_client *client, const struct buffer *request, uint64_t deadline_ms,
-                               struct http_parser *parser, struct reason *why);
-int __wrap_tls_client_exchange(struct tls_client *client, const struct buffer *request, uint64_t deadline_ms,
-                               struct http_parser *parser, struct reason *why);
-int __wrap_tls_client_exchange(struct tls_client *client, const struct buffer *request, uint64_t deadline_ms,
-                               struct http_parser *parser, struct reason *why)
-{
-    uint64_t begin = __rdtsc();
-    int r = __real_tls_client_exchange(client, request, deadline_ms, parser, why);
-
-    broker_ns += __rdtsc() - begin;
-    return r;
-}
-
-int __real_workload_start(const struct config_workload *workload, int network, pid_t *ret_pid,
-                          struct workload_failure *ret_failure);
-int __wrap_workload_start(const struct config_workload *workload, int network, pid_t *ret_pid,
-                          struct workload_failure *ret_failure);
-int __wrap_workload_start(const struct config_workload *workload, int network, pid_t *ret_pid,
-                          struct workload_failure *ret_failure)
-{
-    char **env = (char **)(uintptr_t)workload->env; /* not constant where it comes from */
-
-    free(env[0]);
-    if (asprintf(&env[0], "STAMPS=%llu %llu %llu %llu", (unsigned long long)first_stamp_ns(),
-                 (unsigned long long)modules_ns, (unsigned long long)processor_ns, (unsigned long long)broker_ns) < 0)
-        env[0] = NULL;
-    return __real_workload_start(workload, network, ret_pid, ret_failure);
-}
+STAGE(0, start)
+STAGE(1, mounts)
+BETWEEN(MARK_MODULES, stage_modules, (struct boot *boot), (boot))
+STAGE(3, devices)
+STAGE(4, network)
+STAGE(5, report)
+STAGE(6, expect)
+STAGE(7, release)
+STAGE(8, volumes)
+STAGE(9, root)
+STAGE(10, handoff)
+BETWEEN(MARK_PROCESSOR, device_get_report,
+        (const struct device_request *request, const struct device_paths *paths, uint64_t deadline_ms,
+         struct device_report *ret_report, struct reason *why),
+        (request, paths, deadline_ms, ret_report, why))
+BETWEEN(MARK_RELEASE, release_from_brokers,
+        (const struct release_request *request, const struct release_broker *brokers, size_t count, uint64_t deadline_ms,
+         struct record *ret_record, struct secret *ret_key, size_t *ret_broker, struct release_result *ret_result,
+         struct reason *why),
+        (request, brokers, count, deadline_ms, ret_record, ret_key, ret_broker, ret_result, why))
+BETWEEN(MARK_RELEASE, release_confirm,
+        (const struct release_request *request, const struct release_session *session,
+         const struct message_confirmation *confirmation, uint64_t deadline_ms, struct release_result *ret_result,
+         struct reason *why),
+        (request, session, confirmation, deadline_ms, ret_result, why))

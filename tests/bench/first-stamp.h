@@ -11,6 +11,7 @@ uint32_t first_stamp_low, first_stamp_high;
 
 __asm__(".globl first_stamp\n"
         "first_stamp:\n"
+        "    nopl 0x01545350(%rax)\n" /* MARK_FIRST of mark.h */
         "    rdtsc\n"
         "    mov %eax, first_stamp_low(%rip)\n"
         "    mov %edx, first_stamp_high(%rip)\n"

@@ -157,14 +157,24 @@ static int get_report(void *context, const void *canonical, size_t size, uint64_
     return 0;
 }
 
-static EVP_PKEY *load_record_key(const char *text)
+static void take_record_key(const char *text, struct key_p384 *to)
 {
     uint8_t der[256];
-    EVP_PKEY *key = NULL;
     size_t size = 0;
 
     if (!text || base64_decode(BASE64_STANDARD, text, strlen(text), der, sizeof(der), &size) < 0 ||
-        record_key_load(der, size, &key) < 0)
+        key_p384_take(der, size, to) < 0)
+        die("record-key");
+}
+
+static EVP_PKEY *load_record_key(const char *text)
+{
+    struct key_p384 taken;
+    EVP_PKEY *key;
+
+    take_record_key(text, &taken);
+    key = key_p384_load(&taken);
+    if (!key)
         die("record-key");
     return key;
 }
@@ -243,10 +253,11 @@ static void run_confirm(const struct settings *settings, const struct release_re
 static int release_next(const struct settings *settings, const struct release_request *request, uint64_t deadline,
                         struct record *record, struct secret *key, struct release_result *result, struct reason *why)
 {
-    struct release_broker brokers[2] = { { request->broker, request->record_key },
-                                         { .record_key = request->record_key } };
+    struct release_broker brokers[2] = { { .peer = request->broker } };
     size_t broker = 0;
 
+    for (size_t i = 0; i < ARRAY_SIZE(brokers) && request->payload == PAYLOAD_RECORD; i++)
+        take_record_key(setting(settings, "record-key"), &brokers[i].record_key);
     if (endpoint_parse(setting(settings, "next-broker"), &brokers[1].peer.endpoint) < 0)
         die("next-broker");
     brokers[1].peer.pin_count = 1;

@@ -11,13 +11,13 @@ static void check_release(const struct config *c, const struct config_volume *vo
 {
     if (!config_volume_is_released(volume))
         return;
-    REQUIRE(c->broker_count || c->broker_root);
+    REQUIRE(c->broker_count || c->broker_root.given);
     REQUIRE(volume->resource_from_init_data ? c->init_data_device[0] : volume->resource.path[0]);
     REQUIRE(volume->payload != PAYLOAD_RAW && !volume->initialise);
     if (!config_volume_has_record(volume))
         REQUIRE(volume->mode != VOLUME_RECORD && volume->length && volume->sector_size);
     for (size_t i = 0; config_volume_has_record(volume) && i < c->broker_count; i++)
-        REQUIRE(c->brokers[i].record_key);
+        REQUIRE(c->brokers[i].record_key.given);
 }
 
 static void check(const struct config *c)
@@ -25,7 +25,7 @@ static void check(const struct config *c)
     REQUIRE(c->broker_count <= CONFIG_MAX_BROKERS && c->volume_count <= CONFIG_MAX_VOLUMES);
     for (size_t i = 0; i < c->volume_count; i++)
         check_release(c, &c->volumes[i]);
-    REQUIRE(!c->broker_root || c->init_data_device[0]);
+    REQUIRE(!c->broker_root.given || c->init_data_device[0]);
     for (size_t i = 0; i < c->broker_count; i++) {
         REQUIRE(c->brokers[i].peer.pin_count);
         REQUIRE(c->brokers[i].peer.endpoint.address_size);

@@ -21,8 +21,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         REQUIRE(identity_parse(first.data, first.size, &again, NULL) == 0);
         REQUIRE(identity_write(&again, &second) == 0);
         REQUIRE(first.size == second.size && memcmp(first.data, second.data, first.size) == 0);
-        identity_free(&again);
-        identity_free(&identity);
     }
     free(text);
     return 0;

@@ -15,7 +15,7 @@ OWN = "/builder/kernel/production/bzImage"
 MODULES = os.path.join(BUILD, "image/app/initrd")
 SALT = "00" * 32
 LIMIT_SECONDS = 600
-CMDLINE = "console=ttyS0 quiet panic=-1 no_timer_check"
+CMDLINE = "console=ttyS0 quiet panic=-1 no_timer_check" + os.environ.get("BOOT_WORDS", "")
 PAYLOAD_SECTOR = 32768  # of `postern volume create`
 
 # Real-mode code behind a setup header: prints the low half of the time stamp counter as eight letters, low nibble first.
@@ -35,11 +35,12 @@ def qemu(*words):
 
 
 VIRTUAL = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-serial", "stdio"]
+COUNTED = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=on", "-serial", "stdio"]
 
 
-def virtual(*words):
+def virtual(*words, machine=None):
     """The console of a machine in virtual time."""
-    done = subprocess.run(qemu(*VIRTUAL, *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    done = subprocess.run(qemu(*(machine or VIRTUAL), *words), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=LIMIT_SECONDS, check=False)
     return done.stdout.decode("utf-8", "replace")
 
@@ -49,8 +50,8 @@ def stamps(console):
     return {name: int(ns) for name, ns in re.findall(r"floor: (\w+) (\d+)\r?$", console, flags=re.M)}
 
 
-def initrd(folder, modules):
-    """The init alone, or with the modules of the image of Debian's kernel."""
+def initrd(folder, modules, before=None):
+    """The init alone, or with the modules of the image of Debian's kernel; or behind another program."""
     stage, made = os.path.join(folder, f"stage-{modules}"), os.path.join(folder, f"initrd-{modules}")
     if os.path.exists(made):
         return made
@@ -58,7 +59,10 @@ def initrd(folder, modules):
         os.makedirs(os.path.join(stage, name))
     if modules:
         run("sh", "-c", f"zstd -qdc {MODULES} | cpio -idm --quiet 'usr/lib/postern/modules*'", cwd=stage)
-    shutil.copy(INIT, os.path.join(stage, "init"))
+    shutil.copy(before or INIT, os.path.join(stage, "init"))
+    if before:
+        os.makedirs(os.path.join(stage, "usr/lib/postern"), exist_ok=True)
+        shutil.copy(INIT, os.path.join(stage, "usr/lib/postern/counted-init"))
     with open(made + ".cpio", "wb") as archive:
         subprocess.run([os.path.join(TOP, "image/pack"), stage], stdout=archive, check=True)
     run("zstd", "-q", "-19", "--single-thread", "-o", made, made + ".cpio")
@@ -122,11 +126,11 @@ class Disks:
         tables = f"floor.crypt={self.crypt.replace(' ', ',')} floor.verity={self.verity.replace(' ', ',')}"
         return disks, tables
 
-    def boot(self, kernel, initrd_path, words=""):
-        """The stamps of one boot in virtual time."""
+    def boot(self, kernel, initrd_path, words="", machine=None):
+        """The stamps of one boot in virtual time, or on a machine of these words."""
         disks, tables = self.words()
         console = virtual("-kernel", kernel, "-initrd", initrd_path, *disks, "-append",
-                          f"{CMDLINE} {tables}{words}")
+                          f"{CMDLINE} {tables}{words}", machine=machine)
         found = stamps(console)
         if "workload" not in found:
             raise RuntimeError(f"no workload; the console says:\n{console[-2000:]}")

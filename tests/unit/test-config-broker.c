@@ -40,7 +40,7 @@ static void keys_come_without_records(void **state UNUSED)
 {
     struct config c = accepted(STOCK ",\"volumes\":[{" VOLUME ",\"mode\":\"key\"," NAMED ",\"length\":33554432}]");
 
-    assert_null(c.brokers[0].record_key);
+    assert_false(c.brokers[0].record_key.given);
     assert_true(config_volume_is_released(&c.volumes[0]));
     assert_false(config_volume_has_record(&c.volumes[0]));
     assert_int_equal(c.volumes[0].payload, PAYLOAD_KEY);
@@ -74,7 +74,7 @@ static void roots_sign_identities(void **state UNUSED)
                    "\"broker_root\":{\"key\":\"%s\",\"release\":7}," INIT_DATA ",\"volumes\":[{" VOLUME
                    ",\"resource_from_init_data\":true}]", root_p384);
     c = accepted(text);
-    assert_non_null(c.broker_root);
+    assert_true(c.broker_root.given);
     assert_int_equal(c.release, 7);
     assert_int_equal(c.broker_count, 0);
     assert_string_equal(c.init_data_device, "postern-init");

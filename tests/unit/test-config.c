@@ -124,7 +124,7 @@ static void trees_may_be_signed(void **state UNUSED)
     parts.volumes = text;
     if (parse(&parts, &c, &why) < 0)
         fail_msg("%s", why.text);
-    assert_non_null(c.volumes[0].signer);
+    assert_true(c.volumes[0].signer.given);
     assert_int_equal(c.volumes[0].signed_block, 9);
     assert_int_equal(c.volumes[0].least_version, 3);
     assert_int_equal(c.volumes[0].tree.offset, 8192);
@@ -149,7 +149,7 @@ static void everything_is_read(void **state UNUSED)
     assert_string_equal(c.brokers[0].peer.endpoint.authority, "10.0.2.2:8443");
     assert_int_equal(c.brokers[0].peer.pin_count, 1);
     assert_int_equal(c.brokers[0].peer.pins[0][31], 0x11);
-    assert_non_null(c.brokers[0].record_key);
+    assert_true(c.brokers[0].record_key.given);
     assert_int_equal(c.release_deadline_ms, 30000);
     assert_true(c.network.enabled && c.network.has_gateway);
     assert_string_equal(c.network.interface, "eth0");

@@ -49,8 +49,8 @@ static int tear_down(void **state UNUSED)
     return 0;
 }
 
-/* An envelope of this payload with signatures of signers `from` to `to`, and `zeros` behind it, as on a disk. */
-static int check(const char *type, const char *payload, size_t from, size_t to, size_t zeros)
+/* An envelope of this payload with signatures of signers `from` to `to`. */
+static int check(const char *type, const char *payload, size_t from, size_t to)
 {
     CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
     struct dsse envelope = { .payload_size = strlen(payload) };
@@ -67,8 +67,6 @@ static int check(const char *type, const char *payload, size_t from, size_t to, 
     }
     dsse_encode(&envelope, &text);
     dsse_free(&envelope);
-    for (size_t i = 0; i < zeros; i++)
-        buffer_add(&text, "", 1);
     assert_int_equal(buffer_error(&text), 0);
     copy = exact_copy(text.data, text.size);
     why.text[0] = note[0] = '\0';
@@ -83,35 +81,31 @@ static int check(const char *type, const char *payload, size_t from, size_t to, 
 
 static void says_which_launch_it_is(void **state UNUSED)
 {
-    static const size_t zeros[] = { 0, 1, 511, 70000 };
-
-    for (size_t i = 0; i < ARRAY_SIZE(zeros); i++) {
-        if (check(MANIFEST_PAYLOAD_TYPE, statement, 0, 2, zeros[i]) != 0)
-            fail_msg("%s", why.text);
-        assert_string_equal(note, "in the manifest: QEMU, EPYC-v4, 2 vCPUs, features 0x1; firmware aaaaaaaaaaaaaaaa kernel "
-                                  "aaaaaaaaaaaaaaaa initrd aaaaaaaaaaaaaaaa; 2 of 2 signers");
-    }
+    if (check(MANIFEST_PAYLOAD_TYPE, statement, 0, 2) != 0)
+        fail_msg("%s", why.text);
+    assert_string_equal(note, "in the manifest: QEMU, EPYC-v4, 2 vCPUs, features 0x1; firmware aaaaaaaaaaaaaaaa kernel "
+                              "aaaaaaaaaaaaaaaa initrd aaaaaaaaaaaaaaaa; 2 of 2 signers");
     config.threshold = 1;
-    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 1, 3, 0), 0);
+    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 1, 3), 0);
     assert_non_null(strstr(note, "; 1 of 2 signers"));
 }
 
 static void needs_its_signers(void **state UNUSED)
 {
-    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 0, 0, 0), -EKEYREJECTED);
-    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 0, 1, 0), -EKEYREJECTED);
-    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 1, 3, 0), -EKEYREJECTED);
+    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 0, 0), -EKEYREJECTED);
+    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 0, 1), -EKEYREJECTED);
+    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 1, 3), -EKEYREJECTED);
     config.threshold = 1;
-    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 2, 3, 0), -EKEYREJECTED);
+    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 2, 3), -EKEYREJECTED);
     /* What they did not sign is not looked at. */
-    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, "{", 2, 3, 0), -EKEYREJECTED);
-    assert_int_equal(check("text/plain", statement, 2, 3, 0), -EKEYREJECTED);
+    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, "{", 2, 3), -EKEYREJECTED);
+    assert_int_equal(check("text/plain", statement, 2, 3), -EKEYREJECTED);
 }
 
 static void needs_its_digest(void **state UNUSED)
 {
     report.measurement[47] ^= 1;
-    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 0, 2, 0), -ENOENT);
+    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, statement, 0, 2), -ENOENT);
     assert_reason(&why, "manifest: none of its 2 launches has this guest's digest 2222");
 }
 
@@ -119,9 +113,9 @@ static void needs_a_manifest(void **state UNUSED)
 {
     static const char *const texts[] = { "", "hello", "{}", "{\"payload\":\"\"}", "[]", "\xff\xff\xff\xff" };
 
-    assert_int_equal(check("text/plain", statement, 0, 2, 0), -EBADMSG);
+    assert_int_equal(check("text/plain", statement, 0, 2), -EBADMSG);
     assert_reason(&why, "holds \"text/plain\", expected \"application/vnd.in-toto+json\"");
-    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, "{}", 0, 2, 0), -EBADMSG);
+    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, "{}", 0, 2), -EBADMSG);
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
         char *copy = exact_copy(texts[i], strlen(texts[i]));
         int r = manifest_check(&config, &report, copy, strlen(texts[i]), note, &why);
@@ -137,7 +131,7 @@ static void a_row_that_is_none_is_named(void **state UNUSED)
 
     assert_non_null(last);
     last[0] = 'x';
-    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, bent, 0, 2, 0), -EBADMSG);
+    assert_int_equal(check(MANIFEST_PAYLOAD_TYPE, bent, 0, 2), -EBADMSG);
     assert_reason(&why, "predicate.rows[1].digest");
     free(bent);
 }

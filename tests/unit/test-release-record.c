@@ -44,6 +44,7 @@ static struct secret secret_at(const char *pointer)
 
 static int load(void **state UNUSED)
 {
+    struct key_p384 pinned;
     uint8_t der[256];
     const char *text;
     size_t size = 0;
@@ -51,7 +52,9 @@ static int load(void **state UNUSED)
     vectors = vectors_load();
     text = text_at(vectors, "/record/record_key");
     assert_int_equal(base64_decode(BASE64_STANDARD, text, strlen(text), der, sizeof(der), &size), 0);
-    assert_int_equal(record_key_load(der, size, &signer), 0);
+    assert_int_equal(key_p384_take(der, size, &pinned), 0);
+    signer = key_p384_load(&pinned);
+    assert_non_null(signer);
     own = EVP_EC_gen("P-384");
     assert_non_null(own);
     return 0;
@@ -419,41 +422,55 @@ static void signs_with_p384_alone(void **state UNUSED)
 static void record_keys_are_points_of_p384(void **state UNUSED)
 {
     static const char *const groups[] = { "P-256", "P-521" };
-    EVP_PKEY *key = NULL;
+    struct key_p384 taken = { .given = false };
     unsigned char *der = NULL;
     int size = i2d_PUBKEY(own, &der);
+    EVP_PKEY *key;
 
-    assert_int_equal(record_key_load(der, (size_t)size, &key), 0);
+    for (int i = 0; i < size; i++)
+        assert_int_equal(key_p384_take(der, (size_t)i, &taken), -EBADMSG);
+    for (int i = 0; i < size - 96; i++) {
+        der[i] ^= 1;
+        assert_int_equal(key_p384_take(der, (size_t)size, &taken), -EBADMSG);
+        der[i] ^= 1;
+    }
+    assert_false(taken.given);
+    assert_int_equal(key_p384_take(der, (size_t)size, &taken), 0);
+    key = key_p384_load(&taken);
     assert_int_equal(EVP_PKEY_eq(key, own), 1);
     EVP_PKEY_free(key);
-    key = NULL;
-    for (int i = 0; i < size; i++)
-        assert_int_equal(record_key_load(der, (size_t)i, &key), -EBADMSG);
     der[size - 1] ^= 1;
-    assert_int_equal(record_key_load(der, (size_t)size, &key), -EBADMSG);
+    assert_int_equal(key_p384_take(der, (size_t)size, &taken), 0);
+    assert_null(key_p384_load(&taken));
     OPENSSL_free(der);
     for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
         EVP_PKEY *other = EVP_EC_gen(groups[i]);
 
         der = NULL;
         size = i2d_PUBKEY(other, &der);
-        assert_int_equal(record_key_load(der, (size_t)size, &key), -EBADMSG);
+        assert_int_equal(key_p384_take(der, (size_t)size, &taken), -EBADMSG);
         OPENSSL_free(der);
         EVP_PKEY_free(other);
     }
-    assert_null(key);
+}
+
+/* A point that is none verifies nothing, and does no harm. */
+static void nothing_is_signed_by_no_key(void **state UNUSED)
+{
+    assert_false(key_p384_verify(NULL, "", 0, (const uint8_t *)"", 0));
+    assert_false(key_is_p384(NULL));
 }
 
 static void a_key_with_bytes_behind_it_is_none(void **state UNUSED)
 {
-    EVP_PKEY *key = NULL;
+    struct key_p384 taken = { .given = false };
     uint8_t more[256];
     unsigned char *at = more;
     int size = i2d_PUBKEY(own, &at);
 
     more[size] = 0;
-    assert_int_equal(record_key_load(more, (size_t)size + 1, &key), -EBADMSG);
-    assert_null(key);
+    assert_int_equal(key_p384_take(more, (size_t)size + 1, &taken), -EBADMSG);
+    assert_false(taken.given);
 }
 
 static void the_digest_is_of_the_signed_part(void **state UNUSED)
@@ -489,6 +506,7 @@ int main(void)
         cmocka_unit_test(signs_with_p384_alone),
         cmocka_unit_test(record_keys_are_points_of_p384),
         cmocka_unit_test(a_key_with_bytes_behind_it_is_none),
+        cmocka_unit_test(nothing_is_signed_by_no_key),
         cmocka_unit_test(the_digest_is_of_the_signed_part),
     };
 

@@ -66,13 +66,13 @@ def main():
             damaged = bytearray(file.read())
         damaged[len(damaged) // 2] ^= 1
         cases = (
-            ("no disk", None, 'no disk with the serial "manifest"'),
+            ("no disk", None, 'manifest: no disk with the serial "manifest"'),
             ("one of two signers, and a stranger", make_manifest(world, "few", initrd, paths[1:]), "manifest: 1 of the 2 given keys signed it, 2 are asked for"),
             ("a changed byte", make_disk(world, "damaged", damaged), "manifest: "),
             ("a manifest of another command line", make_manifest(world, "other", initrd, paths[:2], "console=ttyS0"),
              "manifest: none of its 2 launches has this guest's digest "),
             ("a disk of something else", make_disk(world, "noise", os.urandom(4096)), "manifest: "),
-            ("a disk that no manifest fills", make_disk(world, "large", bytes(13 << 20)), "manifest: the disk has 13631488 bytes"))
+            ("a disk that no manifest fills", make_disk(world, "large", b" " * (13 << 20)), 'manifest: '))
 
         def run(case):
             words = ["--disk", f"manifest={case[1]}"] if case[1] else []

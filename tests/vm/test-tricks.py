@@ -189,7 +189,7 @@ def check_swapped(world, broker):
 
 
 def acpi_note(launch):
-    return next((line.get("note", "") for line in launch.record() if line["stage"] == "devices"), "")
+    return next((line.get("note", "") for line in launch.record() if line["stage"] == "expect"), "")
 
 
 def main():
