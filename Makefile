@@ -341,7 +341,7 @@ WITH_DHCP := $(shell grep -ls '"method": *"dhcp"' image/profiles/$(PROFILE)/post
 # Which kernel an image has: the one that KERNEL names. Without it ours, in the profiles of WITH_OWN, where it has been built
 # of these very recipes, and Debian's where not. What tests and the demonstration boot has a software processor, and so of
 # ours the variant for that. WITH_OWN is for profiles whose VM tests all pass on it: `make check-kernel`.
-WITH_OWN :=
+WITH_OWN := app gateway
 BUILT := $(if $(KERNEL),,$(if $(WITH_OWN),$(shell image/kernel/build made production test && echo own)))
 OF_IMAGE := $(or $(KERNEL),$(if $(filter $(WITH_OWN),$(PROFILE)),$(BUILT)),debian)
 OF_GUESTS := $(patsubst own,own-test,$(or $(KERNEL),$(BUILT),debian))

@@ -14,7 +14,7 @@ import tap  # noqa: E402
 
 MOST_KERNEL, MOST_INITRD = 6 << 20, 2900 << 10
 OWN_IMAGE = os.path.join(TOP, "build/image/app-own")
-STAGES = ["init", "modules", "crypt", "verity", "mounted", "workload"]
+STAGES = ["first", "init", "api", "modules", "crypt", "verity", "mounted", "workload"]
 
 
 def check_sizes():
