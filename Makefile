@@ -26,7 +26,7 @@ ifndef IN_BUILDER
 INSIDE := all demo image images release deb firmware kernel
 INSIDE_CHECKS := check-unit check-programs check-broker check-image check-vm check-kernel \
     check-kernel-reproducible lint fuzz coverage bench prove soak
-.PHONY: $(INSIDE) $(INSIDE_CHECKS) check check-host builder builder-check clean distclean
+.PHONY: $(INSIDE) $(INSIDE_CHECKS) check builder builder-check clean distclean
 export BUILDER MIRROR SECURITY_MIRROR SNAPSHOT
 inside = @image/builder/enter make --no-print-directory -j$$(nproc) IN_BUILDER=1 PROFILE='$(PROFILE)' KERNEL='$(KERNEL)' \
     $(foreach v,SITE PAYLOAD ID_KEY AUTHOR_KEY SVN SIGN_KEY STORE WITH_OWN,$(if $($(v)),$(v)='$($(v))'))
@@ -48,7 +48,7 @@ kernel-update: builder-check
 # Rebuilds a release with a builder root of its own and compares byte by byte: RELEASE=DIR, perhaps SNAPSHOT=URL.
 .PHONY: reproduce
 reproduce:
-	@image/builder/host-setup
+	@image/builder/host-setup host reproduce
 	@image/reproduce '$(RELEASE)'
 
 # Against implementations of others, which are fetched and built for it.
@@ -65,6 +65,17 @@ check: builder-check
 	@for test in $(sort $(wildcard tests/host/*)); do \
 	    printf 'running %s\n' $$test; $$test >build/tests/host/$${test##*/}.tap 2>&1 || true; done
 	$(inside) check-run HOST_TAP='$(HOST_TAP)'
+
+# Everything once more, on machines with nothing on them: README's demonstration, a release rebuilt from its store and from a
+# look-alike of a snapshot archive, images by the Debian packages, the firmware. Takes an hour and more.
+.PHONY: check-rebuild
+REBUILDS := $(sort $(wildcard tests/rebuild/*))
+check-rebuild: builder-check
+	$(inside) PROFILE=app KERNEL=debian release firmware
+	@mkdir -p build/tests/rebuild
+	@for test in $(REBUILDS); do \
+	    printf 'running %s\n' $$test; $$test >build/tests/rebuild/$${test##*/}.tap || true; done
+	@image/builder/enter tests/run $(REBUILDS:tests/%=build/tests/%.tap)
 
 clean:
 	rm -rf build/obj build/san build/cov build/fuzz build/bin build/guest build/tests build/image build/demo
@@ -104,7 +115,8 @@ endif
 
 # Libraries by room, each with the rooms below it (DESIGN: base <- measure <- attest <- release, base <- luks).
 ROOMS := base base/static measure attest release luks init init/dhcp broker psp psp/shim cli
-objects = $(patsubst %.c,$(O)/%.o,$(wildcard $(1)/*.c))
+# Sorted: the order that wildcard gives is the locale's.
+objects = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1)/*.c)))
 room = $(O)/lib$(1).a
 program = $(O)/$(1)/main.o $(call room,$(1))
 LIBRARIES := $(foreach r,release attest measure luks base,$(call room,$(r)))
@@ -115,7 +127,7 @@ DISKS := -lcryptsetup -ldevmapper -luuid -lm -lpthread
 TESTED := $(if $(SANITIZE),$(O),build)
 BROKER := -levent_core -levent_openssl -lsqlite3
 DYNAMIC := -ljson-c -lllhttp $(CRYPTO)
-COMMON := $(DYNAMIC) -lz -lzstd
+COMMON := $(DYNAMIC)
 
 objects: $(foreach r,$(ROOMS),$(call objects,$(r)))
 
@@ -148,7 +160,7 @@ $(STATIC)/lock.json: image/builder/static-libs
 /builder/udhcpc/lock.json: image/builder/udhcpc image/builder/udhcpc.config
 	@image/builder/udhcpc
 
-# Static programs have neither a loader nor name lookup, and Argon2id beside the secure heap: base/static/.
+# Static programs have neither a loader nor name lookup nor compression, and Argon2id beside the secure heap: base/static/.
 STATIC_PIE := -static-pie $(if $(SYMBOLS),,-s) -Wl,--wrap=dlopen,--wrap=CRYPTO_secure_zalloc
 # Of what an initrd carries: relocations packed, no tables for unwinding.
 IN_INITRD := $(STATIC_PIE) -Wl,-z,pack-relative-relocs,--no-eh-frame-hdr,-T,base/static/no-unwind.ld
@@ -160,7 +172,7 @@ endef
 build/bin/postern: $(call program,cli) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(STATIC_PIE),$(DISKS) $(COMMON))
 build/bin/postern-psp: $(call program,psp) $(call objects,base/static) $(LIBRARIES)
-	$(call link,$(STATIC_PIE),-ljson-c -lllhttp -lcrypto -lz -lzstd -lpthread)
+	$(call link,$(STATIC_PIE),-ljson-c -lllhttp -lcrypto -lpthread)
 $(TESTED)/bin/postern-broker: $(call program,broker) $(LIBRARIES)
 	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
 build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIBRARIES)
@@ -238,7 +250,7 @@ $(DIFFERENTIAL): tests/measure/driver.c $(LIBRARIES)
 build/tests/%: tests/vm/%.c $(call objects,base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
-	    $(CRYPTO) -lz -lzstd
+	    $(CRYPTO)
 
 # The kernel's configfs-tsm in test overlays, for the image's kernel: both come from the same state of the archive.
 HEADERS := $(lastword $(sort $(wildcard /usr/src/linux-headers-*-cloud-amd64)))
@@ -278,7 +290,7 @@ $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
 build/bench/%: tests/bench/%.c $(call objects,base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) \
-	    -lcrypto -lz -lzstd
+	    -lcrypto
 build/bench/boot-floor build/bench/boot-stamps: LDFLAGS += -Wl,-e,first_stamp
 # Of QEMU's emulator, which counts instructions.
 build/bench/count.so: tests/bench/plugin/count.c tests/bench/mark.h

@@ -16,6 +16,7 @@
 #include "cli/guest.h"
 #include "cli/image.h"
 #include "cli/inputs.h"
+#include "cli/launch-options.h"
 #include "cli/launch-row.h"
 #include "cli/verdict.h"
 
@@ -26,9 +27,9 @@
 enum selftest_exit { SELFTEST_HOST = 7, SELFTEST_NO_REPORT = 8 };
 
 struct run {
-    const char *directory, *output, *psp, *psp_dir, *psp_program, *qemu, *kds, *trust_root;
-    uint64_t vcpus, memory_mib, boot_timeout_s;
-    struct option_list disks, certificates;
+    const char *directory, *output, *kds, *trust_root;
+    struct launch_options options;
+    struct option_list certificates;
     char scratch[32];
     char console_path[64], report_path[64], chain_folder[64], bundle_path[64];
     struct host_report host;
@@ -68,20 +69,20 @@ static int launch(const struct run *run, struct reason *why)
     struct words words = { .at = { "/proc/self/exe", "launch", run->directory, "--until-workload" }, .count = 4 };
     char vcpus[24], memory[24], timeout[24];
 
-    (void)snprintf(vcpus, sizeof(vcpus), "%llu", (unsigned long long)run->vcpus);
-    (void)snprintf(memory, sizeof(memory), "%llu", (unsigned long long)run->memory_mib);
-    (void)snprintf(timeout, sizeof(timeout), "%llu", (unsigned long long)run->boot_timeout_s);
-    add(&words, "--psp", run->psp);
-    add(&words, "--psp-dir", run->psp_dir);
-    add(&words, "--psp-program", run->psp_program);
-    add(&words, "--qemu", run->qemu);
+    (void)snprintf(vcpus, sizeof(vcpus), "%llu", (unsigned long long)run->options.vcpus);
+    (void)snprintf(memory, sizeof(memory), "%llu", (unsigned long long)run->options.memory_mib);
+    (void)snprintf(timeout, sizeof(timeout), "%llu", (unsigned long long)run->options.boot_timeout_s);
+    add(&words, "--psp", run->options.psp);
+    add(&words, "--psp-dir", run->options.psp_dir);
+    add(&words, "--psp-program", run->options.psp_program);
+    add(&words, "--qemu", run->options.qemu);
     add(&words, "--vcpus", vcpus);
     add(&words, "--vcpu-type", run->selftest.vcpu_type);
     add(&words, "--memory", memory);
     add(&words, "--boot-timeout", timeout);
     add(&words, "--console", run->console_path);
-    for (size_t i = 0; i < run->disks.count; i++)
-        add(&words, "--disk", run->disks.values[i]);
+    for (size_t i = 0; i < run->options.disks.count; i++)
+        add(&words, "--disk", run->options.disks.values[i]);
     return run_verb(&words, why);
 }
 
@@ -178,7 +179,7 @@ static void remove_scratch(const struct run *run)
 /* The row's digest: the launch, which runs with the same words, holds the files against it. */
 static int predict(struct run *run, struct reason *why)
 {
-    const struct launch_wish wish = { .vcpus = run->vcpus, .vcpu_type = run->selftest.vcpu_type,
+    const struct launch_wish wish = { .vcpus = run->options.vcpus, .vcpu_type = run->selftest.vcpu_type,
                                       .features = SEV_FEATURE_SNP_ACTIVE };
     int r = launch_row_find(run->directory, &wish, run->selftest.predicted, why);
 
@@ -189,7 +190,10 @@ static int predict(struct run *run, struct reason *why)
 
 static int selftest(struct run *run)
 {
-    const struct host_needs needs = { .root = "", .qemu = run->qemu, .memory_mib = run->memory_mib, .guests = 1 };
+    const struct host_needs needs = { .root = "",
+                                      .qemu = run->options.qemu,
+                                      .memory_mib = run->options.memory_mib,
+                                      .guests = 1 };
     struct question question = { .trust_root = run->trust_root };
     struct reason why = { "" };
     int r = predict(run, &why), code = COMMAND_MISUSE;
@@ -224,39 +228,32 @@ static int selftest(struct run *run)
 
 static int run_selftest(const struct command *command, int argc, char **argv)
 {
-    static struct run run = { .qemu = "qemu-system-x86_64", .psp = "hardware", .vcpus = 1, .memory_mib = 512,
-                              .boot_timeout_s = 180 };
-    const char *vcpu_type = "EPYC-v4";
+    static struct run run = { .options = LAUNCH_OPTIONS_DEFAULT };
+    const struct launch_options *o = &run.options;
     const struct option_row rows[] = {
         OPTION("output", "FILE", "the file to write", OPTION_TEXT, &run.output, .letter = 'o', .required = true),
-        OPTION("psp", "hardware|software", "the secure processor (default hardware)", OPTION_TEXT, &run.psp),
-        OPTION("psp-dir", "DIR", "postern-psp's keys, made by `postern-psp init`", OPTION_TEXT, &run.psp_dir),
-        OPTION("psp-program", "FILE", "postern-psp (default: beside postern)", OPTION_TEXT, &run.psp_program),
-        OPTION("vcpus", "N", "of the manifest's row (default 1)", OPTION_U64, &run.vcpus, .min = 1, .max = VCPUS_MAX),
-        OPTION("vcpu-type", "NAME", "of the row (default EPYC-v4)", OPTION_TEXT, &vcpu_type),
-        OPTION("memory", "MIB", "memory (default 512)", OPTION_U64, &run.memory_mib, .min = 64, .max = 1024 * 1024),
-        OPTION("disk", "SERIAL=FILE[,ro]", "a further disk; several times", OPTION_LIST, &run.disks),
-        OPTION("boot-timeout", "SECONDS", "until the workload runs (default 180)", OPTION_U64, &run.boot_timeout_s,
-               .min = 1, .max = 86400),
+        LAUNCH_OPTION_ROWS(run.options),
         OPTION("certs", "PATH", "the chain, instead of fetching it: directory, PEM, DER or a host's table",
                OPTION_LIST, &run.certificates),
         OPTION("kds", "URL", "where to fetch it (default: AMD's service)", OPTION_TEXT, &run.kds),
         OPTION("trust-root", "FILE", "a software processor's root instead of AMD's", OPTION_TEXT, &run.trust_root),
-        OPTION("qemu", "PROGRAM", "default: qemu-system-x86_64", OPTION_TEXT, &run.qemu),
     };
-    int r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, &run.directory, 1);
+    int r;
+
+    run.options.psp = "hardware";
+    r = command_options(command, rows, ARRAY_SIZE(rows), argc, argv, &run.directory, 1);
 
     if (r != 0)
         return r > 0 ? COMMAND_OK : COMMAND_MISUSE;
-    run.selftest.software = strcmp(run.psp, "software") == 0;
+    run.selftest.software = strcmp(o->psp, "software") == 0;
     if (!run.directory)
         log_error("which release? usage: postern %s %s", command->name, command->usage);
-    else if (!run.selftest.software && strcmp(run.psp, "hardware") != 0)
-        log_error("--psp: \"%s\", expected software or hardware", run.psp);
-    else if (strlen(vcpu_type) >= sizeof(run.selftest.vcpu_type))
-        log_error("--vcpu-type: \"%s\", expected QEMU's name of a CPU type", vcpu_type);
+    else if (!run.selftest.software && strcmp(o->psp, "hardware") != 0)
+        log_error("--psp: \"%s\", expected software or hardware", o->psp);
+    else if (strlen(o->vcpu_type) >= sizeof(run.selftest.vcpu_type))
+        log_error("--vcpu-type: \"%s\", expected QEMU's name of a CPU type", o->vcpu_type);
     else {
-        memcpy(run.selftest.vcpu_type, vcpu_type, strlen(vcpu_type) + 1);
+        memcpy(run.selftest.vcpu_type, o->vcpu_type, strlen(o->vcpu_type) + 1);
         return selftest(&run);
     }
     return COMMAND_MISUSE;

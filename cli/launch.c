@@ -23,6 +23,7 @@
 #include "cli/guest.h"
 #include "cli/image.h"
 #include "cli/inputs.h"
+#include "cli/launch-options.h"
 #include "cli/launch-psp.h"
 #include "cli/launch-row.h"
 #include "cli/libvirt.h"
@@ -34,11 +35,12 @@
 struct launch {
     /* from the command line */
     const char *directory, *firmware, *kernel, *initrd, *append, *root;
-    const char *psp, *psp_dir, *psp_program, *qemu, *accelerator, *vcpu_type;
-    const char *policy, *host_data, *console_file, *runtime_dir, *monitor, *id_blocks, *format, *name, *at;
-    uint64_t vcpus, memory_mib, boot_timeout_s, features;
+    const char *accelerator, *policy, *host_data, *console_file, *runtime_dir, *monitor, *id_blocks;
+    const char *format, *name, *at;
+    struct launch_options options;
+    uint64_t features;
     bool print, interactive, until_workload;
-    struct option_list disks, forwards;
+    struct option_list forwards;
     /* made from it */
     struct image image;
     struct inputs_measured measured;
@@ -72,15 +74,15 @@ static int measure(struct launch *l, struct reason *why)
     inputs.kernel = l->kernel;
     inputs.initrd = l->initrd;
     inputs.append = l->append;
-    inputs.vcpus = l->vcpus;
-    inputs.vcpu_type = l->vcpu_type;
+    inputs.vcpus = l->options.vcpus;
+    inputs.vcpu_type = l->options.vcpu_type;
     inputs.features = l->features;
     return inputs_measure(&inputs, &l->measured, why);
 }
 
 static bool on_hardware(const struct launch *l)
 {
-    return strcmp(l->psp, "hardware") == 0;
+    return strcmp(l->options.psp, "hardware") == 0;
 }
 
 /* Whether QEMU gets other files than the image's, as developers and tests want it. */
@@ -93,7 +95,9 @@ static bool is_changed(const struct launch *l)
 /* The launch is one that was published. An image without a manifest can be tried on a software processor only. */
 static int check_row(const struct launch *l, struct reason *why)
 {
-    const struct launch_wish wish = { .vcpus = l->vcpus, .vcpu_type = l->vcpu_type, .features = l->features };
+    const struct launch_wish wish = { .vcpus = l->options.vcpus,
+                                      .vcpu_type = l->options.vcpu_type,
+                                      .features = l->features };
     uint8_t digest[LAUNCH_DIGEST_BYTES];
     int r = launch_row_find(l->directory, &wish, digest, why);
 
@@ -174,9 +178,9 @@ static void remove_runtime(struct launch *l)
 
 static int start_psp(struct launch *l, struct reason *why)
 {
-    const struct launch_psp psp = { .program = l->psp_program, .directory = l->psp_dir, .policy = l->policy,
-                                    .host_data = l->host_data, .socket_path = l->socket_path,
-                                    .digest = l->measured.digest };
+    const struct launch_psp psp = { .program = l->options.psp_program, .directory = l->options.psp_dir,
+                                    .policy = l->policy, .host_data = l->host_data,
+                                    .socket_path = l->socket_path, .digest = l->measured.digest };
 
     return on_hardware(l) ? 0 : launch_psp_start(&psp, &l->psp_pid, why);
 }
@@ -207,12 +211,12 @@ static struct qemu_inputs qemu_inputs_of(const struct launch *l, int monitor_fd)
 {
     const char *accelerator = on_hardware(l) ? "kvm" : l->accelerator ? l->accelerator : qemu_accelerator();
 
-    return (struct qemu_inputs){ .program = l->qemu,
+    return (struct qemu_inputs){ .program = l->options.qemu,
                                  .accelerator = accelerator,
-                                 .vcpu_type = l->vcpu_type,
+                                 .vcpu_type = l->options.vcpu_type,
                                  .cpu_signature = l->measured.cpu_signature,
-                                 .vcpus = l->vcpus,
-                                 .memory_mib = l->memory_mib,
+                                 .vcpus = l->options.vcpus,
+                                 .memory_mib = l->options.memory_mib,
                                  .firmware = l->firmware,
                                  .kernel = l->kernel,
                                  .initrd = l->initrd,
@@ -224,7 +228,7 @@ static struct qemu_inputs qemu_inputs_of(const struct launch *l, int monitor_fd)
                                  .psp_socket = l->socket_path,
                                  .monitor_fd = monitor_fd,
                                  .extra_monitor = l->monitor,
-                                 .disks = &l->disks,
+                                 .disks = &l->options.disks,
                                  .forwards = &l->forwards };
 }
 
@@ -380,7 +384,7 @@ static int launch(struct launch *l)
     (void)sigaddset(&set, SIGCHLD);
     (void)sigprocmask(SIG_BLOCK, &set, NULL);
     (void)log_elapsed();
-    guest.boot_timeout_s = (unsigned)l->boot_timeout_s;
+    guest.boot_timeout_s = (unsigned)l->options.boot_timeout_s;
     guest.shown = l->interactive;
     guest.stops_at_workload = l->until_workload;
     r = measure(l, &why);
@@ -421,9 +425,9 @@ static int check(const struct launch *l)
 {
     if (!l->directory)
         log_error("which image? usage: postern launch DIR --psp hardware, or --psp software --psp-dir DIR");
-    else if (!l->psp || !is_one_of(l->psp, "software", "hardware"))
-        log_error("--psp: \"%s\", expected software or hardware", l->psp ? l->psp : "");
-    else if (!on_hardware(l) && !l->psp_dir)
+    else if (!l->options.psp || !is_one_of(l->options.psp, "software", "hardware"))
+        log_error("--psp: \"%s\", expected software or hardware", l->options.psp ? l->options.psp : "");
+    else if (!on_hardware(l) && !l->options.psp_dir)
         log_error("--psp-dir is missing: the keys that `postern-psp init` made");
     else if (!on_hardware(l) && l->id_blocks)
         log_error("--id-blocks goes with --psp hardware: the software processor takes none");
@@ -446,16 +450,9 @@ static int check(const struct launch *l)
 
 static int run(const struct command *command, int argc, char **argv)
 {
-    static struct launch l = { .qemu = "qemu-system-x86_64", .vcpu_type = "EPYC-v4", .vcpus = 1, .memory_mib = 512,
-                               .boot_timeout_s = 180, .features = SEV_FEATURE_SNP_ACTIVE };
+    static struct launch l = { .options = LAUNCH_OPTIONS_DEFAULT, .features = SEV_FEATURE_SNP_ACTIVE };
     const struct option_row rows[] = {
-        OPTION("psp", "hardware|software", "the secure processor: this host's, or postern-psp", OPTION_TEXT, &l.psp),
-        OPTION("psp-dir", "DIR", "postern-psp's keys, made by `postern-psp init`", OPTION_TEXT, &l.psp_dir),
-        OPTION("psp-program", "FILE", "postern-psp (default: beside postern)", OPTION_TEXT, &l.psp_program),
-        OPTION("vcpus", "N", "virtual CPUs (default 1)", OPTION_U64, &l.vcpus, .min = 1, .max = VCPUS_MAX),
-        OPTION("vcpu-type", "NAME", "CPU type (default EPYC-v4)", OPTION_TEXT, &l.vcpu_type),
-        OPTION("memory", "MIB", "memory (default 512)", OPTION_U64, &l.memory_mib, .min = 64, .max = 1024 * 1024),
-        OPTION("disk", "SERIAL=FILE[,ro]", "a further disk; several times", OPTION_LIST, &l.disks),
+        LAUNCH_OPTION_ROWS(l.options),
         OPTION("forward", "HOST:GUEST", "TCP port of 127.0.0.1 to the guest; several times", OPTION_LIST, &l.forwards),
         OPTION("guest-features", "N", "SEV_FEATURES of the row (default 0x1)", OPTION_U64, &l.features),
         OPTION("id-blocks", "FILE", "signed ID blocks (default: the image's id-blocks.jsonl)", OPTION_TEXT,
@@ -469,11 +466,8 @@ static int run(const struct command *command, int argc, char **argv)
         OPTION("root", "FILE", "root disk instead of the image's", OPTION_TEXT, &l.root),
         OPTION("console", "FILE", "keeps all that the guest's console says", OPTION_TEXT, &l.console_file),
         OPTION("interactive", NULL, "standard input and output are the guest's console", OPTION_FLAG, &l.interactive),
-        OPTION("boot-timeout", "SECONDS", "until the workload runs (default 180)", OPTION_U64, &l.boot_timeout_s,
-               .min = 1, .max = 86400),
         OPTION("until-workload", NULL, "stops the guest once its workload runs", OPTION_FLAG, &l.until_workload),
         OPTION("accel", "kvm|tcg", "default: kvm where the processor has it", OPTION_TEXT, &l.accelerator),
-        OPTION("qemu", "PROGRAM", "default: qemu-system-x86_64", OPTION_TEXT, &l.qemu),
         OPTION("qmp", "SOCKET", "a further QMP monitor", OPTION_TEXT, &l.monitor),
         OPTION("runtime-dir", "DIR", "for socket and hash table (default: a new one)", OPTION_TEXT, &l.runtime_dir),
         OPTION("print", NULL, "prints QEMU's command line and starts nothing", OPTION_FLAG, &l.print),

@@ -142,7 +142,7 @@ def exists_test(name):
     folder = os.path.join(TOP, folder or "tests/unit")
     if name.startswith("tests/") and os.path.isdir(os.path.join(TOP, name)):
         return True
-    return any(entry.startswith(prefix + last + ".") for entry in os.listdir(folder) for prefix in ("", "test-"))
+    return any((entry + ".").startswith(prefix + last + ".") for entry in os.listdir(folder) for prefix in ("", "test-"))
 
 
 def check_scripts():

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(TOP, "tests/lib"))
 import tap  # noqa: E402
 
 MAP = os.path.join(TOP, "build/guest/postern-init.map")
-MOST_LINES = 13300
+MOST_LINES = 13310  # eleven of them take the place of zlib and zstd
 DESIGN_LINES = 10000  # what the design aims at
 
 

@@ -1,13 +1,8 @@
 /* init/seccomp.c: the built-in filters, run over every number of a system call, of this architecture and of others. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
+#include "unit.h"
+
 #include <sys/prctl.h>
 #include <sys/wait.h>
-
-#include <cmocka.h>
 
 /* What would be loaded is kept instead; load() is called once for a filter. */
 static long keep(long number, unsigned operation, unsigned flags, const void *filter);
