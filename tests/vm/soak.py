@@ -40,7 +40,7 @@ class Soak:
             launch = self.launch(initrd).wait(600)
             ends = [(line["status"], line["signal"]) for line in launch.record() if line.get("stage") == "exit"]
             if launch.stages() != vm.STAGES or ends != [(138, 10)]:
-                wrong.append(f"boot {number}: {ends} {launch.status} {launch.said}")
+                wrong.append(f"boot {number}: {ends} {launch.status} {launch.said}\n{launch.console()[-4000:]}")
         tap.ok(not wrong, f"{count} boots in a row, each through all stages to the right status", "\n".join(wrong))
 
     def orphans(self, count):
