@@ -223,15 +223,14 @@ endif
 # The whole of PID 1 as a process among others, with calls that fail: tests/inject/test-inject.c.
 INJECT := $(O)/inject/test-inject
 INJECT_REAL := fork pipe2 read write dup2 chdir signalfd poll sigaltstack sigaction sigprocmask setsid close_range \
-    setrlimit execve socket send recv clock_gettime fsync rename mlock mprotect madvise lstat clearenv open prctl syscall
+    setrlimit execve socket send recv clock_gettime fsync rename mmap munmap mlock mprotect madvise lstat clearenv open prctl syscall
 INJECT_QUIET := mkdir mount umount2 mount_setattr mknod symlink unlink klogctl unshare setns sethostname clock_settime setgroups \
     setresgid setresuid chroot fstatfs reboot device_get_report report_parse policy_evaluate stage_release stage_volumes \
-    verity_open devices_open_disk crypt_close \
-    crypto_wipe_freed
+    verity_open devices_open_disk button_open crypt_close crypto_wipe_freed
 $(O)/inject/main.o: init/main.c Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -Dmain=init_main -MMD -MP -c $< -o $@
-$(INJECT): tests/inject/test-inject.c $(O)/inject/main.o $(call room,init) $(LIBRARIES)
+$(INJECT): tests/inject/test-inject.c tests/inject/leaks.c $(O)/inject/main.o $(call room,init) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -U_FORTIFY_SOURCE -pie -MMD -MP -o $@ $(filter %.c %.o %.a,$^) \
 	    $(patsubst %,-Wl$(comma)--wrap=%,$(INJECT_REAL) $(INJECT_QUIET)) -ldevmapper -lm -lpthread $(SECCOMP) $(DYNAMIC)

@@ -29,7 +29,7 @@ void reason_prefix(struct reason *why, const char *prefix)
 {
     char text[REASON_MAX_BYTES];
 
-    if (!why)
+    if (!why || !why->text[0])
         return;
     memcpy(text, why->text, sizeof(text));
     (void)reason_set(why, 0, "%s: %s", prefix, text);

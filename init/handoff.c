@@ -60,9 +60,12 @@ int stage_handoff(struct boot *boot)
         return boot_refuse(boot, REFUSAL_WORKLOAD, become(boot));
     button = button_open(); /* before anybody reads that there is a workload: whoever does may press it at once */
     r = workload_start(workload, -1, &started, &failure);
+    if (r == 0)
+        return 0;
+    fd_close(&button);
     boot->why = failure.why;
-    boot->workload_status = r < 0 ? failure.status : 0;
-    return r < 0 ? boot_refuse(boot, REFUSAL_WORKLOAD, r) : 0;
+    boot->workload_status = failure.status;
+    return boot_refuse(boot, REFUSAL_WORKLOAD, r);
 }
 
 void handoff_stay(struct boot *boot)

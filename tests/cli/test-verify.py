@@ -104,7 +104,7 @@ def test_roots(scene):
     os.unlink(os.path.join(bare, "ask.pem"))
     gives(CERTIFICATES, ["verify", "attestation", bare, scene.at("report.bin"), *scene.root], 'no certificate "SEV-Genoa"')
     os.unlink(os.path.join(bare, "vcek.pem"))
-    gives(CERTIFICATES, ["verify", "attestation", bare, scene.at("report.bin"), *scene.root], "no VCEK certificate")
+    gives(CERTIFICATES, ["verify", "attestation", bare, scene.at("report.bin"), *scene.root], "postern: certificates: no VCEK certificate")
     shutil.copy(scene.chip.path("ask.pem"), bare)
     shutil.copy(other.path("vcek.pem"), bare)
     gives(SIGNATURE, ["verify", "attestation", bare, scene.at("report.bin"), *scene.root], "postern: chain: ")
@@ -192,11 +192,12 @@ def test_directories(scene):
 def test_reports(scene):
     """Damaged reports, and reports that the chip signed and nobody should take."""
     words = ["verify", "attestation", scene.at("certs"), scene.at("other.bin"), *scene.root]
-    for at in (0x10, 0x90, 0x1FF, 0x29F, 0x2A0, 0x2E8):
+    for at, said in ((0x10, "postern: signature: "), (0x90, "postern: signature: "), (0x1FF, "postern: report: "),
+                     (0x29F, "postern: "), (0x2A0, "postern: signature: "), (0x2E8, "postern: ")):
         damaged = bytearray(scene.report)
         damaged[at] ^= 0x80
         write(scene.at("other.bin"), bytes(damaged))
-        gives(SIGNATURE, words, "postern: ", name=f"2: a changed byte at {at:#x}")
+        gives(SIGNATURE, words, said, name=f"2: a changed byte at {at:#x}")
     write(scene.at("other.bin"), scene.report[:-1])
     gives(MISUSE, words, "other.bin: 1183 bytes, a report has 1184")
     write(scene.at("other.bin"), scene.chip.change(scene.report, version=6))
