@@ -163,6 +163,7 @@ REAL(int, rename, (const char *from, const char *to), (from, to))
 REAL(int, mlock, (const void *at, size_t size), (at, size))
 REAL(int, mprotect, (void *at, size_t size, int protection), (at, size, protection))
 REAL(int, madvise, (void *at, size_t size, int advice), (at, size, advice))
+REAL(int, chmod, (const char *path, mode_t mode), (path, mode))
 REAL(int, lstat, (const char *path, struct stat *to), (path, to))
 REAL(int, clearenv, (void), ())
 
