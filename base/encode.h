@@ -34,8 +34,8 @@ int base64_decode(enum base64_form form, const char *text, size_t text_size, voi
                   size_t *ret_size) MUST_CHECK;
 
 /*
- * The number that `text`, of at most `size` bytes, begins with: how many digits it has. 0 when there is none, when a zero
- * stands before other digits, and when it is above `max`.
+ * The number that `text`, of at most `size` bytes, begins with: how many digits it has. 0 when there is none, when a
+ * zero stands before other digits, and when it is above `max`.
  */
 size_t decimal_decode(const char *text, size_t size, uint64_t max, uint64_t *ret_value) MUST_CHECK;
 

@@ -25,11 +25,7 @@ static int parse_host(const char *host, bool six, in_port_t port, struct endpoin
 }
 
 #define LETTERS "abcdefghijklmnopqrstuvwxyz"
-
-static bool is_name(const char *text)
-{
-    return strpbrk(text, LETTERS) && !text[strspn(text, LETTERS "0123456789.-")];
-}
+#define NAME_CHARACTERS LETTERS "0123456789.-"
 
 /* `address`: NULL where the text has it. */
 static int parse(const char *text, const char *address, struct endpoint *ret_endpoint)
@@ -48,10 +44,10 @@ static int parse(const char *text, const char *address, struct endpoint *ret_end
         return -EBADMSG;
     host_size -= six ? 2 : 0;
     memcpy(endpoint.name, text + (six ? 1 : 0), host_size);
-    if (address && (six || !is_name(endpoint.name)))
+    if (address && (six || !strpbrk(endpoint.name, LETTERS) || endpoint.name[strspn(endpoint.name, NAME_CHARACTERS)]))
         return -EBADMSG;
-    r = parse_host(address ? address : endpoint.name, address ? strchr(address, ':') != NULL : six, htons((in_port_t)port),
-                   &endpoint);
+    r = parse_host(address ? address : endpoint.name, address ? strchr(address, ':') != NULL : six,
+                   htons((in_port_t)port), &endpoint);
     if (r < 0)
         return r;
     if (!address)

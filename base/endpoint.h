@@ -21,7 +21,7 @@ struct endpoint {
 int endpoint_parse(const char *text, struct endpoint *ret_endpoint) MUST_CHECK;
 
 /*
- * The same behind "https://", with nothing or one "/" after it. With an `address`, "10.0.2.2" or "fd00::2", the URL has a
- * name in its place: small letters, digits, dots and hyphens, with a letter among them. Errors: -EBADMSG.
+ * The same behind "https://", with nothing or one "/" after it. With an `address`, "10.0.2.2" or "fd00::2", the URL has
+ * a name in its place: small letters, digits, dots and hyphens, with a letter among them. Errors: -EBADMSG.
  */
 int endpoint_parse_url(const char *url, const char *address, struct endpoint *ret_endpoint) MUST_CHECK;

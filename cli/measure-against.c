@@ -26,7 +26,8 @@ struct boots {
 /* A copy of the boot as given, said to be something else. There is room for all; one more would take the last's place. */
 static struct kernel_hashes *add_boot(struct boots *boots, const struct inputs_measured *measured, const char *what)
 {
-    struct against_boot *boot = &boots->list[boots->count < AGAINST_MAX_BOOTS ? boots->count++ : AGAINST_MAX_BOOTS - 1];
+    size_t at = boots->count < AGAINST_MAX_BOOTS ? boots->count++ : AGAINST_MAX_BOOTS - 1;
+    struct against_boot *boot = &boots->list[at];
 
     boot->has_hashes = measured->has_hashes;
     boot->hashes = measured->hashes;

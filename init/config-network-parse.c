@@ -29,7 +29,8 @@ static bool parse_prefix(const char *text, struct net_address *to)
         return false;
     memcpy(address, text, size);
     address[size] = '\0';
-    if (!parse_address(address, to) || !decimal_decode_text(slash + 1, to->family == AF_INET6 ? 128 : 32, &bits) || !bits)
+    if (!parse_address(address, to) ||
+        !decimal_decode_text(slash + 1, to->family == AF_INET6 ? 128 : 32, &bits) || !bits)
         return false;
     to->prefix_bits = (uint8_t)bits;
     return true;

@@ -87,7 +87,8 @@ static bool read_number_text(struct view *v, struct json_reader *r, const char *
     (void)json_read_string(r, member, JSON_REQUIRED, NUMBER_TEXT_BYTES - 1, ret_text);
     if (!settle(v, name, allowed, code))
         return false;
-    return decimal_decode_text(*ret_text, INT64_MAX, ret_value) || header_judge(v->e, name, *ret_text, allowed, false, code);
+    return decimal_decode_text(*ret_text, INT64_MAX, ret_value) ||
+           header_judge(v->e, name, *ret_text, allowed, false, code);
 }
 
 static void judge_bytes(struct view *v, struct json_reader *r, const char *member, const char *name, size_t min,

@@ -79,25 +79,11 @@ bool fold_byte_arrays(const void *text, size_t size, struct buffer *to)
     return any && buffer_error(to) == 0;
 }
 
-static int nibble(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
 ssize_t fold_read(const char *text, uint8_t *ret_data, size_t max)
 {
     size_t size = strlen(text);
 
-    if (text[0] != 1 || size % 2 == 0 || size / 2 > max)
+    if (text[0] != 1 || size / 2 > max || hex_decode(text + 1, size - 1, ret_data, size / 2) < 0)
         return -1;
-    for (size_t i = 0; i < size / 2; i++) {
-        int high = nibble(text[1 + 2 * i]), low = nibble(text[2 + 2 * i]);
-
-        if (high < 0 || low < 0)
-            return -1;
-        ret_data[i] = (uint8_t)(high << 4 | low);
-    }
     return (ssize_t)(size / 2);
 }

@@ -314,6 +314,8 @@ int __wrap_stage_release(struct boot *boot)
         boot->volumes[0].key.bytes[i] = key_byte(i);
     if (r == 0)
         leave_something(&boot->volumes[0].key);
+    if (r == 0)
+        r = secret_copy(boot->volumes[0].key.bytes, KEY_BYTES, &boot->resources[0]);
     return r < 0 ? boot_refuse(boot, REFUSAL_RELEASE_RECORD, r) : 0;
 }
 
