@@ -23,7 +23,7 @@ struct boots {
     size_t count;
 };
 
-/* A copy of the boot as given, said to be something else. There is room for all; one more would take the last's place. */
+/* A copy of the boot as given, said to be something else. There is room for all; one more would take the last one's. */
 static struct kernel_hashes *add_boot(struct boots *boots, const struct inputs_measured *measured, const char *what)
 {
     size_t at = boots->count < AGAINST_MAX_BOOTS ? boots->count++ : AGAINST_MAX_BOOTS - 1;

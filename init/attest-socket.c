@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,13 +13,13 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "init/attest-request.h"
+#include "init/privilege.h"
 #include "release/evidence.h"
 
 #define BACKLOG 16
@@ -233,27 +232,18 @@ static int listen_on(const char *path, int *ret_fd, struct reason *why)
 }
 
 /* Root by name, for the device's file, and nothing of what root may do. */
-static int drop_capabilities(void)
-{
-    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0, 0, 0 } };
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &header, none) < 0)
-        return -errno;
-    return 0;
-}
-
 _Noreturn static void serve(int fd, const struct config_attestation *config, const struct secret *resources)
 {
     struct attest_budget budget = { .left = ATTEST_BURST, .refilled_ms = clock_ms() };
+    const struct workload_capabilities nothing = { .effective = 0 };
     sigset_t none;
 
     (void)sigemptyset(&none);
     /* The listening socket alone stays; standard streams lead to /dev/null already. */
     if (dup3(fd, 3, O_CLOEXEC) < 0 && errno != EINVAL)
         _exit(1);
-    if (close_range(4, ~0u, 0) < 0 || setsid() < 0 || drop_capabilities() < 0 ||
-        sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+    if (close_range(4, ~0u, 0) < 0 || setsid() < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        privilege_set_capabilities(&nothing) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
         _exit(1);
     (void)prctl(PR_SET_NAME, "postern-attest", 0, 0, 0);
     for (;;) {
