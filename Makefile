@@ -349,18 +349,23 @@ folder = build/image/$(1)$(if $(filter-out debian,$(2)),-$(2))
 make_image = KERNEL='$(2)' SITE=$(SITE) image/build $(1) $(call folder,$(1),$(2)) && image/finish $(call folder,$(1),$(2))
 PARTS := $(PROGRAMS) $(SITE) $(STATIC)/lock.json /builder/firmware/lock.json $(if $(WITH_DHCP),/builder/udhcpc/lock.json)
 
-image: $(PARTS) $(if $(filter own%,$(OF_IMAGE)),kernel)
+image: $(PARTS) $(addprefix kernel-,$(filter own%,$(OF_IMAGE)))
 	@$(call make_image,$(PROFILE),$(OF_IMAGE))
 # The image of Debian's kernel, which tests read and compare with; and the same as guests of tests boot it.
 image-debian: $(PARTS)
 	@$(call make_image,app,debian)
-image-guests: image-debian $(if $(filter own%,$(OF_GUESTS)),kernel)
+image-guests: image-debian $(addprefix kernel-,$(filter own%,$(OF_GUESTS)))
 	@$(if $(filter own%,$(OF_GUESTS)),$(call make_image,app,$(OF_GUESTS)))
 # All profiles, as tests boot them.
 images: image-guests
 	@$(foreach p,gateway database debug,PAYLOAD= && $(call make_image,$(p),$(OF_GUESTS)) &&) true
+# Both variants in one tree, where the second costs little; and the one that an image is of.
 kernel:
 	@image/kernel/build production test
+kernel-own:
+	@image/kernel/build production
+kernel-own-test:
+	@image/kernel/build test
 
 deb: $(PROGRAMS)
 	@image/deb/build
@@ -404,7 +409,7 @@ check-kernel: image-debian kernel $(GUEST_TESTS) build/bench/boot-floor
 	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own image
 	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=app KERNEL=own-test images
 	@VM_KERNEL=own-test tests/run $(TESTS_KERNEL) $(TESTS_VM)
-check-kernel-reproducible: kernel
+check-kernel-reproducible: kernel-own
 	@TEST_LIMIT_SECONDS=14400 tests/run tests/kernel/reproducible
 # The two halves of `make check`.
 check-built: images $(BENCHES) $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(INJECT) $(GUEST_TESTS) $(TESTED)/tests/release-client
@@ -416,7 +421,7 @@ coverage:
 	@$(MAKE) --no-print-directory IN_BUILDER=1 COVERAGE=1 check-unit
 	@tests/coverage build/cov base measure attest
 
-.PHONY: all objects image image-debian image-guests images release deb firmware kernel demo check-kernel check-kernel-reproducible \
-    check-built check-run check-unit check-programs check-broker check-image check-vm lint \
+.PHONY: all objects image image-debian image-guests images release deb firmware kernel kernel-own kernel-own-test demo \
+    check-kernel check-kernel-reproducible check-built check-run check-unit check-programs check-broker check-image check-vm lint \
     fuzz coverage interop bench prove soak
 endif
