@@ -68,13 +68,12 @@ static bool send_all(int connection, const uint8_t *data, size_t size, uint64_t 
 static void respond(int connection, unsigned status, const char *type, const uint8_t *body, size_t size)
 {
     CLEANUP_BUFFER struct buffer head = BUFFER_EMPTY;
-    uint64_t deadline_ms = clock_ms() + REQUEST_MS;
 
     buffer_printf(&head, "HTTP/1.1 %u \r\nContent-Type: application/%s\r\nContent-Length: %zu\r\n%s%s"
                   "Connection: close\r\n\r\n", status, type, size, status == 405 ? "Allow: GET\r\n" : "",
                   status == 429 || status == 503 ? "Retry-After: 2\r\n" : "");
-    if (buffer_error(&head) == 0 && send_all(connection, head.data, head.size, deadline_ms))
-        (void)send_all(connection, body, size, deadline_ms);
+    if (buffer_error(&head) == 0 && send_all(connection, head.data, head.size, clock_ms() + REQUEST_MS))
+        (void)send_all(connection, body, size, clock_ms() + REQUEST_MS);
 }
 
 static void respond_error(int connection, unsigned status, const struct reason *why)
@@ -262,17 +261,15 @@ int attest_socket_start(const struct config_attestation *config, struct secret *
 {
     CLEANUP_FD int fd = -1;
     int r = config->uid_count ? listen_on(ATTEST_SOCKET_PATH, &fd, why) : 0;
+    pid_t pid;
 
     for (size_t i = 0; r == 0 && i < config->resource_count; i++)
         r = secret_hand_on(&resources[i]);
-    if (r == 0 && config->uid_count) {
-        pid_t pid = fork();
-
-        if (pid == 0)
-            serve(fd, config, resources);
-        if (pid < 0)
-            r = reason_set(why, -errno, "the attestation server: %s", strerror(errno));
-    }
+    pid = r == 0 && config->uid_count ? fork() : 1;
+    if (pid == 0)
+        serve(fd, config, resources);
+    if (pid < 0)
+        r = reason_set(why, -errno, "the attestation server: %s", strerror(errno));
     for (size_t i = 0; i < config->resource_count; i++)
         secret_free(&resources[i]);
     return r;
