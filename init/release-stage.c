@@ -70,15 +70,15 @@ static void follow_clock(struct boot *boot, int64_t broker_s)
 }
 
 /* Fills in what all requests have in common. */
-static int release(struct boot *boot, struct release_request *request, uint64_t deadline_ms, struct open_volume *to)
+static int release(struct boot *boot, struct release_request request, uint64_t deadline_ms, struct open_volume *to)
 {
     struct release_result result;
     struct device_report answer;
     int r;
 
-    request->init_data = boot->init_data;
-    request->reporter = (struct release_reporter){ get_report, &answer };
-    r = release_from_brokers(request, boot->config.brokers, boot->config.broker_count, deadline_ms, &to->record,
+    request.init_data = boot->init_data;
+    request.reporter = (struct release_reporter){ get_report, &answer };
+    r = release_from_brokers(&request, boot->config.brokers, boot->config.broker_count, deadline_ms, &to->record,
                              &to->key, &to->broker, &result, &boot->why);
     if (r == 0) {
         to->session = result.session;
@@ -93,14 +93,14 @@ static int release(struct boot *boot, struct release_request *request, uint64_t 
 static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
 {
     const struct config_volume *wanted = &boot->config.volumes[index];
-    struct release_request request = {
+    const struct release_request request = {
         .resource = wanted->resource.path,
         .plugin = wanted->resource.plugin,
         .payload = wanted->payload,
         .payload_name = wanted->payload_name,
     };
 
-    return release(boot, &request, deadline_ms, &boot->volumes[index]);
+    return release(boot, request, deadline_ms, &boot->volumes[index]);
 }
 
 /* For the attestation socket: PID 1 has no network any more when the workload asks. */
@@ -109,7 +109,7 @@ static int release_resource(struct boot *boot, size_t index, uint64_t deadline_m
     const struct resource *wanted = &boot->config.attestation.resources[index];
     struct release_request request = { .resource = wanted->path, .plugin = wanted->plugin, .payload = PAYLOAD_RAW };
     struct open_volume got = { .key = SECRET_NONE };
-    int r = release(boot, &request, deadline_ms, &got);
+    int r = release(boot, request, deadline_ms, &got);
 
     boot->resources[index] = got.key;
     OPENSSL_cleanse(&got.session, sizeof(got.session));
