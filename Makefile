@@ -223,7 +223,7 @@ endif
 # The whole of PID 1 as a process among others, with calls that fail: tests/inject/test-inject.c.
 INJECT := $(O)/inject/test-inject
 INJECT_REAL := fork pipe2 read write dup2 chdir signalfd poll sigaltstack sigaction sigprocmask setsid close_range \
-    setrlimit execve socket send recv clock_gettime fsync rename mmap munmap mlock mprotect madvise lstat clearenv open prctl syscall
+    setrlimit execve socket send recv clock_gettime fsync rename mmap munmap mlock mprotect madvise chmod lstat clearenv open prctl syscall
 INJECT_QUIET := mkdir mount umount2 mount_setattr mknod symlink unlink klogctl unshare setns sethostname clock_settime setgroups \
     setresgid setresuid chroot fstatfs reboot device_get_report report_parse policy_evaluate stage_release stage_volumes \
     verity_open devices_open_disk button_open crypt_close crypto_wipe_freed
@@ -276,7 +276,7 @@ build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call ob
 
 # What guests of tests have besides the image.
 GUEST_TESTS := build/tests/attest-proxy /builder/udhcpc/lock.json build/tests/device-probe build/tests/volume-probe \
-    build/tests/workload-probe build/tests/telling-init \
+    build/tests/workload-probe build/tests/handler-probe build/tests/telling-init \
     build/tests/find-bytes build/tests/postern-psp-tsm.ko
 
 # A guest that tests of the broker can make lie, with a processor of its own.

@@ -13,6 +13,7 @@
 #include "attest/device-back-ends.h"
 #include "base/clock.h"
 #include "base/encode.h"
+#include "base/encode.h"
 #include "base/file.h"
 
 #define PROVIDER "sev_guest"
@@ -53,20 +54,15 @@ static int read_attribute(int item, const char *name, void *ret_data, size_t roo
 static int read_number(int item, const char *name, uint64_t *ret_number, struct reason *why)
 {
     char text[NUMBER_MAX_BYTES];
-    uint64_t number = 0;
-    size_t size = 0;
+    size_t size = 0, digits;
     int r = read_attribute(item, name, text, sizeof(text), &size);
 
     if (r < 0)
         return r;
-    for (size_t i = 0; i < size && text[i] != '\n'; i++)
-        if (text[i] < '0' || text[i] > '9' || __builtin_mul_overflow(number, 10u, &number) ||
-            __builtin_add_overflow(number, (unsigned)(text[i] - '0'), &number))
-            size = 0;
-    if (size == 0 || text[0] == '\n')
-        return reason_set(why, -EBADMSG, "configfs-tsm: %s is not a number", name);
-    *ret_number = number;
-    return 0;
+    digits = decimal_decode(text, size, UINT64_MAX, ret_number);
+    return digits && (digits == size || text[digits] == '\n')
+               ? 0
+               : reason_set(why, -EBADMSG, "configfs-tsm: %s is not a number", name);
 }
 
 /* The kernel takes binary attributes when they are closed and tells nobody how it went: the generation does. */

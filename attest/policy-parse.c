@@ -64,25 +64,18 @@ static void read_tcbs(struct json_reader *parent, struct policy *policy)
 static bool read_version(struct json_reader *reader, const char *name, struct firmware_version *to)
 {
     const char *text;
-    unsigned parts[3] = { 0, 0, 0 };
-    size_t part = 0, digits = 0;
+    uint64_t parts[3];
 
     if (!json_read_string(reader, name, JSON_OPTIONAL, NAME_BYTES, &text))
         return false;
-    for (; *text; text++) {
-        if (*text >= '0' && *text <= '9' && digits < 3) {
-            parts[part] = parts[part] * 10 + (unsigned)(*text - '0');
-            digits++;
-        } else if (*text == '.' && digits && part < 2) {
-            part++;
-            digits = 0;
-        } else {
-            break;
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        size_t digits = decimal_decode(text, strlen(text), UINT8_MAX, &parts[i]);
+
+        if (!digits || text[digits] != (i + 1 < ARRAY_SIZE(parts) ? '.' : '\0')) {
+            json_refuse(reader, name, "expected MAJOR.MINOR.BUILD, each from 0 to 255");
+            return false;
         }
-    }
-    if (*text || part != 2 || !digits || parts[0] > 255 || parts[1] > 255 || parts[2] > 255) {
-        json_refuse(reader, name, "expected MAJOR.MINOR.BUILD, each from 0 to 255");
-        return false;
+        text += digits + 1;
     }
     *to = (struct firmware_version){ .major = (uint8_t)parts[0], .minor = (uint8_t)parts[1],
                                      .build = (uint8_t)parts[2] };

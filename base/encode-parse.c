@@ -135,3 +135,25 @@ int base64_decode(enum base64_form form, const char *text, size_t text_size, voi
     *ret_size = done;
     return 0;
 }
+
+size_t decimal_decode(const char *text, size_t size, uint64_t max, uint64_t *ret_value)
+{
+    uint64_t value = 0;
+    size_t digits = 0;
+
+    for (; digits < size && text[digits] >= '0' && text[digits] <= '9'; digits++)
+        if (__builtin_mul_overflow(value, 10u, &value) ||
+            __builtin_add_overflow(value, (unsigned)(text[digits] - '0'), &value))
+            return 0;
+    if (!digits || value > max || (digits > 1 && text[0] == '0'))
+        return 0;
+    *ret_value = value;
+    return digits;
+}
+
+bool decimal_decode_text(const char *text, uint64_t max, uint64_t *ret_value)
+{
+    size_t size = strlen(text);
+
+    return size && decimal_decode(text, size, max, ret_value) == size;
+}

@@ -1,5 +1,5 @@
 /*
- * Hexadecimal and base64, strictly: one spelling for each value, nothing skipped, nothing guessed.
+ * Hexadecimal, base64 and decimal numbers, strictly: one spelling for each value, nothing skipped, nothing guessed.
  *
  * Formats: RFC 4648 section 4 (base64, padded), section 5 (base64url, here always without padding as in RFC 7515).
  * Decoding secrets with these is fine: they run in time that depends on the length alone.
@@ -32,3 +32,12 @@ size_t base64_encode(enum base64_form form, const void *data, size_t size, char 
  */
 int base64_decode(enum base64_form form, const char *text, size_t text_size, void *ret_data, size_t max,
                   size_t *ret_size) MUST_CHECK;
+
+/*
+ * The number that `text`, of at most `size` bytes, begins with: how many digits it has. 0 when there is none, when a
+ * zero stands before other digits, and when it is above `max`.
+ */
+size_t decimal_decode(const char *text, size_t size, uint64_t max, uint64_t *ret_value) MUST_CHECK;
+
+/* Whether the text is such a number and nothing else. */
+bool decimal_decode_text(const char *text, uint64_t max, uint64_t *ret_value) MUST_CHECK;

@@ -6,21 +6,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
-static int parse_port(const char *text, in_port_t *ret_port)
-{
-    unsigned port = 0;
+#include "base/encode.h"
 
-    if (*text < '1' || *text > '9')
-        return -EBADMSG;
-    for (; *text >= '0' && *text <= '9' && port <= 65535; text++)
-        port = port * 10 + (unsigned)(*text - '0');
-    if (*text || port > 65535)
-        return -EBADMSG;
-    *ret_port = htons((in_port_t)port);
-    return 0;
-}
-
-/* Fills the address; `host` is the text before the port without brackets. */
+/* Fills the address; `host` is without brackets. */
 static int parse_host(const char *host, bool six, in_port_t port, struct endpoint *to)
 {
     struct sockaddr_in four_address = { .sin_family = AF_INET, .sin_port = port };
@@ -36,36 +24,45 @@ static int parse_host(const char *host, bool six, in_port_t port, struct endpoin
     return 0;
 }
 
-int endpoint_parse(const char *text, struct endpoint *ret_endpoint)
+#define LETTERS "abcdefghijklmnopqrstuvwxyz"
+#define NAME_CHARACTERS LETTERS "0123456789.-"
+
+/* `address`: NULL where the text has it. */
+static int parse(const char *text, const char *address, struct endpoint *ret_endpoint)
 {
     struct endpoint endpoint = { .address_size = 0 };
-    char host[ENDPOINT_MAX_TEXT];
     size_t size = strlen(text), host_size;
     const char *colon = strrchr(text, ':');
     bool six = text[0] == '[';
-    in_port_t port;
+    uint64_t port;
     int r;
 
-    if (!colon || size >= sizeof(host))
+    if (!colon || size >= sizeof(endpoint.name) || !decimal_decode_text(colon + 1, 65535, &port) || !port)
         return -EBADMSG;
-    r = parse_port(colon + 1, &port);
-    if (r < 0)
-        return r;
     host_size = (size_t)(colon - text);
     if (six && (host_size < 3 || colon[-1] != ']'))
         return -EBADMSG;
     host_size -= six ? 2 : 0;
-    memcpy(host, text + (six ? 1 : 0), host_size);
-    host[host_size] = '\0';
-    r = parse_host(host, six, port, &endpoint);
+    memcpy(endpoint.name, text + (six ? 1 : 0), host_size);
+    if (address && (six || !strpbrk(endpoint.name, LETTERS) || endpoint.name[strspn(endpoint.name, NAME_CHARACTERS)]))
+        return -EBADMSG;
+    r = parse_host(address ? address : endpoint.name, address ? strchr(address, ':') != NULL : six,
+                   htons((in_port_t)port), &endpoint);
     if (r < 0)
         return r;
+    if (!address)
+        memset(endpoint.name, 0, sizeof(endpoint.name));
     memcpy(endpoint.authority, text, size + 1);
     *ret_endpoint = endpoint;
     return 0;
 }
 
-int endpoint_parse_url(const char *url, struct endpoint *ret_endpoint)
+int endpoint_parse(const char *text, struct endpoint *ret_endpoint)
+{
+    return parse(text, NULL, ret_endpoint);
+}
+
+int endpoint_parse_url(const char *url, const char *address, struct endpoint *ret_endpoint)
 {
     static const char scheme[] = "https://";
     char text[ENDPOINT_MAX_TEXT];
@@ -81,5 +78,5 @@ int endpoint_parse_url(const char *url, struct endpoint *ret_endpoint)
         return -EBADMSG;
     memcpy(text, url, size);
     text[size] = '\0';
-    return endpoint_parse(text, ret_endpoint);
+    return parse(text, address, ret_endpoint);
 }

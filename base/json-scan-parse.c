@@ -14,6 +14,8 @@
 
 #include "base/encode.h"
 
+#include "base/encode.h"
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
@@ -88,15 +90,13 @@ static size_t string_length(const char *p, size_t left)
  */
 static size_t integer_length(const char *p, size_t left)
 {
-    size_t sign = *p == '-', i = sign;
-    uint64_t value = 0;
+    size_t sign = *p == '-', i;
+    uint64_t value;
 
-    for (; i < left && p[i] >= '0' && p[i] <= '9'; i++)
-        if (__builtin_mul_overflow(value, 10u, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(p[i] - '0'), &value))
-            return 0;
-    if (i == sign || (p[sign] == '0' && i > sign + 1) || (sign && value > (uint64_t)INT64_MAX + 1))
+    i = decimal_decode(p + sign, left - sign, sign ? (uint64_t)INT64_MAX + 1 : UINT64_MAX, &value);
+    if (!i)
         return 0;
+    i += sign;
     if (i < left && (p[i] == '.' || p[i] == 'e' || p[i] == 'E'))
         return 0;
     return i;

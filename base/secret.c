@@ -223,6 +223,11 @@ void secret_shrink(struct secret *secret, size_t size)
     secret->size = size;
 }
 
+int secret_hand_on(const struct secret *secret)
+{
+    return madvise(secret->bytes, round_up(secret->size), MADV_KEEPONFORK) < 0 ? -errno : 0;
+}
+
 bool secret_equal(const struct secret *a, const struct secret *b)
 {
     return a->size == b->size && (!a->size || CRYPTO_memcmp(a->bytes, b->bytes, a->size) == 0);

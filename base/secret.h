@@ -47,6 +47,9 @@ int secret_random(size_t size, struct secret *ret_secret) MUST_CHECK;
 /* Keeps the first `size` bytes and wipes the rest; for 0 bytes that is secret_free(). */
 void secret_shrink(struct secret *secret, size_t size);
 
+/* Forked children have it as well from now on, in memory of theirs that is not locked. Errors: -errno. */
+int secret_hand_on(const struct secret *secret) MUST_CHECK;
+
 bool secret_equal(const struct secret *a, const struct secret *b);
 
 /* Wipes and unmaps; fine with SECRET_NONE and twice. */

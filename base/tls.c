@@ -153,7 +153,8 @@ static int set_up(struct tls_client *client)
     if (SSL_CTX_set_min_proto_version(client->context, TLS1_3_VERSION) != 1)
         return -EPROTO;
     client->ssl = SSL_new(client->context);
-    if (!client->ssl || SSL_set_fd(client->ssl, client->fd) != 1)
+    if (!client->ssl || SSL_set_fd(client->ssl, client->fd) != 1 ||
+        (client->peer.endpoint.name[0] && SSL_set_tlsext_host_name(client->ssl, client->peer.endpoint.name) != 1))
         return -ENOMEM;
     return 0;
 }

@@ -80,6 +80,7 @@ static int send_request(int fd, const struct admin_request *request)
     struct msghdr message = { .msg_iovlen = 1 };
     struct cmsghdr *head;
     struct iovec part;
+    ssize_t sent;
 
     admin_write(request, &text);
     if (buffer_error(&text) < 0)
@@ -97,7 +98,8 @@ static int send_request(int fd, const struct admin_request *request)
         for (size_t i = 0; i < request->file_count; i++)
             memcpy(CMSG_DATA(head) + i * sizeof(int), &request->files[i].fd, sizeof(int));
     }
-    return sendmsg(fd, &message, MSG_NOSIGNAL) == (ssize_t)text.size ? 0 : -errno;
+    sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    return sent == (ssize_t)text.size ? 0 : sent < 0 ? -errno : -EIO;
 }
 
 /* Prints what comes; the exit code. */

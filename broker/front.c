@@ -36,7 +36,7 @@ int front_tell(int control, enum front_word word, int key, int certificate)
         head->cmsg_len = CMSG_LEN(sizeof(files));
         memcpy(CMSG_DATA(head), files, sizeof(files));
     }
-    return sendmsg(control, &message, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+    return sendmsg(control, &message, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
 int front_hear(int control, enum front_word *ret_word, int *ret_key, int *ret_certificate)

@@ -74,7 +74,7 @@ static int fill(const struct sign_options *o, const char *path, struct identity 
     if (o->addresses.count > IDENTITY_MAX_ADDRESSES)
         return reason_set(why, -EINVAL, "--url: at most %u addresses", IDENTITY_MAX_ADDRESSES);
     for (size_t i = 0; i < o->addresses.count; i++)
-        if (endpoint_parse_url(o->addresses.values[i], &to->addresses[to->address_count++]) < 0)
+        if (endpoint_parse_url(o->addresses.values[i], NULL, &to->addresses[to->address_count++]) < 0)
             return reason_set(why, -EINVAL, "--url \"%s\": not of the form https://ADDRESS:PORT with a literal address",
                               o->addresses.values[i]);
     for (size_t i = 0; i < o->pins.count; i++) {

@@ -56,7 +56,7 @@ static int add_certificate(const char *path, struct tls_peer *peer, struct reaso
 
 static int take_peer(const struct options *o, struct tls_peer *to, struct reason *why)
 {
-    if (endpoint_parse_url(o->url, &to->endpoint) < 0)
+    if (endpoint_parse_url(o->url, NULL, &to->endpoint) < 0)
         return reason_set(why, -EINVAL, "--url \"%s\": not of the form https://ADDRESS:PORT with a literal address",
                           o->url);
     if (o->pins.count >= TLS_MAX_PINS)

@@ -23,14 +23,12 @@ struct boots {
     size_t count;
 };
 
-/* A copy of the boot as given, said to be something else; NULL when there is no room for more. */
+/* A copy of the boot as given, said to be something else. There is room for all; one more would take the last one's. */
 static struct kernel_hashes *add_boot(struct boots *boots, const struct inputs_measured *measured, const char *what)
 {
-    struct against_boot *boot;
+    size_t at = boots->count < AGAINST_MAX_BOOTS ? boots->count++ : AGAINST_MAX_BOOTS - 1;
+    struct against_boot *boot = &boots->list[at];
 
-    if (boots->count == AGAINST_MAX_BOOTS)
-        return NULL;
-    boot = &boots->list[boots->count++];
     boot->has_hashes = measured->has_hashes;
     boot->hashes = measured->hashes;
     (void)snprintf(boot->what, sizeof(boot->what), "%s", what);

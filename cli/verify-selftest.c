@@ -53,6 +53,7 @@ int selftest_verify(const char *path, struct question *question)
     r = verdict_print(question, &verdict);
     if (!question->json)
         print_boot(&selftest);
+    question->selftest = NULL; /* which ends here */
     return r;
 }
 

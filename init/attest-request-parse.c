@@ -3,20 +3,13 @@
 
 #include <string.h>
 
+#include "base/encode.h"
+
 #define PARAMETER "runtime_data="
 
 static bool is_unreserved(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~*", c));
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
 /* The parameter's value, which ends the target. False: a character that has to be escaped, half an escape. */
@@ -26,11 +19,8 @@ static bool decode(const char *text, struct attest_request *to)
         uint8_t byte = (uint8_t)*text;
 
         if (*text == '%') {
-            int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
-
-            if (low < 0)
+            if (hex_decode(text + 1, strnlen(text + 1, 2), &byte, 1) < 0)
                 return false;
-            byte = (uint8_t)(high * 16 + low);
             text += 2;
         } else if (*text == '+') {
             byte = ' ';
@@ -53,15 +43,22 @@ static unsigned refuse(struct reason *why, unsigned status, const char *sentence
 unsigned attest_request_read(const struct http_message *message, struct attest_request *ret_request,
                              struct reason *why)
 {
-    size_t path = strlen(ATTEST_EVIDENCE_PATH);
+    size_t path = strlen(ATTEST_EVIDENCE_PATH), prefix = strlen(ATTEST_RESOURCE_PATH);
+    bool resource = strncmp(message->target, ATTEST_RESOURCE_PATH, prefix) == 0 && message->target[prefix];
     struct attest_request request = { .size = 0 };
     const char *query;
 
-    if (strncmp(message->target, ATTEST_EVIDENCE_PATH, path) != 0 ||
-        (message->target[path] && message->target[path] != '?'))
-        return refuse(why, 404, "there is " ATTEST_EVIDENCE_PATH "?runtime_data=… and nothing else");
+    if (!resource && (strncmp(message->target, ATTEST_EVIDENCE_PATH, path) != 0 ||
+                      (message->target[path] && message->target[path] != '?')))
+        return refuse(why, 404, "there is " ATTEST_EVIDENCE_PATH "?runtime_data=…, " ATTEST_RESOURCE_PATH
+                                "REPOSITORY/TYPE/TAG and nothing else");
     if (strcmp(message->method, "GET") != 0)
         return refuse(why, 405, "expected the method GET");
+    if (resource) {
+        memcpy(request.resource, message->target + prefix, strlen(message->target + prefix));
+        *ret_request = request;
+        return 200;
+    }
     query = message->target + path + (message->target[path] == '?');
     if (strncmp(query, PARAMETER, strlen(PARAMETER)) != 0)
         return refuse(why, 400, "expected one parameter, runtime_data");

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,13 +13,13 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "init/attest-request.h"
+#include "init/privilege.h"
 #include "release/evidence.h"
 
 #define BACKLOG 16
@@ -47,55 +46,34 @@ bool attest_budget_take(struct attest_budget *budget, uint64_t now_ms)
     return true;
 }
 
-static const char *status_text(unsigned status)
-{
-    switch (status) {
-    case 200:
-        return "OK";
-    case 400:
-        return "Bad Request";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 429:
-        return "Too Many Requests";
-    case 503:
-        return "Service Unavailable";
-    default:
-        return "Internal Server Error";
-    }
-}
-
 /* Whoever does not read what it asked for does not get it. */
-static void send_all(int connection, const struct buffer *text, uint64_t deadline_ms)
+static bool send_all(int connection, const uint8_t *data, size_t size, uint64_t deadline_ms)
 {
     size_t sent = 0;
 
-    while (sent < text->size) {
+    while (sent < size) {
         struct pollfd fd = { .fd = connection, .events = POLLOUT };
-        ssize_t n = send(connection, text->data + sent, text->size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send(connection, data + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         if (n > 0)
             sent += (size_t)n;
         else if (n == 0 || (errno != EAGAIN && errno != EINTR) || !clock_left_ms(deadline_ms) ||
                  poll(&fd, 1, clock_left_ms(deadline_ms)) < 0)
-            return;
+            return false;
     }
+    return true;
 }
 
-static void respond(int connection, unsigned status, const struct buffer *body)
+/* Without a reason phrase (RFC 9112, section 4): errors have a sentence. A resource is sent from where it lies. */
+static void respond(int connection, unsigned status, const char *type, const uint8_t *body, size_t size)
 {
-    CLEANUP_BUFFER struct buffer text = BUFFER_EMPTY;
+    CLEANUP_BUFFER struct buffer head = BUFFER_EMPTY;
 
-    buffer_printf(&text, "HTTP/1.1 %u %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n%s%s"
-                  "Connection: close\r\n\r\n", status, status_text(status), body->size,
-                  status == 405 ? "Allow: GET\r\n" : "", status == 429 || status == 503 ? "Retry-After: 2\r\n" : "");
-    buffer_add(&text, body->data, body->size);
-    if (buffer_error(&text) == 0)
-        send_all(connection, &text, clock_ms() + REQUEST_MS);
+    buffer_printf(&head, "HTTP/1.1 %u \r\nContent-Type: application/%s\r\nContent-Length: %zu\r\n%s%s"
+                  "Connection: close\r\n\r\n", status, type, size, status == 405 ? "Allow: GET\r\n" : "",
+                  status == 429 || status == 503 ? "Retry-After: 2\r\n" : "");
+    if (buffer_error(&head) == 0 && send_all(connection, head.data, head.size, clock_ms() + REQUEST_MS))
+        (void)send_all(connection, body, size, clock_ms() + REQUEST_MS);
 }
 
 static void respond_error(int connection, unsigned status, const struct reason *why)
@@ -105,7 +83,8 @@ static void respond_error(int connection, unsigned status, const struct reason *
     buffer_add_text(&body, "{\"error\":");
     buffer_add_json_string(&body, why->text[0] ? why->text : "out of memory");
     buffer_add_text(&body, "}\n");
-    respond(connection, status, &body);
+    if (buffer_error(&body) == 0)
+        respond(connection, status, "json", body.data, body.size);
 }
 
 /*
@@ -190,9 +169,10 @@ static unsigned make_evidence(const struct attest_request *asked, const struct d
     return r < 0 || buffer_error(to) < 0 ? 500 : 200;
 }
 
-void attest_socket_answer(int connection, const struct config_attestation *config, const struct device_paths *paths,
-                          struct attest_budget *budget)
+void attest_socket_answer(int connection, const struct config_attestation *config, const struct secret *resources,
+                          const struct device_paths *paths, struct attest_budget *budget)
 {
+    const struct secret *resource = NULL;
     CLEANUP_BUFFER struct buffer body = BUFFER_EMPTY;
     struct http_parser parser;
     struct attest_request request;
@@ -214,16 +194,25 @@ void attest_socket_answer(int connection, const struct config_attestation *confi
         status = attest_request_read(&parser.message, &request, &why);
     }
     http_parser_free(&parser);
-    if (status == 200 && !attest_budget_take(budget, clock_ms())) {
+    if (status == 200 && request.resource[0]) {
+        for (size_t i = 0; i < config->resource_count; i++)
+            if (strcmp(config->resources[i].path, request.resource) == 0)
+                resource = &resources[i];
+        status = resource ? 200 : 404;
+        (void)reason_set(&why, 0, "attestation.resources of postern.json(5) does not name it, and PID 1, without a "
+                                  "network now, fetches no others");
+    } else if (status == 200 && !attest_budget_take(budget, clock_ms())) {
         status = 429;
         (void)reason_set(&why, 0, "the processor stands one report every %u s", ATTEST_REFILL_MS / 1000);
     }
-    if (status == 200)
+    if (status == 200 && !resource)
         status = make_evidence(&request, paths, &body, &why);
-    if (status == 200)
-        respond(connection, status, &body);
-    else
+    if (status != 200)
         respond_error(connection, status, &why);
+    else if (resource)
+        respond(connection, status, "octet-stream", resource->bytes, resource->size);
+    else
+        respond(connection, status, "json", body.data, body.size);
 }
 
 static int listen_on(const char *path, int *ret_fd, struct reason *why)
@@ -242,27 +231,18 @@ static int listen_on(const char *path, int *ret_fd, struct reason *why)
 }
 
 /* Root by name, for the device's file, and nothing of what root may do. */
-static int drop_capabilities(void)
-{
-    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-    struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0, 0, 0 } };
-
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || syscall(SYS_capset, &header, none) < 0)
-        return -errno;
-    return 0;
-}
-
-_Noreturn static void serve(int fd, const struct config_attestation *config)
+_Noreturn static void serve(int fd, const struct config_attestation *config, const struct secret *resources)
 {
     struct attest_budget budget = { .left = ATTEST_BURST, .refilled_ms = clock_ms() };
+    const struct workload_capabilities nothing = { .effective = 0 };
     sigset_t none;
 
     (void)sigemptyset(&none);
     /* The listening socket alone stays; standard streams lead to /dev/null already. */
     if (dup3(fd, 3, O_CLOEXEC) < 0 && errno != EINVAL)
         _exit(1);
-    if (close_range(4, ~0u, 0) < 0 || setsid() < 0 || drop_capabilities() < 0 ||
-        sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+    if (close_range(4, ~0u, 0) < 0 || setsid() < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        privilege_set_capabilities(&nothing) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
         _exit(1);
     (void)prctl(PR_SET_NAME, "postern-attest", 0, 0, 0);
     for (;;) {
@@ -272,23 +252,25 @@ _Noreturn static void serve(int fd, const struct config_attestation *config)
             clock_sleep_ms(ACCEPT_PAUSE_MS); /* out of something, for the moment */
             continue;
         }
-        attest_socket_answer(connection, config, NULL, &budget);
+        attest_socket_answer(connection, config, resources, NULL, &budget);
         (void)close(connection);
     }
 }
 
-int attest_socket_start(const struct config_attestation *config, struct reason *why)
+int attest_socket_start(const struct config_attestation *config, struct secret *resources, struct reason *why)
 {
     CLEANUP_FD int fd = -1;
     int r = config->uid_count ? listen_on(ATTEST_SOCKET_PATH, &fd, why) : 0;
     pid_t pid;
 
-    if (r < 0 || !config->uid_count)
-        return r;
-    pid = fork();
-    if (pid < 0)
-        return reason_set(why, -errno, "the attestation server: %s", strerror(errno));
+    for (size_t i = 0; r == 0 && i < config->resource_count; i++)
+        r = secret_hand_on(&resources[i]);
+    pid = r == 0 && config->uid_count ? fork() : 1;
     if (pid == 0)
-        serve(fd, config);
-    return 0;
+        serve(fd, config, resources);
+    if (pid < 0)
+        r = reason_set(why, -errno, "the attestation server: %s", strerror(errno));
+    for (size_t i = 0; i < config->resource_count; i++)
+        secret_free(&resources[i]);
+    return r;
 }

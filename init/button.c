@@ -64,7 +64,7 @@ static int ask_for_family(int fd)
         .name = FAMILY,
     };
 
-    return send(fd, &request, sizeof(request), 0) == (ssize_t)sizeof(request) ? 0 : -errno;
+    return send(fd, &request, sizeof(request), 0) == (ssize_t)sizeof(request) ? 0 : -EIO;
 }
 
 /* The id of the family's first multicast group; it has one. */

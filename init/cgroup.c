@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/encode.h"
 #include "base/file.h"
 
 #define ROOT "/sys/fs/cgroup"
@@ -74,7 +75,6 @@ uint64_t cgroup_oom_kills(void)
     if (file_read(GROUP "/memory.events", EVENTS_MAX_BYTES, &text, &size, NULL) < 0)
         return 0;
     at = memmem(text, size, name, strlen(name));
-    for (at = at ? at + strlen(name) : ""; *at >= '0' && *at <= '9'; at++)
-        count = count * 10 + (uint64_t)(*at - '0');
-    return count;
+    at = at ? at + strlen(name) : "";
+    return decimal_decode(at, strlen(at), UINT64_MAX, &count) ? count : 0;
 }

@@ -60,5 +60,13 @@ void config_read_attestation(struct json_reader *parent, struct config_attestati
         (void)json_element_u64(&array, i, UINT32_MAX - 1, &uid);
         to->uids[i] = (uint32_t)uid;
     }
+    (void)json_read_array(&reader, "resources", JSON_OPTIONAL, CONFIG_MAX_RESOURCES, &array, &to->resource_count);
+    for (size_t i = 0; i < to->resource_count; i++) {
+        const char *text;
+
+        if (json_element_string(&array, i, sizeof(to->resources[i]), &text) &&
+            resource_parse(text, strlen(text), &to->resources[i]) < 0)
+            json_refuse(&array, NULL, "element %zu: \"%s\" is not of the form REPOSITORY/TYPE/TAG", i, text);
+    }
     json_read_done(&reader);
 }

@@ -10,11 +10,14 @@
 
 static void read_broker(struct json_reader *reader, struct release_broker *to)
 {
-    const char *url = NULL;
+    const char *url = NULL, *address = NULL;
 
+    (void)json_read_string(reader, "address", JSON_OPTIONAL, ENDPOINT_MAX_TEXT, &address);
     if (json_read_string(reader, "url", JSON_REQUIRED, ENDPOINT_MAX_TEXT, &url) &&
-        endpoint_parse_url(url, &to->peer.endpoint) < 0)
-        json_refuse(reader, "url", "\"%s\" is not of the form https://ADDRESS:PORT with a literal address", url);
+        endpoint_parse_url(url, address, &to->peer.endpoint) < 0)
+        json_refuse(reader, "url", "\"%s\" is not of the form %s", url,
+                    address ? "https://NAME:PORT, or \"address\" is no literal address"
+                            : "https://ADDRESS:PORT with a literal address; with a name \"address\" is needed");
     /* A broker that gives out no records, stock Trustee, has no key for them. */
     identity_read_keys(reader, JSON_OPTIONAL, to->peer.pins, &to->peer.pin_count, &to->record_key);
     json_read_done(reader);

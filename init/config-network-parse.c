@@ -2,6 +2,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
+#include "base/encode.h"
 #include "init/config-read.h"
 
 #define WAIT_DEFAULT_S 30u
@@ -22,18 +23,14 @@ static bool parse_prefix(const char *text, struct net_address *to)
     char address[INET6_ADDRSTRLEN];
     const char *slash = strchr(text, '/');
     size_t size = slash ? (size_t)(slash - text) : sizeof(address);
-    unsigned bits = 0;
+    uint64_t bits;
 
-    if (size >= sizeof(address) || slash[1] < '1' || slash[1] > '9' || strlen(slash + 1) > 3)
+    if (size >= sizeof(address))
         return false;
     memcpy(address, text, size);
     address[size] = '\0';
-    for (const char *digit = slash + 1; *digit; digit++) {
-        if (*digit < '0' || *digit > '9')
-            return false;
-        bits = bits * 10 + (unsigned)(*digit - '0');
-    }
-    if (!parse_address(address, to) || bits > (to->family == AF_INET6 ? 128u : 32u))
+    if (!parse_address(address, to) ||
+        !decimal_decode_text(slash + 1, to->family == AF_INET6 ? 128 : 32, &bits) || !bits)
         return false;
     to->prefix_bits = (uint8_t)bits;
     return true;

@@ -151,6 +151,8 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
     read_root(&reader, &config.root);
     config_read_volumes(&reader, &config);
     config_read_attestation(&reader, &config.attestation);
+    if (config.attestation.resource_count && !config.broker_count && !config.broker_root.given)
+        json_refuse(&reader, "brokers", "missing: attestation.resources need a broker");
     r = config_read_manifest(&reader, &config.manifest);
     if (r == 0)
         r = config_read_workload(&reader, &config.workload);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/encode.h"
 #include "init/config-read.h"
 #include "init/workload.h"
 
@@ -60,20 +61,15 @@ static int read_paths(struct json_reader *reader, const char *name, const char *
 /* "64m" and the like, after `size=`. */
 static bool parse_size(const char *text, uint64_t *ret_bytes)
 {
-    unsigned shift = 0;
     uint64_t value = 0;
+    unsigned shift = 0;
 
-    if (*text < '1' || *text > '9')
-        return false;
-    for (; *text >= '0' && *text <= '9'; text++)
-        if (__builtin_mul_overflow(value, 10u, &value) ||
-            __builtin_add_overflow(value, (unsigned)(*text - '0'), &value))
-            return false;
+    text += decimal_decode(text, strlen(text), UINT64_MAX, &value);
     if (*text)
         shift = *text == 'k' ? 10 : *text == 'm' ? 20 : *text == 'g' ? 30 : 0;
     if (*text && (!shift || text[1]))
         return false;
-    if (value > UINT64_MAX >> 1 >> shift)
+    if (!value || value > UINT64_MAX >> 1 >> shift)
         return false;
     *ret_bytes = value << shift;
     return true;

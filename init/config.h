@@ -26,6 +26,7 @@
 #define CONFIG_MAX_VOLUMES 8
 #define CONFIG_MAX_RESOLVERS 3 /* as many as resolv.conf(5) takes */
 #define CONFIG_MAX_UIDS 8
+#define CONFIG_MAX_RESOURCES 4 /* of at most RELEASE_MAX_PAYLOAD_BYTES each */
 #define CONFIG_MAX_PATH_BYTES 255
 #define CONFIG_MAX_DEVICE_BYTES 20 /* what virtio-blk carries */
 #define CONFIG_MAX_NAME_BYTES 31
@@ -100,10 +101,12 @@ struct config_manifest {
     uint32_t threshold;
 };
 
-/* Who may ask for evidence on the attestation socket; nobody: there is none. */
+/* Who may ask on the attestation socket, nobody: there is none; and which of the broker's resources lie ready there. */
 struct config_attestation {
     uint32_t uids[CONFIG_MAX_UIDS];
     size_t uid_count;
+    struct resource resources[CONFIG_MAX_RESOURCES];
+    size_t resource_count;
 };
 
 struct config {

@@ -52,8 +52,8 @@ int stage_handoff(struct boot *boot)
     struct workload_failure failure = { .status = 0 };
     int r;
 
+    r = attest_socket_start(&boot->config.attestation, boot->resources, &boot->why);
     boot_wipe(boot);
-    r = attest_socket_start(&boot->config.attestation, &boot->why);
     if (r < 0)
         return boot_refuse(boot, REFUSAL_WORKLOAD, r);
     if (workload->mode == WORKLOAD_EXEC)

@@ -38,6 +38,7 @@ struct boot {
     char clock_note[64]; /* how far the host's clock was away; "" when it was not, or no broker said so */
     char *init_data; /* the verified text, or NULL */
     struct open_volume volumes[CONFIG_MAX_VOLUMES];
+    struct secret resources[CONFIG_MAX_RESOURCES]; /* for the attestation socket, until its server has them */
     char root_path[32];
     /* What to say when a stage refuses. */
     enum refusal refusal;

@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/encode.h"
+
 #define LEAST_PREFIX_BITS 8
-#define MTU_DIGITS 5
 
 /* The value of the one word with that name; NULL when there is none, `*twice` when there are several. */
 static const char *find(char *const words[], const char *name, bool *twice)
@@ -115,14 +116,11 @@ static int read_resolvers(char *const words[], struct lease *lease, bool *twice,
 static int read_mtu(char *const words[], struct lease *lease, bool *twice, struct reason *why)
 {
     const char *text = find(words, "mtu", twice);
-    size_t size = text ? strlen(text) : 0;
+    uint64_t mtu = 0;
 
-    if (!text)
-        return 0;
-    for (size_t i = 0; size <= MTU_DIGITS && i < strspn(text, "0123456789"); i++)
-        lease->mtu = lease->mtu * 10 + (uint32_t)(text[i] - '0');
-    if (strspn(text, "0123456789") != size || lease->mtu < LEASE_LEAST_MTU || lease->mtu > LEASE_MOST_MTU)
+    if (text && (!decimal_decode_text(text, LEASE_MOST_MTU, &mtu) || mtu < LEASE_LEAST_MTU))
         return reason_set(why, -EBADMSG, "mtu: \"%s\" is not from %d to %d", text, LEASE_LEAST_MTU, LEASE_MOST_MTU);
+    lease->mtu = (uint32_t)mtu;
     return 0;
 }
 

@@ -41,6 +41,8 @@ void boot_wipe(struct boot *b)
         secret_free(&b->volumes[i].key);
         explicit_bzero(&b->volumes[i].record, sizeof(b->volumes[i].record));
     }
+    for (size_t i = 0; i < CONFIG_MAX_RESOURCES; i++)
+        secret_free(&b->resources[i]);
 }
 
 #define NOTE_BYTES 448

@@ -69,31 +69,51 @@ static void follow_clock(struct boot *boot, int64_t broker_s)
                    (long long)now.tv_sec - broker_s);
 }
 
-static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
+/* Fills in what all requests have in common. */
+static int release(struct boot *boot, struct release_request request, uint64_t deadline_ms, struct open_volume *to)
 {
-    const struct config_volume *wanted = &boot->config.volumes[index];
-    struct open_volume *volume = &boot->volumes[index];
     struct release_result result;
     struct device_report answer;
-    const struct release_request request = {
-        .resource = wanted->resource.path,
-        .plugin = wanted->resource.plugin,
-        .payload = wanted->payload,
-        .payload_name = wanted->payload_name,
-        .init_data = boot->init_data,
-        .reporter = { get_report, &answer },
-    };
-    int r = release_from_brokers(&request, boot->config.brokers, boot->config.broker_count, deadline_ms,
-                                 &volume->record, &volume->key, &volume->broker, &result, &boot->why);
+    int r;
 
+    request.init_data = boot->init_data;
+    request.reporter = (struct release_reporter){ get_report, &answer };
+    r = release_from_brokers(&request, boot->config.brokers, boot->config.broker_count, deadline_ms, &to->record,
+                             &to->key, &to->broker, &result, &boot->why);
     if (r == 0) {
-        volume->session = result.session;
+        to->session = result.session;
         follow_clock(boot, result.broker_time_s);
         OPENSSL_cleanse(&result.session, sizeof(result.session));
         return 0;
     }
     memcpy(boot->request_id, result.request_id, sizeof(boot->request_id));
     return boot_refuse(boot, refusal_for(result.outcome), r);
+}
+
+static int release_volume(struct boot *boot, size_t index, uint64_t deadline_ms)
+{
+    const struct config_volume *wanted = &boot->config.volumes[index];
+    const struct release_request request = {
+        .resource = wanted->resource.path,
+        .plugin = wanted->resource.plugin,
+        .payload = wanted->payload,
+        .payload_name = wanted->payload_name,
+    };
+
+    return release(boot, request, deadline_ms, &boot->volumes[index]);
+}
+
+/* For the attestation socket: PID 1 has no network any more when the workload asks. */
+static int release_resource(struct boot *boot, size_t index, uint64_t deadline_ms)
+{
+    const struct resource *wanted = &boot->config.attestation.resources[index];
+    struct release_request request = { .resource = wanted->path, .plugin = wanted->plugin, .payload = PAYLOAD_RAW };
+    struct open_volume got = { .key = SECRET_NONE };
+    int r = release(boot, request, deadline_ms, &got);
+
+    boot->resources[index] = got.key;
+    OPENSSL_cleanse(&got.session, sizeof(got.session));
+    return r;
 }
 
 int release_confirm_open(struct boot *boot, size_t index, const struct message_confirmation *confirmation)
@@ -117,13 +137,14 @@ int release_confirm_open(struct boot *boot, size_t index, const struct message_c
 int stage_release(struct boot *boot)
 {
     uint64_t deadline_ms = clock_ms() + boot->config.release_deadline_ms;
+    int r = 0;
 
-    for (size_t i = 0; i < boot->config.volume_count; i++) {
-        int r = config_volume_is_released(&boot->config.volumes[i]) ? release_volume(boot, i, deadline_ms) : 0;
-
-        if (r < 0)
-            return r;
-    }
+    for (size_t i = 0; r == 0 && i < boot->config.volume_count; i++)
+        r = config_volume_is_released(&boot->config.volumes[i]) ? release_volume(boot, i, deadline_ms) : 0;
+    for (size_t i = 0; r == 0 && i < boot->config.attestation.resource_count; i++)
+        r = release_resource(boot, i, deadline_ms);
+    if (r < 0)
+        return r;
     launch_unmount_configfs();
     return 0;
 }

@@ -59,7 +59,10 @@ static int mount_volume(const struct config_volume *volume, const struct open_vo
     return has_grown(volume, &opened->record) ? volume_grow(target, opened->record.length, why) : 0;
 }
 
-/* Deletes what is below an open directory, not beyond its file system. Takes the descriptor. */
+/*
+ * Deletes the files below an open directory, not beyond its file system. Takes the descriptor. Directories stay: with
+ * one that has something mounted on it in the DHCP client's namespace, what is mounted there would go as well.
+ */
 static void delete_below(int fd, dev_t device)
 {
     DIR *directory = fdopendir(fd);
@@ -80,8 +83,9 @@ static void delete_below(int fd, dev_t device)
             below = openat(dirfd(directory), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
             if (below >= 0)
                 delete_below(below, device);
+        } else {
+            (void)unlinkat(dirfd(directory), entry->d_name, 0);
         }
-        (void)unlinkat(dirfd(directory), entry->d_name, S_ISDIR(status.st_mode) ? AT_REMOVEDIR : 0);
     }
     (void)closedir(directory);
 }

@@ -21,7 +21,8 @@ static int set_up(struct boot *boot)
 {
     int r;
 
-    if (clearenv() != 0 || chdir("/") < 0 || prctl(PR_SET_NAME, "postern-init") < 0)
+    /* The kernel makes the initrd's file system as /tmp, for everybody to write into. */
+    if (clearenv() != 0 || chdir("/") < 0 || chmod("/", 0755) < 0 || prctl(PR_SET_NAME, "postern-init") < 0)
         return -errno;
     (void)umask(022);
     r = fault_set_signals();

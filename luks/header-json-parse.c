@@ -79,21 +79,6 @@ static uint64_t judge_number(struct view *v, struct json_reader *r, const char *
     return header_judge(v->e, name, found, allowed, value >= min && value <= max, code) ? value : min;
 }
 
-/* Decimal digits without a zero before others, below 2^63. */
-static bool take_number_text(const char *text, uint64_t *ret_value)
-{
-    uint64_t value = 0;
-
-    if (!*text || (text[0] == '0' && text[1]))
-        return false;
-    for (; *text; text++)
-        if (*text < '0' || *text > '9' || __builtin_mul_overflow(value, 10u, &value) ||
-            __builtin_add_overflow(value, (uint64_t)(*text - '0'), &value))
-            return false;
-    *ret_value = value;
-    return value <= INT64_MAX;
-}
-
 /* A number in a string; the caller judges its value. */
 static bool read_number_text(struct view *v, struct json_reader *r, const char *member, const char *name,
                              const char *allowed, enum header_code code, const char **ret_text, uint64_t *ret_value)
@@ -102,7 +87,8 @@ static bool read_number_text(struct view *v, struct json_reader *r, const char *
     (void)json_read_string(r, member, JSON_REQUIRED, NUMBER_TEXT_BYTES - 1, ret_text);
     if (!settle(v, name, allowed, code))
         return false;
-    return take_number_text(*ret_text, ret_value) || header_judge(v->e, name, *ret_text, allowed, false, code);
+    return decimal_decode_text(*ret_text, INT64_MAX, ret_value) ||
+           header_judge(v->e, name, *ret_text, allowed, false, code);
 }
 
 static void judge_bytes(struct view *v, struct json_reader *r, const char *member, const char *name, size_t min,
@@ -235,7 +221,7 @@ static void judge_segment_place(struct view *v, struct json_reader *segment, str
         return;
     if (strcmp(text, "dynamic") == 0)
         number = 0;
-    else if (!take_number_text(text, &number) || !number || number % header->sector_size)
+    else if (!decimal_decode_text(text, INT64_MAX, &number) || !number || number % header->sector_size)
         number = UINT64_MAX;
     (void)header_judge(v->e, "segments.0.size", text, allowed, number != UINT64_MAX, HEADER_SEGMENT_SIZE);
     header->length = number;

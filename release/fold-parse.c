@@ -1,23 +1,10 @@
 /* Folding; whoever sends evidence controls every byte. Pure. */
 #include <string.h>
 
+#include "base/encode.h"
 #include "release/fold.h"
 
 #define MARK "\\u0001"
-
-/* One number from 0 to 255 at `at`, of the digits before `end`: its length, or 0. */
-static size_t read_number(const char *at, const char *end, unsigned *ret_value)
-{
-    unsigned value = 0;
-    size_t digits = 0;
-
-    while (at + digits < end && digits < 3 && at[digits] >= '0' && at[digits] <= '9')
-        value = 10 * value + (unsigned)(at[digits++] - '0');
-    if (!digits || value > UINT8_MAX || (digits > 1 && at[0] == '0'))
-        return 0;
-    *ret_value = value;
-    return digits;
-}
 
 /* The array that begins behind `at`'s bracket, appended as a string: its length with both brackets, or 0. */
 static size_t fold_one(const char *at, const char *end, struct buffer *to)
@@ -29,8 +16,8 @@ static size_t fold_one(const char *at, const char *end, struct buffer *to)
 
     buffer_add_text(to, "\"" MARK);
     for (;;) {
-        unsigned value = 0;
-        size_t size = read_number(at, end, &value);
+        uint64_t value = 0;
+        size_t size = decimal_decode(at, (size_t)(end - at), UINT8_MAX, &value);
 
         at += size;
         if (!size || at >= end || (*at != ',' && *at != ']'))
@@ -92,25 +79,11 @@ bool fold_byte_arrays(const void *text, size_t size, struct buffer *to)
     return any && buffer_error(to) == 0;
 }
 
-static int nibble(char digit)
-{
-    if (digit >= '0' && digit <= '9')
-        return digit - '0';
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
 ssize_t fold_read(const char *text, uint8_t *ret_data, size_t max)
 {
     size_t size = strlen(text);
 
-    if (text[0] != 1 || size % 2 == 0 || size / 2 > max)
+    if (text[0] != 1 || size / 2 > max || hex_decode(text + 1, size - 1, ret_data, size / 2) < 0)
         return -1;
-    for (size_t i = 0; i < size / 2; i++) {
-        int high = nibble(text[1 + 2 * i]), low = nibble(text[2 + 2 * i]);
-
-        if (high < 0 || low < 0)
-            return -1;
-        ret_data[i] = (uint8_t)(high << 4 | low);
-    }
     return (ssize_t)(size / 2);
 }

@@ -34,7 +34,7 @@ static void read_addresses(struct json_reader *reader, struct identity *to)
         const char *url = NULL;
 
         if (json_element_string(&array, i, ENDPOINT_MAX_TEXT, &url) &&
-            endpoint_parse_url(url, &to->addresses[i]) < 0)
+            endpoint_parse_url(url, NULL, &to->addresses[i]) < 0)
             json_refuse(&array, NULL, "element %zu: \"%s\" is not of the form https://ADDRESS:PORT", i, url);
     }
 }

@@ -166,7 +166,7 @@ static int start_server(struct reason *why)
     prober = server > 0 ? fork() : -1;
     if (prober == 0)
         run_prober();
-    r = prober > 0 ? wait_ready(server, prober, why_fds[0], why) : -errno;
+    r = prober > 0 ? wait_ready(server, prober, why_fds[0], why) : -EAGAIN; /* no more processes */
     (void)close(why_fds[0]);
     return r;
 }

@@ -1,4 +1,4 @@
-/* base/endpoint-parse.c. What is accepted is a literal address with a port that means the same when written anew. */
+/* base/endpoint-parse.c. Literal addresses with a port mean the same when written anew; a name is one. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
@@ -35,15 +35,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         write_anew(&endpoint, anew, sizeof(anew));
         REQUIRE(endpoint_parse(anew, &same) == 0 && same.address_size == endpoint.address_size);
         REQUIRE(memcmp(&same.address, &endpoint.address, endpoint.address_size) == 0);
-        REQUIRE(endpoint_parse_url(url, &same) == 0 && strcmp(same.authority, text) == 0);
+        REQUIRE(endpoint_parse_url(url, NULL, &same) == 0 && strcmp(same.authority, text) == 0);
         memcpy(url + 8 + length, "/", 2);
-        REQUIRE(endpoint_parse_url(url, &same) == 0 && strcmp(same.authority, text) == 0);
+        REQUIRE(endpoint_parse_url(url, NULL, &same) == 0 && strcmp(same.authority, text) == 0);
     } else {
         /* Behind the scheme it is no better, unless the slash at its end was what was wrong. */
-        REQUIRE(endpoint_parse_url(url, &same) < 0 || (length && text[length - 1] == '/'));
+        REQUIRE(endpoint_parse_url(url, NULL, &same) < 0 || (length && text[length - 1] == '/'));
     }
-    if (endpoint_parse_url(text, &same) == 0)
+    if (endpoint_parse_url(text, NULL, &same) == 0)
         REQUIRE(strncmp(text, "https://", 8) == 0 && strncmp(text + 8, same.authority, strlen(same.authority)) == 0);
+    /* As a name it has a letter and nothing that means something in a header or an address; as an address no name. */
+    memcpy(url + 8 + length, "", 1);
+    if (endpoint_parse_url(url, "10.0.2.2", &same) == 0)
+        REQUIRE(same.name[0] && !strpbrk(same.name, ":/ \r\n@[]%") && strncmp(url + 8, same.name, strlen(same.name)) == 0);
+    if (endpoint_parse_url("https://a:1", text, &same) == 0)
+        REQUIRE(strcmp(same.name, "a") == 0 && same.address_size);
     free(text);
     free(url);
     return 0;

@@ -163,6 +163,7 @@ REAL(int, rename, (const char *from, const char *to), (from, to))
 REAL(int, mlock, (const void *at, size_t size), (at, size))
 REAL(int, mprotect, (void *at, size_t size, int protection), (at, size, protection))
 REAL(int, madvise, (void *at, size_t size, int advice), (at, size, advice))
+REAL(int, chmod, (const char *path, mode_t mode), (path, mode))
 REAL(int, lstat, (const char *path, struct stat *to), (path, to))
 REAL(int, clearenv, (void), ())
 
@@ -313,6 +314,8 @@ int __wrap_stage_release(struct boot *boot)
         boot->volumes[0].key.bytes[i] = key_byte(i);
     if (r == 0)
         leave_something(&boot->volumes[0].key);
+    if (r == 0)
+        r = secret_copy(boot->volumes[0].key.bytes, KEY_BYTES, &boot->resources[0]);
     return r < 0 ? boot_refuse(boot, REFUSAL_RELEASE_RECORD, r) : 0;
 }
 

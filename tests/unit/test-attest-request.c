@@ -37,6 +37,15 @@ static void decodes_data(void **state UNUSED)
     assert_data("-._~*09azAZ", "-._~*09azAZ", 11);
 }
 
+static void takes_the_name_of_a_resource(void **state UNUSED)
+{
+    assert_int_equal(ask("GET", "/cdh/resource/default/app/token"), 200);
+    assert_string_equal(request.resource, "default/app/token");
+    assert_int_equal(request.size, 0);
+    assert_int_equal(ask("GET", "/aa/evidence?runtime_data=x"), 200);
+    assert_string_equal(request.resource, "");
+}
+
 static void takes_as_much_as_fits(void **state UNUSED)
 {
     char target[HTTP_MAX_TARGET_BYTES];
@@ -66,7 +75,7 @@ static void refuses_everything_else(void **state UNUSED)
                                          "/aa/evidences?runtime_data=x", "/AA/evidence?runtime_data=x",
                                          "//aa/evidence?runtime_data=x", "/aa/./evidence?runtime_data=x",
                                          "/aa/%65vidence?runtime_data=x", "/aa/token?token_type=kbs",
-                                         "/cdh/resource/default/volume/data", "http://x/aa/evidence?runtime_data=x",
+                                         "/cdh/resource/", "/cdh/resource", "http://x/aa/evidence?runtime_data=x",
                                          "/aa/evidence#?runtime_data=x" };
     static const char *const queries[] = { "", "?", "?x=1", "?runtime_dat=x", "?runtime_data", "?Runtime_data=x",
                                            "?x=1&runtime_data=x", "??runtime_data=x", "?encoding=base64" };
@@ -94,6 +103,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decodes_data),
+        cmocka_unit_test(takes_the_name_of_a_resource),
         cmocka_unit_test(takes_as_much_as_fits),
         cmocka_unit_test(refuses_everything_else),
     };

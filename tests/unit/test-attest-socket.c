@@ -73,6 +73,7 @@ static void *call(void *argument)
     return NULL;
 }
 
+static struct secret resources[2];
 static unsigned pause_ms; /* before a caller sends what it has to say */
 
 /* What a caller of this text gets. */
@@ -86,7 +87,7 @@ static const char *ask(const char *text, bool stay)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
     caller.fd = fds[0];
     assert_int_equal(pthread_create(&thread, NULL, call, &caller), 0);
-    attest_socket_answer(fds[1], &config, &paths, &budget);
+    attest_socket_answer(fds[1], &config, resources, &paths, &budget);
     (void)close(fds[1]);
     (void)pthread_join(thread, NULL);
     return answer;
@@ -96,7 +97,13 @@ static const char *ask(const char *text, bool stay)
 
 static int set_up(void **state UNUSED)
 {
-    config = (struct config_attestation){ { 4242, getuid() }, 2 };
+    config = (struct config_attestation){ .uids = { 4242, getuid() }, .uid_count = 2, .resource_count = 2 };
+    assert_int_equal(resource_parse("default/app/key", 15, &config.resources[0]), 0);
+    assert_int_equal(resource_parse("default/app/token", 17, &config.resources[1]), 0);
+    for (size_t i = 0; i < ARRAY_SIZE(resources); i++)
+        secret_free(&resources[i]);
+    assert_int_equal(secret_copy("key", 3, &resources[0]), 0);
+    assert_int_equal(secret_copy("to\0ken\n", 7, &resources[1]), 0);
     budget = (struct attest_budget){ .left = ATTEST_BURST, .refilled_ms = clock_ms() };
     calls = 0;
     firmware_error = 0;
@@ -113,13 +120,30 @@ static void assert_answer(const char *text, const char *status, const char *word
         fail_msg("%s: %s", text, found);
 }
 
+/* Byte by byte, without the processor and its rate, and as often as it is asked for. */
+static void gives_the_configured_resources(void **state UNUSED)
+{
+    static const char wanted[] = "Content-Length: 7\r\nConnection: close\r\n\r\nto\0ken\n";
+
+    budget.left = 0;
+    for (int i = 0; i < 6; i++) {
+        assert_answer("GET /cdh/resource/default/app/token HTTP/1.1\r\nHost: x\r\n\r\n", "200 ", "to");
+        assert_non_null(strstr(answer, "Content-Type: application/octet-stream\r\n"));
+        assert_non_null(memmem(answer, sizeof(answer), wanted, sizeof(wanted) - 1));
+    }
+    assert_answer("GET /cdh/resource/default/app/key HTTP/1.1\r\nHost: x\r\n\r\n", "200 ", "key");
+    assert_int_equal(calls, 0);
+    config.uids[1] = 4243;
+    assert_answer("GET /cdh/resource/default/app/key HTTP/1.1\r\nHost: x\r\n\r\n", "403 ", "may not");
+}
+
 /* The hash of label and data, and the tag: what the caller gives is never what the processor signs. */
 static void gives_evidence_for_the_workloads_purpose(void **state UNUSED)
 {
     static const char hashed[] = "postern:evidence\0some {data}";
     uint8_t wanted[REPORT_DATA_BYTES];
 
-    assert_answer(REQUEST("some+%7Bdata%7D"), "200 OK", "{\"attestation_report\":{");
+    assert_answer(REQUEST("some+%7Bdata%7D"), "200 ", "{\"attestation_report\":{");
     assert_non_null(strstr(answer, "Content-Type: application/json\r\n"));
     assert_non_null(strstr(answer, "Connection: close\r\n"));
     assert_int_equal(calls, 1);
@@ -137,7 +161,7 @@ static void never_has_the_release_tag(void **state UNUSED)
         char text[256];
 
         (void)snprintf(text, sizeof(text), "GET /aa/evidence?runtime_data=%s HTTP/1.1\r\nHost: x\r\n\r\n", values[i]);
-        assert_answer(text, "200 OK", "attestation_report");
+        assert_answer(text, "200 ", "attestation_report");
         assert_false(purpose_is_release(asked));
         assert_memory_equal(asked + 48, "postern/workload", 16);
     }
@@ -149,28 +173,34 @@ static void minds_the_user(void **state UNUSED)
 
     config.uids[1] = getuid() + 1;
     (void)snprintf(words, sizeof(words), "user id %u may not have evidence", (unsigned)getuid());
-    assert_answer(REQUEST("x"), "403 Forbidden", words);
+    assert_answer(REQUEST("x"), "403 ", words);
     pause_ms = 50; /* who is refused before it spoke hears of it all the same */
-    assert_answer(REQUEST("x"), "403 Forbidden", words);
+    assert_answer(REQUEST("x"), "403 ", words);
     pause_ms = 0;
     config.uid_count = 0;
-    assert_answer(REQUEST("x"), "403 Forbidden", words);
+    assert_answer(REQUEST("x"), "403 ", words);
     assert_int_equal(calls, 0);
     assert_int_equal(budget.left, ATTEST_BURST);
 }
 
 static void refuses_bad_requests(void **state UNUSED)
 {
-    assert_answer("GET /cdh/resource/default/volume/data HTTP/1.1\r\nHost: x\r\n\r\n", "404 Not Found", "and nothing else");
+    assert_answer("GET /cdh/resource/ HTTP/1.1\r\nHost: x\r\n\r\n", "404 ", "and nothing else");
+    assert_answer("GET /cdh/resources HTTP/1.1\r\nHost: x\r\n\r\n", "404 ", "and nothing else");
+    assert_answer("GET /cdh/resource/default/volume/data HTTP/1.1\r\nHost: x\r\n\r\n", "404 ",
+                  "attestation.resources of postern.json(5) does not name it");
+    assert_answer("GET /cdh/resource/default/app/token?x HTTP/1.1\r\nHost: x\r\n\r\n", "404 ", "does not name it");
+    assert_answer("GET /cdh/resource/default/app/%74oken HTTP/1.1\r\nHost: x\r\n\r\n", "404 ", "does not name it");
+    assert_answer("DELETE /cdh/resource/default/app/token HTTP/1.1\r\nHost: x\r\n\r\n", "405 ", "expected the method GET");
     assert_answer("POST /aa/evidence?runtime_data=x HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
-                  "405 Method Not Allowed", "expected the method GET");
+                  "405 ", "expected the method GET");
     assert_non_null(strstr(answer, "Allow: GET\r\n"));
-    assert_answer(REQUEST(""), "400 Bad Request", "runtime_data is empty");
-    assert_answer("hello\n", "400 Bad Request", "expected one HTTP/1.1 request");
-    assert_answer("GET /aa/evidence?runtime_data=x HTTP/1.0\r\n\r\n", "400 Bad Request", "expected one HTTP/1.1 request");
-    assert_answer("GET /aa/evidence?runtime_data=x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\ny", "400 Bad Request",
+    assert_answer(REQUEST(""), "400 ", "runtime_data is empty");
+    assert_answer("hello\n", "400 ", "expected one HTTP/1.1 request");
+    assert_answer("GET /aa/evidence?runtime_data=x HTTP/1.0\r\n\r\n", "400 ", "expected one HTTP/1.1 request");
+    assert_answer("GET /aa/evidence?runtime_data=x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\ny", "400 ",
                   "without a body");
-    assert_answer(REQUEST("x") REQUEST("y"), "400 Bad Request", "expected one HTTP/1.1 request");
+    assert_answer(REQUEST("x") REQUEST("y"), "400 ", "expected one HTTP/1.1 request");
     assert_int_equal(calls, 0);
     assert_int_equal(budget.left, ATTEST_BURST);
 }
@@ -178,25 +208,25 @@ static void refuses_bad_requests(void **state UNUSED)
 /* Callers that say nothing, or go away, hold nobody up for longer than their time. */
 static void outlives_slow_callers(void **state UNUSED)
 {
-    assert_answer("GET /aa/evidence?runti", "400 Bad Request", "within 2000 ms");
+    assert_answer("GET /aa/evidence?runti", "400 ", "within 2000 ms");
     (void)ask("", false);
     (void)ask(REQUEST("x"), false);
-    assert_answer(REQUEST("x"), "200 OK", "attestation_report");
+    assert_answer(REQUEST("x"), "200 ", "attestation_report");
 }
 
 static void tells_of_the_firmware(void **state UNUSED)
 {
     firmware_error = 0x27;
-    assert_answer(REQUEST("x"), "500 Internal Server Error", "the firmware refused the request with status 0x27");
+    assert_answer(REQUEST("x"), "500 ", "the firmware refused the request with status 0x27");
 }
 
 static void limits_the_rate(void **state UNUSED)
 {
     budget.refilled_ms = 0; /* long ago */
     for (unsigned i = 0; i < ATTEST_BURST; i++)
-        assert_answer(REQUEST("x"), "200 OK", "attestation_report");
+        assert_answer(REQUEST("x"), "200 ", "attestation_report");
     budget = (struct attest_budget){ .left = 0, .refilled_ms = clock_ms() + 1000000 };
-    assert_answer(REQUEST("x"), "429 Too Many Requests", "one report every 2 s");
+    assert_answer(REQUEST("x"), "429 ", "one report every 2 s");
     assert_non_null(strstr(answer, "Retry-After: 2\r\n"));
     assert_int_equal(calls, ATTEST_BURST);
 }
@@ -220,6 +250,7 @@ static void refills_the_budget(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(gives_the_configured_resources, set_up),
         cmocka_unit_test_setup(gives_evidence_for_the_workloads_purpose, set_up),
         cmocka_unit_test_setup(never_has_the_release_tag, set_up),
         cmocka_unit_test_setup(minds_the_user, set_up),

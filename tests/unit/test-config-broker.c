@@ -65,6 +65,17 @@ static void keys_come_without_records(void **state UNUSED)
     config_free(&c);
 }
 
+static void names_stand_beside_an_address(void **state UNUSED)
+{
+    struct config c = accepted("\"brokers\":[{\"url\":\"https://keys.example.org:8443\",\"address\":\"10.0.2.2\","
+                               "\"spki_sha256\":[\"" PIN "\"]}]");
+
+    assert_string_equal(c.brokers[0].peer.endpoint.authority, "keys.example.org:8443");
+    assert_string_equal(c.brokers[0].peer.endpoint.name, "keys.example.org");
+    assert_int_equal(c.brokers[0].peer.endpoint.address.ss_family, AF_INET);
+    config_free(&c);
+}
+
 static void roots_sign_identities(void **state UNUSED)
 {
     struct config c;
@@ -87,6 +98,10 @@ static void each_wrong_part_is_named(void **state UNUSED)
     static const struct {
         const char *members, *words; /* %s: the root key */
     } wrongs[] = {
+        { "\"brokers\":[{\"url\":\"https://keys:1\",\"spki_sha256\":[\"" PIN "\"]}]",
+          "brokers[0].url: \"https://keys:1\" is not of the form https://ADDRESS:PORT with a literal address; with a name" },
+        { "\"brokers\":[{\"url\":\"https://keys:1\",\"address\":\"keys\",\"spki_sha256\":[\"" PIN "\"]}]",
+          "is not of the form https://NAME:PORT, or \"address\" is no literal address" },
         { STOCK ",\"volumes\":[{" VOLUME "," NAMED "}]", "brokers: element 0: record_key is missing" },
         { STOCK ",\"volumes\":[{" VOLUME ",\"mode\":\"header\"," NAMED "}]", "record_key is missing" },
         { STOCK ",\"volumes\":[{" VOLUME ",\"mode\":\"key\"," NAMED "}]", "volumes[0].length: missing" },
@@ -184,6 +199,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keys_come_without_records),
+        cmocka_unit_test(names_stand_beside_an_address),
         cmocka_unit_test(roots_sign_identities),
         cmocka_unit_test(each_wrong_part_is_named), cmocka_unit_test(roots_have_one_kind),
     };

@@ -209,6 +209,11 @@ static void users_with_evidence_are_read(void **state UNUSED)
         { "{\"uids\":[\"root\"]}", "attestation.uids[0]: expected a number" },
         { "{\"uids\":[1,2,3,4,5,6,7,8,9]}", "attestation.uids: " },
         { "{\"uids\":[1],\"gids\":[1]}", "attestation.gids: unknown member" },
+        { "{\"uids\":[1],\"resources\":\"a/b/c\"}", "attestation.resources: expected an array" },
+        { "{\"uids\":[1],\"resources\":[\"a/b\"]}",
+          "attestation.resources: element 0: \"a/b\" is not of the form REPOSITORY/TYPE/TAG" },
+        { "{\"uids\":[1],\"resources\":[\"a/b/c\",\"a/b/../c\"]}", "attestation.resources: element 1: " },
+        { "{\"uids\":[1],\"resources\":[\"a/b/1\",\"a/b/2\",\"a/b/3\",\"a/b/4\",\"a/b/5\"]}", "attestation.resources: " },
     };
     struct parts parts = right();
     struct reason why = { "" };
@@ -225,6 +230,14 @@ static void users_with_evidence_are_read(void **state UNUSED)
     assert_int_equal(c.attestation.uids[0], 0);
     assert_int_equal(c.attestation.uids[1], 1000);
     assert_int_equal(c.attestation.uids[2], UINT32_MAX - 1);
+    assert_int_equal(c.attestation.resource_count, 0);
+    config_free(&c);
+    parts.more = "\"attestation\":{\"uids\":[0],\"resources\":[\"default/app/token\",\"kbs+vault:///a/b/c\"]}";
+    if (parse(&parts, &c, &why) < 0)
+        fail_msg("%s", why.text);
+    assert_int_equal(c.attestation.resource_count, 2);
+    assert_string_equal(c.attestation.resources[0].path, "default/app/token");
+    assert_string_equal(c.attestation.resources[1].plugin, "vault");
     config_free(&c);
     for (size_t i = 0; i < ARRAY_SIZE(wrongs); i++) {
         (void)snprintf(more, sizeof(more), "\"attestation\":%s", wrongs[i].text);

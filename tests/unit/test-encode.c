@@ -190,6 +190,32 @@ static void takes_exactly_as_many_digits_as_asked_for(void **state UNUSED)
     assert_int_equal(hex_decode("01", 2, to, SIZE_MAX / 2 + 2), -EBADMSG);
 }
 
+static void takes_decimal_numbers(void **state UNUSED)
+{
+    static const struct {
+        const char *text;
+        uint64_t max, value;
+        size_t digits;
+    } numbers[] = {
+        { "0", 0, 0, 1 },     { "7", 7, 7, 1 },    { "0x", 9, 0, 1 },      { "12 13", 99, 12, 2 },  { "255,", 255, 255, 3 },
+        { "", 9, 0, 0 },      { "-1", 9, 0, 0 },   { "+1", 9, 0, 0 },      { " 1", 9, 0, 0 },       { "00", 9, 0, 0 },
+        { "01", 9, 0, 0 },    { "8", 7, 0, 0 },    { "256", 255, 0, 0 },   { "x", 9, 0, 0 },
+        { "18446744073709551615", UINT64_MAX, UINT64_MAX, 20 }, { "18446744073709551616", UINT64_MAX, 0, 0 },
+        { "99999999999999999999999999", UINT64_MAX, 0, 0 },
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        size_t size = strlen(numbers[i].text);
+        char *copy = exact_copy(numbers[i].text, size);
+        uint64_t value = 77;
+
+        assert_int_equal(decimal_decode(copy, size, numbers[i].max, &value), numbers[i].digits);
+        assert_int_equal(value, numbers[i].digits ? numbers[i].value : 77);
+        assert_int_equal(decimal_decode_text(numbers[i].text, numbers[i].max, &value), numbers[i].digits == size && size);
+        free(copy);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -200,6 +226,7 @@ int main(void)
         cmocka_unit_test(takes_its_own_alphabet_alone),
         cmocka_unit_test(takes_both_cases_of_hexadecimal_and_nothing_else),
         cmocka_unit_test(takes_exactly_as_many_digits_as_asked_for),
+        cmocka_unit_test(takes_decimal_numbers),
     };
 
     return cmocka_run_group_tests_name("encode", tests, NULL, NULL);

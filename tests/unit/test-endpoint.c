@@ -1,4 +1,4 @@
-/* base/endpoint: literal addresses with a port, and nothing else. */
+/* base/endpoint: literal addresses with a port, names beside one, and nothing else. */
 #include "unit.h"
 
 #include <arpa/inet.h>
@@ -89,12 +89,44 @@ static void reads_urls(void **state UNUSED)
 
     for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
         memset(&e, 0, sizeof(e));
-        assert_int_equal(endpoint_parse_url(good[i], &e), 0);
+        assert_int_equal(endpoint_parse_url(good[i], NULL, &e), 0);
         assert_string_equal(e.authority, "10.0.2.2:8443");
     }
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-        if (endpoint_parse_url(bad[i], &e) != -EBADMSG)
+        if (endpoint_parse_url(bad[i], NULL, &e) != -EBADMSG)
             fail_msg("\"%s\" was accepted", bad[i]);
+}
+
+static void takes_names_with_an_address(void **state UNUSED)
+{
+    static const struct {
+        const char *url, *address;
+    } bad[] = {
+        { "https://keys.example.org:8443", "keys.example.org" }, { "https://keys.example.org:8443", "" },
+        { "https://keys.example.org:8443", "10.0.2.2:8443" },    { "https://keys.example.org:8443", "[fd00::2]" },
+        { "https://keys.example.org:8443", "10.0.2.2 " },        { "https://keys.example.org:8443", "fe80::1%eth0" },
+        { "https://keys.example.org", "10.0.2.2" },              { "https://keys.example.org:0", "10.0.2.2" },
+        { "https://Keys.example.org:8443", "10.0.2.2" },         { "https://keys_example:8443", "10.0.2.2" },
+        { "https://keys example:8443", "10.0.2.2" },             { "https://keys\r\nx:8443", "10.0.2.2" },
+        { "https://u@keys:8443", "10.0.2.2" },                   { "https://:8443", "10.0.2.2" },
+        { "https://10.0.2.2:8443", "10.0.2.2" },                 { "https://[fd00::2]:8443", "fd00::2" },
+    };
+    struct endpoint e, literal;
+
+    assert_int_equal(endpoint_parse_url("https://keys.example.org:8443/", "10.0.2.2", &e), 0);
+    assert_string_equal(e.authority, "keys.example.org:8443");
+    assert_string_equal(e.name, "keys.example.org");
+    assert_int_equal(endpoint_parse("10.0.2.2:8443", &literal), 0);
+    assert_int_equal(e.address_size, literal.address_size);
+    assert_memory_equal(&e.address, &literal.address, e.address_size);
+    assert_string_equal(literal.name, "");
+    assert_int_equal(endpoint_parse_url("https://2nd-keys:443", "fd00::2", &e), 0);
+    assert_int_equal(endpoint_parse("[fd00::2]:443", &literal), 0);
+    assert_memory_equal(&e.address, &literal.address, e.address_size);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        if (endpoint_parse_url(bad[i].url, bad[i].address, &e) != -EBADMSG)
+            fail_msg("\"%s\" at \"%s\" was accepted", bad[i].url, bad[i].address);
+    assert_string_equal(e.authority, "2nd-keys:443");
 }
 
 static void refuses_texts_of_any_length(void **state UNUSED)
@@ -107,7 +139,7 @@ static void refuses_texts_of_any_length(void **state UNUSED)
         memcpy(text + length, ":1", 3);
         assert_int_equal(endpoint_parse(text, &e), -EBADMSG);
         memcpy(text, "https://", 8);
-        assert_int_equal(endpoint_parse_url(text, &e), -EBADMSG);
+        assert_int_equal(endpoint_parse_url(text, NULL, &e), -EBADMSG);
         memcpy(text, "[", 1);
         memcpy(text + length, "]:1", 4);
         assert_int_equal(endpoint_parse(text, &e), -EBADMSG);
@@ -122,6 +154,7 @@ int main(void)
         cmocka_unit_test(reads_every_port),
         cmocka_unit_test(refuses_the_rest),
         cmocka_unit_test(reads_urls),
+        cmocka_unit_test(takes_names_with_an_address),
         cmocka_unit_test(refuses_texts_of_any_length),
     };
 

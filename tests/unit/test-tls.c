@@ -131,6 +131,27 @@ static void talks_to_the_pinned_key(void **state UNUSED)
     tls_server_free(&server);
 }
 
+/* Whoever stands before several servers picks one by it; who answers is judged by its key alone. */
+static void asks_for_the_configured_name(void **state UNUSED)
+{
+    static const char *const names[] = { "", "keys.example.org" };
+
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct tls_server server = server_with(answer_hello);
+        struct reason why = { "" };
+        struct tls_peer peer;
+
+        tls_server_start(&server);
+        peer = peer_of(&server, certificate);
+        memcpy(peer.endpoint.name, names[i], strlen(names[i]) + 1);
+        assert_int_equal(exchange(&peer, SOON_MS, SOON_MS, 100, &why), 0);
+        http_parser_free(&parser);
+        tls_server_wait(&server);
+        assert_string_equal(server.seen->name, names[i]);
+        tls_server_free(&server);
+    }
+}
+
 static void takes_any_of_several_pins(void **state UNUSED)
 {
     struct tls_server server = server_with(answer_hello);
@@ -668,6 +689,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(talks_to_the_pinned_key),
+        cmocka_unit_test(asks_for_the_configured_name),
         cmocka_unit_test(takes_any_of_several_pins),
         cmocka_unit_test(asks_no_clock),
         cmocka_unit_test(sends_nothing_to_another_key),

@@ -19,6 +19,7 @@
 struct tls_seen {
     int handshake;         /* 1 when it was completed */
     char group[32];        /* of the key exchange */
+    char name[64];         /* that the client asked for */
     size_t bytes;          /* application data received */
     uint8_t request[4096]; /* the first of them */
 };
@@ -110,6 +111,8 @@ static inline void tls_serve(const struct tls_server *server, int fd)
         _exit(1);
     if (SSL_accept(ssl) == 1) {
         server->seen->handshake = 1;
+        (void)snprintf(server->seen->name, sizeof(server->seen->name), "%s",
+                       SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) ? SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) : "");
         (void)snprintf(server->seen->group, sizeof(server->seen->group), "%s", SSL_get0_group_name(ssl));
         if (server->talk)
             server->talk(ssl, fd, server->seen);

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import ec  # noqa: E402
 from cryptography.hazmat.primitives.serialization import Encoding  # noqa: E402
 
 ALLOWED, OTHER, ROOT = 1000, 1001, 0
+TOKEN = "the workload's token\n"
 TAG = b"postern/workload"
 
 
@@ -140,7 +141,16 @@ def check_users(ports):
     with socket.create_connection(("127.0.0.1", ports[ALLOWED]), timeout=30) as silent:  # says nothing, holds nobody up for long
         silent.sendall(b"GET /aa/")
         said = silent.recv(4096).decode()
-        tap.ok("400 Bad Request" in said, "a caller that says half a request is sent away", said)
+        tap.ok("HTTP/1.1 400 " in said, "a caller that says half a request is sent away", said)
+
+
+def check_resources(ports, console):
+    """What PID 1 had from the broker for the workload: as bytes, for listed users, also when no report is to be had."""
+    for target, uid, status in (("default/app/token", ALLOWED, 200), ("default/app/token", OTHER, 403), ("default/app/token", ROOT, 403),
+                                ("default/app/other", ALLOWED, 404)):
+        found = ask(ports[uid], "/cdh/resource/" + target)
+        tap.ok(found and found[0] == status and (found[1] == TOKEN) == (status == 200), f"user {uid}, {target}: {status}", found)
+    tap.ok(TOKEN.strip() not in console, "the console has nothing of it")
 
 
 def check_rate(port):
@@ -157,9 +167,16 @@ def main():
         args = ["/bin/attest-proxy", *(str(uid) for uid in (ALLOWED, OTHER, ROOT))]
         becomes_others = {name: ["CAP_SETUID"] for name in ("bounding", "permitted", "effective")}
         workload = {"process": {"args": args, "capabilities": becomes_others}}
-        config = world.config(broker.site(), root=root, workload=workload, attestation={"uids": [ALLOWED]})
+        config = world.config(broker.site(), root=root, workload=workload,
+                              attestation={"uids": [ALLOWED], "resources": ["default/app/token"]})
+        with open(world.path("token"), "w", encoding="ascii", opener=lambda *of: os.open(*of, 0o600)) as file:
+            file.write(TOKEN)
+        for resource in ("default/app/token", "default/app/other"):
+            vm.run(vm.program("postern-broker"), "secret", "add", "--dir", broker.directory, "--resource", resource,
+                   "--file", world.path("token"))
         initrd = world.initrd(config)
-        broker.allow(world.digest(initrd))
+        for resource in (vm.RESOURCE, "default/app/token", "default/app/other"):
+            broker.allow(world.digest(initrd), resource)
         ports = {uid: vm.free_port() for uid in (ALLOWED, OTHER, ROOT)}
         forwards = [word for guest, port in zip((8080, 8081, 8082), ports.values()) for word in ("--forward", f"{port}:{guest}")]
         launch = world.launch(initrd, "--root", disk, *forwards)
@@ -176,8 +193,13 @@ def main():
         tap.same(fields["report_id"].hex(), launch_id, "it is the launch that was given the key to itself")
         check_users(ports)
         check_rate(ports[ALLOWED])
+        check_resources(ports, launch.console())
         launch.stop()
         tap.same((launch.status, launch.stages()), (0, vm.STAGES), "an orderly stop")
+        nothing = world.config(broker.site(), volumes=None, attestation={"uids": [ALLOWED], "resources": ["default/app/nothing"]})
+        refusal = world.launch(world.initrd(nothing), disk=False).wait().refusal()
+        tap.same((refusal.get("stage"), refusal.get("code")), ("release", "E-RELEASE-DENIED"),
+                 "a resource that the broker does not give: no workload")
     tap.done()
 
 

@@ -2,12 +2,15 @@
 """How a guest gets its address: DHCPv4 and router advertisements of QEMU's own network, and a network that lies. Prints
 TAP.
 
-A lie may deny service; what it may not do is shown by what the guest says and sends.
+A lie may deny service; what it may not do is shown by what the guest says and sends, and by what the handler of leases runs
+with, seen from inside.
 """
 import concurrent.futures
 import os
+import re
 import shutil
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 import lan  # noqa: E402
@@ -36,10 +39,11 @@ def boot(world, broker, network, *words, site=None):
 
 def check_dhcp(world, broker):
     port = vm.free_port()
-    launch = boot(world, broker, DHCP, "--forward", f"{port}:8080")
+    site = broker.site() | {"url": f"https://keys.example.org:{broker.port}", "address": "10.0.2.2"}
+    launch = boot(world, broker, DHCP, "--forward", f"{port}:8080", site=site)
     page = launch.page(port)
     launch.stop()
-    tap.same(page, world.secret, "DHCPv4: the page is served")
+    tap.same(page, world.secret, "DHCPv4, and a broker by a name: the page is served")
     tap.same((launch.status, launch.stages()), (0, vm.STAGES), "DHCPv4: all stages, orderly end") or tap.note(launch.said)
 
 
@@ -102,12 +106,61 @@ def check_lies(world, broker):
     lies.run()
 
 
+# Sends to the first name server that there is now, whatever becomes of it.
+FOLLOW = """PATH=/usr/bin; while :; do busybox wget -q -T 1 -O /dev/null http://$(busybox sed -n "s/^nameserver //p;q" /run/postern/resolv.conf)/
+busybox sleep 1; done"""
+
+
+def check_renewal(world):
+    """A lease of half a minute, and what its renewal says, which is something else: all after the hand-over."""
+    servers = [bytes([10, 9, 0, 53]), bytes([10, 9, 0, 54])]
+    lease = lambda kind, count: (GUEST, [(51, bytes([0, 0, 0, 30])), MASK, (3, lan.SERVER),  # noqa: E731
+                                         (6, servers[kind == lan.REQUEST and count > 1])])
+    config = world.config(network=DHCP, volumes=None, workload={"process": {"args": ["/usr/bin/busybox", "sh", "-c", FOLLOW]}})
+    initrd = world.initrd(config, programs=PROGRAMS)
+    with lan.Lan(world.path("renewal.lan"), lease) as network:
+        program = qemu.wrapper(network.path + ".qemu", changed=[("-netdev", "user,id=net0", network.netdev)])
+        launch = world.launch(initrd, "--qemu", program, disk=False)
+        deadline = time.monotonic() + vm.BOOT_SECONDS
+        while not network.seen["to 10.9.0.54"] and time.monotonic() < deadline and launch.process.poll() is None:
+            time.sleep(0.2)
+        launch.stop()
+        tap.ok(network.seen["to 10.9.0.53"] and network.seen["to 10.9.0.54"] and network.seen[lan.REQUEST] > 1 and
+               network.seen[lan.DISCOVER] == 1, "a lease is renewed while the workload runs, which sees what it says now",
+               f"{network.seen}\n{launch.said}")
+    tap.same((launch.status, launch.stages()), (0, vm.STAGES), "renewal: all stages, orderly end")
+
+
+def check_rights(world):
+    """The handler, by a program in its place, against the manual."""
+    with open(os.path.join(vm.TOP, "docs/man/postern-init.8"), encoding="utf-8") as file:
+        said = re.search(r"^\.It Network\n(.*?)^\.It ", file.read(), flags=re.S | re.M).group(1)
+    bits = {"CAP_NET_BIND_SERVICE": 10, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
+    rights = f"{sum(1 << bits[name] for name in set(re.findall(r'CAP_[A-Z_]+', said))):x}"
+    user = ",".join(re.findall(r"user and group id (\d+)", said) * 3)
+    initrd = world.initrd(world.config(network=DHCP | {"wait_s": 10}, volumes=None),
+                          programs=PROGRAMS | {"usr/lib/postern/dhcp-handler": os.path.join(vm.BUILD, "tests/handler-probe")})
+    refusal = world.launch(initrd, disk=False).wait().refusal()
+    facts = dict(re.findall(r"(\w+)=(\S*)", refusal.get("detail", "").partition("refused: ")[2]))
+    tap.ok(refusal.get("code") == "E-NETWORK" and len(facts) == 13, "the handler's place is looked at from inside", refusal)
+    tap.same((facts.get("uid"), facts.get("gid"), facts.get("groups")), (user, user, "0"), "handler: user and groups")
+    tap.same({name: facts.get(name) for name in ("eff", "prm", "inh", "bnd", "amb")},
+             dict.fromkeys(("eff", "prm", "inh", "bnd", "amb"), rights), "handler: capabilities, and none to be had")
+    tap.same((facts.get("nnp"), facts.get("seccomp")), ("1", "0"), "handler: no_new_privs; no filter of system calls")
+    tap.same((facts.get("fds"), facts.get("opens")), ("0,1,2", ""), "handler: /dev/null thrice, nothing of /proc, /sys and devices")
+    written = re.findall(r"^\.Pa (\S+)", said.partition("They can write")[2].partition("from where")[0], flags=re.M)
+    tap.same(facts.get("writes", "").split(","), written, "handler: where it can write")
+
+
 def main():
     with vm.World() as world, vm.Broker(world.path("broker"), listen="[::]") as broker:  # of both families
         broker.add(world.record)
         check_dhcp(world, broker)
         check_router(world, broker)
         check_lies(world, broker)
+    with vm.World() as world:
+        check_renewal(world)
+        check_rights(world)
     tap.done()
 
 
