@@ -114,9 +114,9 @@ CFLAGS += $(HARDENING)
 endif
 
 # Libraries by room, each with the rooms below it (DESIGN: base <- measure <- attest <- release, base <- luks).
-ROOMS := base base/static measure attest release luks init init/dhcp broker psp psp/shim cli
+ROOMS := base base/static measure attest release luks init init/dhcp init/static broker psp psp/shim cli
 # Sorted: the order that wildcard gives is the locale's.
-objects = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1)/*.c)))
+objects = $(patsubst %.c,$(O)/%.o,$(sort $(wildcard $(1:%=%/*.c))))
 room = $(O)/lib$(1).a
 program = $(O)/$(1)/main.o $(call room,$(1))
 LIBRARIES := $(foreach r,release attest measure luks base,$(call room,$(r)))
@@ -175,7 +175,7 @@ build/bin/postern-psp: $(call program,psp) $(call objects,base/static) $(LIBRARI
 	$(call link,$(STATIC_PIE),-ljson-c -lllhttp -lcrypto -lpthread)
 $(TESTED)/bin/postern-broker: $(call program,broker) $(LIBRARIES)
 	$(call link,-pie -s,$(BROKER) $(DYNAMIC))
-build/guest/postern-init: $(call program,init) $(call objects,base/static) $(LIBRARIES)
+build/guest/postern-init: $(call program,init) $(call objects,init/static base/static) $(LIBRARIES)
 	$(call link,$(IN_INITRD) -Wl$(comma)-Map=$@.map,-ldevmapper -lm -lpthread $(SECCOMP) $(COMMON))
 build/guest/dhcp-handler: $(call objects,init/dhcp) $(call room,init) $(call objects,base/static) $(LIBRARIES)
 	$(call link,$(IN_INITRD),)
@@ -222,7 +222,7 @@ endif
 
 # The whole of PID 1 as a process among others, with calls that fail: tests/inject/test-inject.c.
 INJECT := $(O)/inject/test-inject
-INJECT_REAL := fork pipe2 read write dup2 chdir signalfd poll sigaltstack sigaction sigprocmask setsid close_range \
+INJECT_REAL := fork clone pipe2 read write dup2 chdir signalfd poll sigaltstack sigaction sigprocmask setsid close_range \
     setrlimit execve socket send recv clock_gettime fsync rename mmap munmap mlock mprotect madvise chmod lstat clearenv open prctl syscall
 INJECT_QUIET := mkdir mount umount2 mount_setattr mknod symlink unlink klogctl unshare setns sethostname clock_settime setgroups \
     setresgid setresuid chroot fstatfs reboot device_get_report report_parse policy_evaluate stage_release stage_volumes \
@@ -268,8 +268,8 @@ build/tests/volume-probe: tests/vm/volume-probe.c $(call objects,base/static) $(
 
 # The production's init once more, with functions of a test around those that handle secrets.
 WRAPPED := secret_free tee_key_generate tls_client_exchange EVP_KDF_derive EVP_PKEY_derive EVP_PKEY_decapsulate \
-    EVP_PKEY_keygen EVP_DecryptInit_ex2
-build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call objects,base/static) $(LIBRARIES)
+    EVP_PKEY_keygen crypto_cipher_begin
+build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call objects,init/static base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) $(WRAPPED:%=-Wl$(comma)--wrap=%) -o $@ \
 	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(SECCOMP) $(COMMON)
@@ -284,6 +284,11 @@ $(TESTED)/tests/release-client: $(call objects,tests/broker) $(LIBRARIES)
 	$(call link,-pie,$(DYNAMIC))
 -include $(patsubst %.c,$(O)/%.d,$(wildcard tests/broker/*.c))
 
+# The algorithms of PID 1, in a program that is linked as it is.
+build/tests/algorithms: tests/static/algorithms.c $(call objects,init/static base/static) $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) -o $@ $(filter %.c %.o %.a,$^) $(COMMON)
+
 # ---- comparisons with other programs, measurements, proofs and long runs, which nothing else waits for
 
 build/bench/%: tests/bench/%.c $(call objects,base/static) $(LIBRARIES)
@@ -297,8 +302,8 @@ build/bench/count.so: tests/bench/plugin/count.c tests/bench/mark.h
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared -o $@ $<
 # The production's init once more, with marks around what is left out of its account.
 STAMPED := $(patsubst %,stage_%,start mounts modules devices network report expect release volumes root handoff) \
-    device_get_report release_from_brokers release_confirm
-build/bench/boot-stamps: tests/bench/boot-stamps.c $(call program,init) $(call objects,base/static) $(LIBRARIES)
+    device_get_report release_from_brokers release_confirm execve
+build/bench/boot-stamps: tests/bench/boot-stamps.c $(call program,init) $(call objects,init/static base/static) $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(IN_INITRD) $(STAMPED:%=-Wl$(comma)--wrap=%) -o $@ \
 	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(SECCOMP) $(COMMON)
@@ -385,7 +390,7 @@ demo: image-guests
 # Without a guest, with programs that run, over the tree, over images, and with whole guests.
 TESTS_UNIT := $(UNIT) $(FUZZ) 'tests/measure/differential.py $(DIFFERENTIAL)' $(INJECT_RUN) $(sort $(wildcard tests/unit/test_*.py))
 # Of the comparisons those whose peers are Debian's packages as they are; `make interop` builds more.
-TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py)) tests/interop/test-kbs.py \
+TESTS_PROGRAMS := $(sort $(wildcard tests/psp/test-*.py tests/broker/test-*.py tests/cli/test-*.py tests/static/test-*.py)) tests/interop/test-kbs.py \
     tests/interop/test-trustee.py
 TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
 TESTS_IMAGE := $(sort $(wildcard tests/image/*)) tests/kernel/test-options.py
@@ -393,7 +398,7 @@ TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
 
 check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(if $(INJECT_RUN),$(INJECT))
 	@tests/run $(TESTS_UNIT)
-check-programs: $(PROGRAMS) $(TESTED)/tests/release-client
+check-programs: $(PROGRAMS) $(TESTED)/tests/release-client build/tests/algorithms
 	@tests/run $(TESTS_PROGRAMS)
 check-broker: $(TESTED)/bin/postern-broker $(TESTED)/tests/release-client
 	@TESTED='$(TESTED)' tests/run $(filter tests/broker/%,$(TESTS_PROGRAMS))
@@ -412,7 +417,7 @@ check-kernel: image-debian kernel $(GUEST_TESTS) build/bench/boot-floor
 check-kernel-reproducible: kernel-own
 	@TEST_LIMIT_SECONDS=14400 tests/run tests/kernel/reproducible
 # The two halves of `make check`.
-check-built: images $(BENCHES) $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(INJECT) $(GUEST_TESTS) $(TESTED)/tests/release-client
+check-built: images $(BENCHES) $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(INJECT) $(GUEST_TESTS) $(TESTED)/tests/release-client build/tests/algorithms
 check-run:
 	@VM_KERNEL=$(OF_GUESTS) tests/run -j $$(nproc) $(TESTS_UNIT) $(TESTS_PROGRAMS) $(TESTS_LINT) $(HOST_TAP) $(TESTS_IMAGE) $(TESTS_VM)
 

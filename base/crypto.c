@@ -1,4 +1,4 @@
-/* OpenSSL's start. No input. */
+/* OpenSSL's start, and of its ciphers'. Keys are the caller's. */
 #include "base/crypto.h"
 
 #include <errno.h>
@@ -10,6 +10,15 @@
 int crypto_library_init(void)
 {
     return OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL) == 1 ? 0 : -ENOMEM;
+}
+
+int crypto_cipher_begin(EVP_CIPHER_CTX *context, const char *name, bool encrypt, const uint8_t *key, const uint8_t *iv)
+{
+    EVP_CIPHER *cipher = EVP_CIPHER_fetch(NULL, name, NULL);
+    int ok = context && cipher && EVP_CipherInit_ex2(context, cipher, key, iv, encrypt, NULL) == 1;
+
+    EVP_CIPHER_free(cipher);
+    return ok ? 0 : -ENOMEM;
 }
 
 static void *wiping_malloc(size_t size, const char *file, int line)

@@ -1,6 +1,8 @@
 /* OpenSSL in a static program: what is linked in is all there is. */
 #pragma once
 
+#include <openssl/evp.h>
+
 #include "base/base.h"
 
 /*
@@ -14,3 +16,11 @@ int crypto_library_init(void) MUST_CHECK;
  * OpenSSL 3.5 frees the structure with a TLS 1.3 connection's secrets as it is. Errors: -EBUSY when OpenSSL has begun.
  */
 int crypto_wipe_freed(void) MUST_CHECK;
+
+/*
+ * Gives a context (NULL: an error) a cipher by OpenSSL's name, with its key and, where it takes one, its initialisation
+ * vector. The functions that OpenSSL has for it by name (EVP_aes_256_gcm()) bring tables of all of AES into a static
+ * program. Errors: -ENOMEM, also when there is no such cipher.
+ */
+int crypto_cipher_begin(EVP_CIPHER_CTX *context, const char *name, bool encrypt, const uint8_t *key, const uint8_t *iv)
+    MUST_CHECK;

@@ -63,6 +63,24 @@ int secret_protect_process(void)
     return setrlimit(RLIMIT_CORE, &none) < 0 || prctl(PR_SET_DUMPABLE, 0) < 0 ? -errno : 0;
 }
 
+/*
+ * OpenSSL says of an address whether it lies in its arena, not where that begins: from any block down, a page at a
+ * time. Nothing is read there, and no page of the arena is touched that has not been.
+ */
+static int find_heap(void)
+{
+    uint8_t *block = OPENSSL_secure_malloc(SECURE_HEAP_MIN_BYTES), *page;
+
+    if (!block)
+        return -ENOMEM;
+    page = block - (uintptr_t)block % PAGE_BYTES;
+    while (CRYPTO_secure_allocated(page - PAGE_BYTES))
+        page -= PAGE_BYTES;
+    OPENSSL_secure_free(block);
+    heap = page;
+    return 0;
+}
+
 int secret_library_init(void)
 {
     int r = secret_protect_process();
@@ -76,10 +94,7 @@ int secret_library_init(void)
         (void)CRYPTO_secure_malloc_done();
         return -ENOMEM;
     }
-    /* While it is empty the whole arena is one block: that is how its place is learned. */
-    heap = OPENSSL_secure_malloc(SECURE_HEAP_BYTES);
-    OPENSSL_secure_free(heap);
-    return heap ? 0 : -ENOMEM;
+    return find_heap();
 }
 
 /* One guard page, the data pages, one guard page. */

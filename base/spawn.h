@@ -1,6 +1,6 @@
 /*
- * Starting a program such that the parent learns whether it runs: what fails in the child comes back through a pipe
- * that closes when the program begins. For processes with one thread.
+ * Starting a program such that the parent learns whether it runs. Until it does, the child shares the parent's memory
+ * and the parent waits. For processes with one thread.
  */
 #pragma once
 
@@ -18,12 +18,15 @@ struct spawn_failure {
     char what[96]; /* what was being done; may be empty */
 };
 
-/* In the child: does what has to be done and executes. Returns only on failure, -errno; the failure may be filled. */
+/*
+ * In the child: does what has to be done and executes. Returns only on failure, -errno; the failure may be filled. What
+ * it writes into memory stays in the parent's; descriptors, signals, limits and the like are the child's own.
+ */
 typedef int spawn_become(const void *context, struct spawn_failure *failure);
 
 /*
- * Forks. Returns once the program runs, or with the child's error when it never will; the child is then gone. `context`
- * goes to `become`. Errors: those of `become`, -errno of pipe2(2) and fork(2).
+ * Returns once the program runs, or with the child's error when it never will; the child is then gone. `context` goes
+ * to `become`. Errors: those of `become`, -ENOMEM, -errno of clone(2).
  */
 int spawn(spawn_become *become, const void *context, pid_t *ret_pid, struct spawn_failure *ret_failure) MUST_CHECK;
 

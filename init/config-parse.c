@@ -2,6 +2,7 @@
 #include "init/config.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/encode.h"
@@ -140,6 +141,9 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
 
     if (r < 0)
         return r;
+    config.brokers = calloc(CONFIG_MAX_BROKERS, sizeof(*config.brokers));
+    if (!config.brokers)
+        return -ENOMEM;
     json_read_root(root, &status, &reader);
     (void)json_read_u64(&reader, "version", JSON_REQUIRED, 1, 1, &version);
     config_read_brokers(&reader, &config);
@@ -171,5 +175,6 @@ void config_free(struct config *config)
     policy_free(&config->expect);
     dsse_keys_free(&config->manifest.signers);
     config_workload_free(&config->workload);
+    free(config->brokers);
     *config = (struct config){ .broker_count = 0 };
 }

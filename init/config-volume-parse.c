@@ -21,6 +21,11 @@ bool config_volume_has_record(const struct config_volume *volume)
     return config_volume_is_released(volume) && volume->payload == PAYLOAD_RECORD;
 }
 
+bool config_volume_is_read_only(const struct config_volume *volume)
+{
+    return volume->read_only && (volume->mode == VOLUME_VERITY || strcmp(volume->integrity, "none") == 0);
+}
+
 bool config_volume_has_passphrase(const struct config_volume *volume)
 {
     return volume->payload == PAYLOAD_PASSPHRASE || volume->payload == PAYLOAD_CONFDATA;

@@ -110,7 +110,7 @@ struct config_attestation {
 };
 
 struct config {
-    struct release_broker brokers[CONFIG_MAX_BROKERS];
+    struct release_broker *brokers; /* room for CONFIG_MAX_BROKERS */
     size_t broker_count;
     struct key_p384 broker_root; /* signs identities of further brokers; or is not given */
     uint64_t release;      /* this image's, for which identities hold */
@@ -135,6 +135,9 @@ bool config_volume_is_released(const struct config_volume *volume);
 
 /* Whether the broker's signed record says how the volume is treated, and not the configuration. */
 bool config_volume_has_record(const struct config_volume *volume);
+
+/* Whether its disk is only read: a journal of tags is replayed also where the file system is not written. */
+bool config_volume_is_read_only(const struct config_volume *volume);
 
 /* Whether what the broker releases opens a keyslot of the volume's header, and is not its key. */
 bool config_volume_has_passphrase(const struct config_volume *volume);

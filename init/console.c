@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/klog.h>
@@ -136,7 +137,7 @@ void console_report(const uint8_t *report, size_t size)
         CLEANUP_BUFFER struct buffer line = BUFFER_EMPTY;
         char text[BASE64_TEXT_BYTES(REPORT_PART_BYTES)];
 
-        (void)base64_encode(BASE64_STANDARD, report + at, length, text);
+        (void)EVP_EncodeBlock((unsigned char *)text, report + at, (int)length);
         begin_line(&line, "report", clock_boot_us(), "evidence");
         buffer_printf(&line, ",\"part\":%zu,\"data\":\"%s\"}", part, text);
         say(&line, "report", "");

@@ -1,6 +1,6 @@
 /*
- * Stage devices, and opening disks. Which disks there are, and what they call themselves, is up to the host; what is on
- * them is authenticated later, so a swapped disk is a refusal, never another volume.
+ * Opening disks. Which there are, and what they call themselves, is up to the host; what is on them is authenticated
+ * later, so a swapped disk is a refusal, never another volume.
  */
 #include "init/devices.h"
 
@@ -16,11 +16,9 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "init/init.h"
 
 #define BLOCK_CLASS "/sys/block"
 #define BLOCK_NUMBERS "/sys/dev/block"
-#define WAIT_MS 10000u
 #define POLL_MS 10u
 
 /* "xxxx:xx:xx.x" */
@@ -150,18 +148,5 @@ int devices_read_text(const char *device, uint64_t deadline_ms, size_t max, char
     *ret_text = text;
     *ret_size = size;
     text = NULL;
-    return 0;
-}
-
-int stage_devices(struct boot *boot)
-{
-    uint64_t deadline_ms = clock_ms() + WAIT_MS;
-    char disk[64];
-    int r = wait_for(boot->config.root.device, deadline_ms, disk, &boot->why);
-
-    for (size_t i = 0; r == 0 && i < boot->config.volume_count; i++)
-        r = wait_for(boot->config.volumes[i].device, deadline_ms, disk, &boot->why);
-    if (r < 0)
-        return boot_refuse(boot, r == -ENOTUNIQ ? REFUSAL_DEVICE_AMBIGUOUS : REFUSAL_DEVICE_MISSING, r);
     return 0;
 }

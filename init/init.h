@@ -18,8 +18,9 @@
 #include "release/client.h"
 #include "release/record.h"
 
-/* A volume between its release and its mount. */
+/* A volume up to its mount. */
 struct open_volume {
+    int disk; /* open from stage_devices() to stage_volumes() */
     struct record record;
     struct secret key;  /* wiped once the volume is mapped */
     struct label label; /* as it was read, or written at first use */
@@ -38,6 +39,7 @@ struct boot {
     char clock_note[64]; /* how far the host's clock was away; "" when it was not, or no broker said so */
     char *init_data; /* the verified text, or NULL */
     struct open_volume volumes[CONFIG_MAX_VOLUMES];
+    int root_disk; /* open from stage_devices() to stage_root() */
     struct secret resources[CONFIG_MAX_RESOURCES]; /* for the attestation socket, until its server has them */
     char root_path[32];
     /* What to say when a stage refuses. */
@@ -76,5 +78,5 @@ int rotations_start(struct boot *boot) MUST_CHECK;
 /* Takes configfs away, which is there for reports of PID 1 and not for workloads; fine when it is not mounted. */
 void launch_unmount_configfs(void);
 
-/* Wipes every secret that the boot still holds. */
+/* Wipes every secret that the boot still holds, and closes its disks. */
 void boot_wipe(struct boot *boot);

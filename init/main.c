@@ -35,9 +35,18 @@ int boot_refuse(struct boot *b, enum refusal refusal, int error)
     return error < 0 ? error : -EIO;
 }
 
+/* The first three numbers are never a disk's: stage start takes them. */
+static void close_disk(int *fd)
+{
+    if (*fd > STDERR_FILENO)
+        fd_close(fd);
+}
+
 void boot_wipe(struct boot *b)
 {
+    close_disk(&b->root_disk);
     for (size_t i = 0; i < CONFIG_MAX_VOLUMES; i++) {
+        close_disk(&b->volumes[i].disk);
         secret_free(&b->volumes[i].key);
         explicit_bzero(&b->volumes[i].record, sizeof(b->volumes[i].record));
     }

@@ -89,8 +89,9 @@ int mounts_dev(struct reason *why)
 /* What devtmpfs does not make, and its /dev/ptmx, which is of another instance than our /dev/pts. */
 int mounts_link_dev(struct reason *why)
 {
+    (void)unlink("/dev/ptmx");
     for (size_t i = 0; i < ARRAY_SIZE(links); i++)
-        if ((unlink(links[i].path) < 0 && errno != ENOENT) || symlink(links[i].target, links[i].path) < 0)
+        if (symlink(links[i].target, links[i].path) < 0)
             return reason_set(why, -errno, "%s: cannot be made: %s", links[i].path, strerror(errno));
     return 0;
 }

@@ -13,23 +13,18 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/file.h"
-#include "init/devices.h"
 #include "init/init.h"
 #include "init/volume.h"
 #include "luks/verity.h"
 
 #define NEW_ROOT "/sysroot"
-#define WAIT_MS 10000u
 
 static int mount_root(struct boot *boot)
 {
-    CLEANUP_FD int disk = -1;
-    int r = devices_open_disk(boot->config.root.device, true, clock_ms() + WAIT_MS, &disk, &boot->why);
+    CLEANUP_FD int disk = fd_take(&boot->root_disk);
+    int r = verity_open(&boot->config.root.tree, disk, boot->root_path, &boot->why);
 
-    if (r == 0)
-        r = verity_open(&boot->config.root.tree, disk, boot->root_path, &boot->why);
     if (r < 0)
         return r;
     if (mkdir(NEW_ROOT, 0755) < 0 && errno != EEXIST)
@@ -73,18 +68,19 @@ static void delete_below(int fd, dev_t device)
         return;
     }
     while ((entry = readdir(directory))) {
+        bool is_folder = entry->d_type == DT_DIR; /* file systems in memory know the type of each entry */
         struct stat status;
-        int below;
+        int below = -1;
 
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            fstatat(dirfd(directory), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 || status.st_dev != device)
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        if (S_ISDIR(status.st_mode)) {
+        if (is_folder) {
             below = openat(dirfd(directory), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-            if (below >= 0)
-                delete_below(below, device);
+            if (below >= 0 && fstat(below, &status) == 0 && status.st_dev == device)
+                delete_below(fd_take(&below), device);
+            fd_close(&below);
         } else {
-            (void)unlinkat(dirfd(directory), entry->d_name, 0);
+            (void)unlinkat(dirfd(directory), entry->d_name, 0); /* fails where something is mounted */
         }
     }
     (void)closedir(directory);

@@ -1,5 +1,5 @@
 /*
- * Runs in the child between fork(2) and execve(2), as root and with every right. Paths are measured; what they lead to
+ * Runs in the child before its execve(2), as root and with every right. Paths are measured; what they lead to
  * in the root file system is too, on volumes it is what the volume holds.
  */
 #include "init/sandbox.h"

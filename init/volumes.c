@@ -13,7 +13,6 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/key.h"
-#include "init/devices.h"
 #include "init/init.h"
 #include "init/volume.h"
 #include "luks/aead.h"
@@ -24,7 +23,6 @@
 #include "luks/tree.h"
 #include "luks/xts.h"
 
-#define WAIT_MS 10000u
 #define DERIVE_MS 30000u
 #define SECTOR_SIZE 4096u
 #define SEALED_INFO "postern sealed volume:"
@@ -301,7 +299,7 @@ static int open_encrypted(struct boot *boot, const struct config_volume *wanted,
                                     .offset = volume->record.offset,
                                     .length = volume->record.length,
                                     .layout_length = volume->record.layout_length,
-                                    .read_only = wanted->read_only && strcmp(wanted->integrity, "none") == 0 };
+                                    .read_only = config_volume_is_read_only(wanted) };
     int r = wanted->mode != VOLUME_HEADER
                 ? 0
                 : check_header(&mapping, wanted, &volume->record, disk, &volume->key, &boot->why);
@@ -457,16 +455,11 @@ static int open_volume(struct boot *boot, size_t index)
 {
     const struct config_volume *wanted = &boot->config.volumes[index];
     struct open_volume *volume = &boot->volumes[index];
-    /* Tags have a journal, which is replayed also where the file system is only read. */
-    bool read_only = wanted->read_only && (wanted->mode == VOLUME_VERITY || strcmp(wanted->integrity, "none") == 0);
-    CLEANUP_FD int disk = -1;
+    CLEANUP_FD int disk = fd_take(&volume->disk);
     int r = prepare(boot, wanted, volume);
 
     if (r < 0)
         return r;
-    r = devices_open_disk(wanted->device, read_only, clock_ms() + WAIT_MS, &disk, &boot->why);
-    if (r < 0)
-        return boot_refuse(boot, REFUSAL_VOLUME_OPEN, r);
     r = wanted->mode == VOLUME_VERITY ? open_tree(boot, wanted, disk, volume)
                                       : open_encrypted(boot, wanted, disk, volume);
     if (r == 0 && config_volume_has_record(wanted) && !wanted->read_only) {

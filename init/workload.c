@@ -108,7 +108,7 @@ static int confine(const struct start *start, struct spawn_failure *failure)
     return r < 0 ? spawn_failed(failure, "seccomp", -r) : 0;
 }
 
-/* In the child. Descriptors of PID 1 all close at execve(2); the pipe of spawn() is one of them. */
+/* In the child. Descriptors of PID 1 all close at execve(2). */
 static int become(const void *context, struct spawn_failure *failure)
 {
     const struct start *start = context;

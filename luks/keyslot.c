@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/crypto.h"
 #include "base/cursor.h"
 #include "base/file.h"
 #include "measure/measure.h"
@@ -112,9 +113,8 @@ static int merge_area(const uint8_t *area, size_t area_size, const struct secret
         r = secret_alloc(key_size, &m.key);
     m.cipher = EVP_CIPHER_CTX_new();
     m.digest = EVP_MD_CTX_new();
-    if (r == 0 && (!m.cipher || !m.digest ||
-                   EVP_DecryptInit_ex2(m.cipher, EVP_aes_256_xts(), area_key->bytes, NULL, NULL) != 1))
-        r = -ENOMEM;
+    if (r == 0)
+        r = m.digest ? crypto_cipher_begin(m.cipher, "AES-256-XTS", false, area_key->bytes, NULL) : -ENOMEM;
     for (size_t at = 0; r == 0 && at < area_size; at += m.chunk_size) {
         r = decrypt_chunk(&m, area + at, at / AREA_SECTOR_BYTES);
         if (r == 0)

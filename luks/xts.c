@@ -5,6 +5,7 @@
 #include <openssl/evp.h>
 #include <stdlib.h>
 
+#include "base/crypto.h"
 #include "base/cursor.h"
 #include "luks/luks.h"
 
@@ -25,7 +26,7 @@ int xts_new(const struct secret *key, struct xts **ret_xts)
     if (!xts)
         return -ENOMEM;
     xts->context = EVP_CIPHER_CTX_new();
-    if (!xts->context || EVP_EncryptInit_ex2(xts->context, EVP_aes_256_xts(), key->bytes, NULL, NULL) != 1) {
+    if (crypto_cipher_begin(xts->context, "AES-256-XTS", true, key->bytes, NULL) < 0) {
         xts_free(&xts);
         return -ENOMEM;
     }

@@ -5,6 +5,7 @@
 #include <openssl/rsa.h>
 #include <string.h>
 
+#include "base/crypto.h"
 #include "base/encode.h"
 #include "release/jwe-wrap.h"
 
@@ -37,7 +38,7 @@ static int seal(const struct secret *plaintext, const struct secret *cek, struct
     int size = 0, rest = 0, ok;
 
     ok = context && RAND_bytes(jwe->iv, sizeof(jwe->iv)) == 1 &&
-         EVP_EncryptInit_ex2(context, EVP_aes_256_gcm(), cek->bytes, jwe->iv, NULL) == 1 &&
+         crypto_cipher_begin(context, "AES-256-GCM", true, cek->bytes, jwe->iv) == 0 &&
          EVP_EncryptUpdate(context, NULL, &size, (const uint8_t *)jwe->protected_text,
                            (int)strlen(jwe->protected_text)) == 1 &&
          EVP_EncryptUpdate(context, jwe->ciphertext, &size, plaintext->bytes, (int)plaintext->size) == 1 &&

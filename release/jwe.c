@@ -1,4 +1,5 @@
 /* JWE on OpenSSL's EVP. Peers are hostile; keys and plaintext never leave the secret type. */
+#include "base/crypto.h"
 #include "release/jwe-wrap.h"
 
 #include <errno.h>
@@ -45,7 +46,7 @@ int jwe_wrap(const struct secret *kek, bool encrypt, const uint8_t *from, size_t
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
     int size = 0, rest = 0, ok;
 
-    ok = context && EVP_CipherInit_ex2(context, EVP_aes_256_wrap(), kek->bytes, NULL, encrypt, NULL) == 1 &&
+    ok = crypto_cipher_begin(context, "AES-256-WRAP", encrypt, kek->bytes, NULL) == 0 &&
          EVP_CipherUpdate(context, to, &size, from, (int)from_size) == 1 &&
          EVP_CipherFinal_ex(context, to + size, &rest) == 1 && (size_t)(size + rest) == to_size;
     EVP_CIPHER_CTX_free(context);
@@ -120,7 +121,7 @@ static int open_ciphertext(const struct jwe *jwe, const struct secret *cek, stru
     int size = 0, rest = 0, ok;
 
     memcpy(tag, jwe->tag, sizeof(tag));
-    ok = context && EVP_DecryptInit_ex2(context, EVP_aes_256_gcm(), cek->bytes, jwe->iv, NULL) == 1 &&
+    ok = crypto_cipher_begin(context, "AES-256-GCM", false, cek->bytes, jwe->iv) == 0 &&
          EVP_DecryptUpdate(context, NULL, &size, (const uint8_t *)jwe->protected_text,
                            (int)strlen(jwe->protected_text)) == 1 &&
          EVP_DecryptUpdate(context, plaintext->bytes, &size, jwe->ciphertext, (int)jwe->ciphertext_size) == 1 &&

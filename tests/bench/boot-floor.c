@@ -5,16 +5,20 @@
  * which under -icount shift=0 counts one a nanosecond from the machine's reset. bench-kernel.py, bench-boot.py and
  * tests/kernel/ run it. As the workload of postern-init it says the same.
  *
- * The command line, which this program takes from /proc/cmdline: floor.crypt= and floor.verity= (dm tables with
- * commas for spaces), floor.counted (as bench-boot.py has it: a pause after the modules, and the files of the initrd
- * are deleted), floor.hold (no disks: says how many processors there are, and waits for the power button or powers
+ * The command line, which this program takes from /proc/cmdline: floor.crypt=, floor.verity= and, for what the first is
+ * put on, floor.tags= (dm tables with + for spaces), floor.network=ADDRESS+MASK+GATEWAY (of eth0), floor.counted (as bench-boot.py has it: a pause after
+ * the modules, the files of the initrd are deleted, and the workload has a /dev of its own), floor.hold (no disks: says how many processors there are, and waits for the power button or powers
  * off).
  */
+#include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/dm-ioctl.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -78,7 +82,7 @@ static void load_modules(void)
         (void)fclose(list);
 }
 
-/* The value of a word of the command line, commas made spaces; NULL when it is not there. */
+/* The value of a word of the command line, + made spaces; NULL when it is not there. */
 static char *word(const char *name)
 {
     static char text[4096];
@@ -95,7 +99,7 @@ static char *word(const char *name)
         return NULL;
     value = strndup(found + strlen(name), strcspn(found + strlen(name), " \n"));
     for (char *c = value; c && *c; c++)
-        if (*c == ',')
+        if (*c == '+')
             *c = ' ';
     return value;
 }
@@ -149,6 +153,50 @@ static void map(const char *name, const char *table, uint32_t flags)
     (void)close(control);
 }
 
+static void up(int control, const char *name)
+{
+    struct ifreq request = { .ifr_flags = IFF_UP };
+
+    (void)snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+    if (ioctl(control, SIOCSIFFLAGS, &request) < 0)
+        fail(name);
+}
+
+static struct sockaddr address(const char *text)
+{
+    struct sockaddr_in in = { .sin_family = AF_INET };
+    struct sockaddr any;
+
+    if (!text || inet_pton(AF_INET, text, &in.sin_addr) != 1)
+        fail("floor.network");
+    memcpy(&any, &in, sizeof(any));
+    return any;
+}
+
+/* lo, and eth0 with an address, its mask and a gateway. */
+static void open_network(char *words)
+{
+    struct ifreq request = { .ifr_name = "eth0" };
+    struct rtentry route = { .rt_flags = RTF_UP | RTF_GATEWAY };
+    int control = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    wait_for("/sys/class/net/eth0");
+    up(control, "lo");
+    up(control, "eth0");
+    wait_for("/sys/class/net/eth0/carrier");
+    request.ifr_addr = address(strsep(&words, " "));
+    if (ioctl(control, SIOCSIFADDR, &request) < 0)
+        fail("the address");
+    request.ifr_netmask = address(strsep(&words, " "));
+    if (ioctl(control, SIOCSIFNETMASK, &request) < 0)
+        fail("its mask");
+    route.rt_gateway = address(strsep(&words, " "));
+    route.rt_dst = route.rt_genmask = address("0.0.0.0");
+    if (ioctl(control, SIOCADDRT, &route) < 0)
+        fail("the route");
+    (void)close(control);
+}
+
 static int delete_one(const char *path, const struct stat *status, int kind, struct FTW *place)
 {
     (void)status;
@@ -164,6 +212,8 @@ static void open_disks(void)
 
     wait_for("/dev/vdb");
     MARK(MARK_STAGE + 8);
+    if (word("floor.tags="))
+        map("tags", word("floor.tags="), 0);
     map("crypt", word("floor.crypt="), 0);
     MARK(MARK_LEAVE);
     say("crypt");
@@ -183,6 +233,50 @@ static void open_disks(void)
     if (mount(".", "/", NULL, MS_MOVE, NULL) < 0 || chroot(".") < 0)
         fail("/sysroot");
     MARK(MARK_LEAVE);
+}
+
+/* What postern-init hides from a workload whose configuration says nothing of it, and what it leaves only to read. */
+static const char *const masked[] = {
+    "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
+    "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/proc/sysrq-trigger", "/sys/firmware",
+    "/sys/kernel/config", "/sys/kernel/security", "/sys/kernel/debug", "/sys/devices/virtual/powercap",
+};
+static const char *const read_only[] = { "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys" };
+
+static void mask(const char *path)
+{
+    struct stat status;
+    int r = 0;
+
+    if (lstat(path, &status) == 0)
+        r = S_ISDIR(status.st_mode) ? mount("none", path, "tmpfs", MS_RDONLY, NULL)
+                                    : mount("/dev/null", path, NULL, MS_BIND, NULL);
+    if (r < 0)
+        fail(path);
+}
+
+/* The mounts that postern-init makes for its workload: a /dev of its own, and the lists above; /sys only to read. */
+static void make_private(void)
+{
+    struct mount_attr change = { .attr_set = MOUNT_ATTR_RDONLY };
+
+    if (unshare(CLONE_NEWNS) < 0)
+        fail("mount namespace");
+    mount_or_fail("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC);
+    mount_or_fail("pts", "/dev/pts", "devpts", 0);
+    mount_or_fail("shm", "/dev/shm", "tmpfs", 0);
+    if (mknod("/dev/console", S_IFCHR | 0600, makedev(5, 1)) < 0 ||
+        mknod("/dev/null", S_IFCHR | 0666, makedev(1, 3)) < 0)
+        fail("/dev");
+    for (size_t i = 0; i < sizeof(masked) / sizeof(*masked); i++)
+        mask(masked[i]);
+    for (size_t i = 0; i < sizeof(read_only) / sizeof(*read_only); i++)
+        if (mount(read_only[i], read_only[i], NULL, MS_BIND | MS_REC, NULL) == 0 &&
+            mount_setattr(AT_FDCWD, read_only[i], AT_RECURSIVE, &change, sizeof(change)) < 0)
+            fail(read_only[i]);
+    if (mount_setattr(AT_FDCWD, "/dev", 0, &change, sizeof(change)) < 0 ||
+        mount_setattr(AT_FDCWD, "/sys", AT_RECURSIVE, &change, sizeof(change)) < 0)
+        fail("/dev");
 }
 
 /* Processors, and that the host's request to power off arrives. */
@@ -210,11 +304,10 @@ static void mount_api(void)
 
 int main(int argc, char **argv)
 {
-    (void)argc;
-    if (strcmp(argv[0], "workload") == 0 || getpid() != 1) {
+    if (argc > 1 ? strcmp(argv[1], "workload") == 0 : strcmp(argv[0], "/workload") == 0) {
         unsigned long long now = __rdtsc();
 
-        if (getpid() != 1 && dup2(open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC), 1) < 0)
+        if (dup2(open("/dev/console", O_WRONLY | O_NOCTTY | O_CLOEXEC), 1) < 0)
             return 1;
         printf("floor: workload %llu\n", now);
         fflush(stdout);
@@ -238,7 +331,19 @@ int main(int argc, char **argv)
     say("modules");
     if (word("floor.hold"))
         hold();
+    if (word("floor.network=")) {
+        MARK(MARK_STAGE + 4);
+        open_network(word("floor.network="));
+        MARK(MARK_LEAVE);
+        say("network");
+    }
     open_disks();
-    (void)execl("/init", "workload", NULL);
+    if (word("floor.counted")) {
+        MARK(MARK_STAGE + 10);
+        make_private();
+        MARK(MARK_LEAVE);
+    }
+    MARK(MARK_EXEC);
+    (void)execl("/init", "/init", "workload", NULL);
     fail("/init");
 }

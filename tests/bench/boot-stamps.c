@@ -29,6 +29,15 @@
         return r;                                                                                                           \
     }
 
+/* The workload's: with a broker's key nothing else is executed before. */
+int __real_execve(const char *path, char *const words[], char *const environment[]);
+int __wrap_execve(const char *path, char *const words[], char *const environment[]);
+int __wrap_execve(const char *path, char *const words[], char *const environment[])
+{
+    MARK(MARK_EXEC);
+    return __real_execve(path, words, environment);
+}
+
 #define STAGE(number, name)                                                                                                 \
     int __real_stage_##name(struct boot *boot);                                                                             \
     int __wrap_stage_##name(struct boot *boot);                                                                             \

@@ -8,9 +8,10 @@
 #define MARK(number) __asm__ volatile("nopl %c0(%%rax)" : : "i"(0x00545350 | (number) << 24) : "memory")
 
 enum mark {
-    MARK_FIRST = 1,   /* a program's first instruction: PID 1's, then the workload's */
-    MARK_LEAVE = 2,   /* back from what began last */
-    MARK_MODULES = 3, /* what follows is counted by itself, until its leaving */
+    MARK_FIRST = 1, /* PID 1's first instruction */
+    MARK_EXEC,      /* the workload is about to be executed: the end */
+    MARK_LEAVE,     /* back from what began last */
+    MARK_MODULES,   /* what follows is counted by itself, until its leaving */
     MARK_PROCESSOR,
     MARK_RELEASE,
     MARK_STAGE, /* the same, but these count as well: a stage by its number, "start" being 0 */

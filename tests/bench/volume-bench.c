@@ -100,6 +100,7 @@ static uint64_t time_ours(const char *kind)
     take_record(kind, &boot.volumes[0]);
     memcpy(wanted->integrity, boot.volumes[0].record.integrity, sizeof(wanted->integrity));
     begin_us = clock_boot_us();
+    must(devices_open_disk(wanted->device, false, clock_ms() + WAIT_MS, &boot.volumes[0].disk, &boot.why), boot.why.text);
     must(stage_volumes(&boot), boot.why.text);
     mount_volume(boot.volumes[0].path);
     took_us = clock_boot_us() - begin_us;

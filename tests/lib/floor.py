@@ -3,6 +3,7 @@ import os
 import re
 import shlex
 import shutil
+import struct
 import subprocess
 
 import vm
@@ -16,7 +17,7 @@ MODULES = os.path.join(BUILD, "image/app/initrd")
 SALT = "00" * 32
 LIMIT_SECONDS = 600
 CMDLINE = "console=ttyS0 quiet panic=-1 no_timer_check" + os.environ.get("BOOT_WORDS", "")
-PAYLOAD_SECTOR = 32768  # of `postern volume create`
+TAGS = "hmac(sha256)"
 
 # Real-mode code behind a setup header: prints the low half of the time stamp counter as eight letters, low nibble first.
 ENTRY_CODE = bytes.fromhex("0f31 6689c3 b108 88d8 240f 0441 baf803 ee 66c1eb04 fec9 75ee f4 ebfd".replace(" ", ""))
@@ -50,8 +51,8 @@ def stamps(console):
     return {name: int(ns) for name, ns in re.findall(r"floor: (\w+) (\d+)\r?$", console, flags=re.M)}
 
 
-def initrd(folder, modules, before=None):
-    """The init alone, or with the modules of the image of Debian's kernel; or behind another program."""
+def initrd(folder, modules):
+    """The init alone, or with the modules of the image of Debian's kernel."""
     stage, made = os.path.join(folder, f"stage-{modules}"), os.path.join(folder, f"initrd-{modules}")
     if os.path.exists(made):
         return made
@@ -59,10 +60,7 @@ def initrd(folder, modules, before=None):
         os.makedirs(os.path.join(stage, name))
     if modules:
         run("sh", "-c", f"zstd -qdc {MODULES} | cpio -idm --quiet 'usr/lib/postern/modules*'", cwd=stage)
-    shutil.copy(before or INIT, os.path.join(stage, "init"))
-    if before:
-        os.makedirs(os.path.join(stage, "usr/lib/postern"), exist_ok=True)
-        shutil.copy(INIT, os.path.join(stage, "usr/lib/postern/counted-init"))
+    shutil.copy(INIT, os.path.join(stage, "init"))
     with open(made + ".cpio", "wb") as archive:
         subprocess.run([os.path.join(TOP, "image/pack"), stage], stdout=archive, check=True)
     run("zstd", "-q", "-19", "--single-thread", "-o", made, made + ".cpio")
@@ -93,10 +91,30 @@ def console_of(words, seconds=LIMIT_SECONDS):
     return done.stdout.decode("utf-8", "replace"), done.returncode
 
 
+def volume_tables(disk, record):
+    """{word of the floor: dm table} for a volume of `postern volume create`, by its record (docs/volume-record.md)."""
+    with open(record, "rb") as file:
+        text = file.read()
+    at, names = 8, []
+    for _ in range(3):
+        names.append(text[at + 1:at + 1 + text[at]].decode())
+        at += 1 + text[at]
+    _, offset, length = struct.unpack_from("<IQQ", text, at)
+    if names[2] == "none":
+        return {"crypt": f"{length // 512} crypt aes-xts-plain64 {text[-64:].hex()} 0 /dev/vda {offset // 512} 1 "
+                         "sector_size:4096"}
+    with open(disk, "rb") as file:
+        file.seek(offset + 16)  # dm-integrity's superblock: magic, version, interleave, tag size, journal sections
+        provided, = struct.unpack("<Q", file.read(8))
+    return {"tags": f"{provided} integrity /dev/vda {offset // 512} 32 J 2 block_size:4096 fix_padding",
+            "crypt": f"{length // 512} crypt capi:authenc(hmac(sha256),xts(aes))-plain64 {text[-96:].hex()} 0 /dev/tags 0 2 "
+                     "integrity:32:aead sector_size:4096"}
+
+
 class Disks:
     """An encrypted disk with ext4 and a verified root, in a folder, and machines that open both."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, integrity="none"):
         self.folder = folder
         self.data, record = os.path.join(folder, "data.img"), os.path.join(folder, "record")
         content, root = os.path.join(folder, "content"), os.path.join(folder, "tree")
@@ -105,11 +123,8 @@ class Disks:
             os.makedirs(os.path.join(root, name))
         shutil.copy(INIT, os.path.join(root, "init"))
         run(os.path.join(BUILD, "bin/postern"), "volume", "create", "--id", "data", "--from", content, "--size", "64",
-            "--integrity", "none", "--output", self.data, "--record", record)
-        with open(record, "rb") as file:
-            key = file.read()[-64:].hex()
-        sectors = os.path.getsize(self.data) // 512 - PAYLOAD_SECTOR
-        self.crypt = f"{sectors} crypt aes-xts-plain64 {key} 0 /dev/vda {PAYLOAD_SECTOR} 1 sector_size:4096"
+            "--integrity", integrity, "--output", self.data, "--record", record)
+        self.tables = volume_tables(self.data, record)
         self.root = os.path.join(folder, "root.img")
         run("mkfs.erofs", "-T", "0", "--all-root", self.root, root)
         blocks = os.path.getsize(self.root) // 4096
@@ -117,13 +132,13 @@ class Disks:
             str(blocks * 4096), "--root-hash-file", os.path.join(folder, "hash"), self.root, self.root)
         with open(os.path.join(folder, "hash"), encoding="ascii") as file:
             self.geometry = blocks, file.read().strip()
-        self.verity = f"{blocks * 8} verity 1 /dev/vdb /dev/vdb 4096 4096 {blocks} {blocks} sha256 {self.geometry[1]} {SALT}"
+        self.tables["verity"] = f"{blocks * 8} verity 1 /dev/vdb /dev/vdb 4096 4096 {blocks} {blocks} sha256 {self.geometry[1]} {SALT}"
 
     def words(self):
         """QEMU's, and what the command line has to say."""
         disks = ["-drive", f"if=none,id=a,format=raw,file={self.data},snapshot=on", "-device", "virtio-blk-pci,drive=a",
                  "-drive", f"if=none,id=b,format=raw,file={self.root},read-only=on", "-device", "virtio-blk-pci,drive=b"]
-        tables = f"floor.crypt={self.crypt.replace(' ', ',')} floor.verity={self.verity.replace(' ', ',')}"
+        tables = " ".join(f"floor.{name}={table.replace(' ', '+')}" for name, table in self.tables.items())
         return disks, tables
 
     def boot(self, kernel, initrd_path, words="", machine=None):

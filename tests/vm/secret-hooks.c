@@ -125,18 +125,18 @@ int __wrap_tee_key_generate(enum tee_key_kind kind, struct tee_key *ret_key)
 }
 
 /* The content key. That of random numbers goes another way, EVP_CipherInit_ex(): its state is no session's secret. */
-int __real_EVP_DecryptInit_ex2(EVP_CIPHER_CTX *context, const EVP_CIPHER *cipher, const unsigned char *key,
-                               const unsigned char *iv, const OSSL_PARAM *parameters);
-int __wrap_EVP_DecryptInit_ex2(EVP_CIPHER_CTX *context, const EVP_CIPHER *cipher, const unsigned char *key,
-                               const unsigned char *iv, const OSSL_PARAM *parameters);
-int __wrap_EVP_DecryptInit_ex2(EVP_CIPHER_CTX *context, const EVP_CIPHER *cipher, const unsigned char *key,
-                               const unsigned char *iv, const OSSL_PARAM *parameters)
+int __real_crypto_cipher_begin(EVP_CIPHER_CTX *context, const char *name, bool encrypt, const uint8_t *key,
+                               const uint8_t *iv);
+int __wrap_crypto_cipher_begin(EVP_CIPHER_CTX *context, const char *name, bool encrypt, const uint8_t *key,
+                               const uint8_t *iv);
+int __wrap_crypto_cipher_begin(EVP_CIPHER_CTX *context, const char *name, bool encrypt, const uint8_t *key,
+                               const uint8_t *iv)
 {
-    int ok = __real_EVP_DecryptInit_ex2(context, cipher, key, iv, parameters);
+    int r = __real_crypto_cipher_begin(context, name, encrypt, key, iv);
 
-    if (ok == 1 && key)
+    if (r == 0)
         tell("cipher", key, (size_t)EVP_CIPHER_CTX_get_key_length(context));
-    return ok;
+    return r;
 }
 
 /* What names this session to the broker. */

@@ -284,6 +284,8 @@ static void run_round(const char *name, const char *mode, bool shrinks, char *wo
     volume->mode = strcmp(mode, "header") == 0 ? VOLUME_HEADER : VOLUME_RECORD;
     memcpy(volume->integrity, boot.volumes[0].record.integrity, sizeof(volume->integrity));
     apply(count);
+    must(devices_open_disk(volume->device, config_volume_is_read_only(volume), clock_ms() + WAIT_MS, &boot.volumes[0].disk,
+                           &boot.why), "disk");
     if (stage_volumes(&boot) < 0) {
         printf("probe: %s refused %s %s\n", name, refusal_code(boot.refusal), boot.why.text);
     } else {

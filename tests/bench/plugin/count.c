@@ -1,8 +1,8 @@
 /*
  * A plugin for QEMU's emulator, not part of the product: counts the instructions that a guest of one processor
  * executes, also those of its kernel, and none while it idles. Programs in the guest carry marks
- * (tests/bench/mark.h): what lies between a mark and its leaving is counted by itself, the rest from the first to the
- * workload's under MARK_FIRST.
+ * (tests/bench/mark.h): what lies between a mark and its leaving is counted by itself, the rest from the first to
+ * MARK_EXEC under MARK_FIRST, and what was executed before the first of all marks under 0.
  *
  * -plugin count.so,out=FILE[,profile=FILE]. At the end FILE has lines "MARK COUNT"; the profile "MARK ADDRESS COUNT",
  * how many instructions were executed from that block of a program on until the next one: its own, and what the
@@ -46,6 +46,7 @@ void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, void (*cb)(
                                           void *data);
 uint64_t qemu_plugin_u64_get(qemu_plugin_u64 entry, unsigned vcpu);
 
+#define BEFORE_FIRST 0 /* in the place of a mark: all that was executed before the first program that has one */
 #define INLINE_ADD 0
 #define NO_REGISTERS 0
 #define MAX_DEPTH 8
@@ -56,7 +57,7 @@ static struct qemu_plugin_scoreboard *executed;
 static const char *out_path, *profile_path;
 static uint64_t sums[MARK_KINDS], since;
 static int within[MAX_DEPTH], depth;
-static bool running;
+static bool running, ended;
 
 /* Blocks of programs, the kernel's not. */
 static uint64_t addresses[MAX_BLOCKS], charged[MARK_KINDS][MAX_BLOCKS], charged_until;
@@ -97,9 +98,14 @@ static void at_mark(unsigned vcpu, void *data)
     if (running)
         sums[kind_now()] += now - since;
     since = now;
-    if (mark == MARK_FIRST)
-        running = !running; /* the workload's first instruction has the same mark */
-    else if (mark == MARK_LEAVE)
+    if (mark == MARK_FIRST && !sums[BEFORE_FIRST])
+        sums[BEFORE_FIRST] = now;
+    if (mark == MARK_FIRST && !ended)
+        running = true;
+    else if (mark == MARK_EXEC) {
+        running = false;
+        ended = true; /* the workload begins with a program's first mark */
+    } else if (mark == MARK_LEAVE)
         depth -= depth > 0;
     else if (depth < MAX_DEPTH)
         within[depth++] = mark;
