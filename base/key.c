@@ -81,6 +81,8 @@ int key_parse_public(const void *data, size_t size, unsigned kinds, EVP_PKEY **r
     return 0;
 }
 
+#define ED25519_BYTES 32u
+
 /* What stands before the point: SEQUENCE { SEQUENCE { id-ecPublicKey, secp384r1 }, BIT STRING { 04 … } }. */
 static const uint8_t p384_head[] = { 0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02,
                                      0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62, 0x00, 0x04 };
@@ -112,14 +114,43 @@ EVP_PKEY *key_p384_load(const struct key_p384 *key)
     return made;
 }
 
+/* The same before an Ed25519 key (RFC 8410 section 4): SEQUENCE { SEQUENCE { id-Ed25519 }, BIT STRING { … } }. */
+static const uint8_t ed25519_head[] = { 0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00 };
+
+/* The point, uncompressed also where the key came with a compressed one. */
+static bool put_p384_point(EVP_PKEY *key, uint8_t der[KEY_P384_BYTES])
+{
+    const int half = (KEY_P384_BYTES - sizeof(p384_head)) / 2;
+    BIGNUM *x = NULL, *y = NULL;
+    bool ok = key_is_p384(key) && EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_EC_PUB_X, &x) == 1 &&
+              EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_EC_PUB_Y, &y) == 1 &&
+              BN_bn2binpad(x, der + sizeof(p384_head), half) == half &&
+              BN_bn2binpad(y, der + sizeof(p384_head) + half, half) == half;
+
+    memcpy(der, p384_head, sizeof(p384_head));
+    BN_free(x);
+    BN_free(y);
+    return ok;
+}
+
+static bool put_ed25519(EVP_PKEY *key, uint8_t *der)
+{
+    size_t size = ED25519_BYTES;
+
+    memcpy(der, ed25519_head, sizeof(ed25519_head));
+    return EVP_PKEY_get_raw_public_key(key, der + sizeof(ed25519_head), &size) == 1 && size == ED25519_BYTES;
+}
+
+/* Made here: OpenSSL's encoders are not in PID 1 (init/static/algorithms.c). */
 int key_id(EVP_PKEY *key, uint8_t ret_id[KEY_ID_BYTES])
 {
-    unsigned char *der = NULL;
-    int size = i2d_PUBKEY(key, &der);
-    bool ok = size > 0 && EVP_Digest(der, (size_t)size, ret_id, NULL, EVP_sha256(), NULL) == 1;
+    bool is_ed25519 = key_kind(key) == KEY_ED25519;
+    size_t size = is_ed25519 ? sizeof(ed25519_head) + ED25519_BYTES : KEY_P384_BYTES;
+    uint8_t der[KEY_P384_BYTES];
 
-    OPENSSL_free(der);
-    return ok ? 0 : -ENOMEM;
+    if (!(is_ed25519 ? put_ed25519(key, der) : put_p384_point(key, der)))
+        return -EINVAL;
+    return EVP_Digest(der, size, ret_id, NULL, EVP_sha256(), NULL) == 1 ? 0 : -ENOMEM;
 }
 
 static bool signature_holds(EVP_PKEY *key, const EVP_MD *digest, const void *data, size_t size,

@@ -95,7 +95,10 @@ unsigned key_kind(EVP_PKEY *key);
 /* "ECDSA P-384" or "Ed25519". */
 const char *key_kind_name(EVP_PKEY *key);
 
-/* SHA-256 of the DER SubjectPublicKeyInfo: what the project calls a key's id. Errors: -ENOMEM. */
+/*
+ * SHA-256 of the DER SubjectPublicKeyInfo, a point on P-384 uncompressed: what the project calls a key's id. Errors:
+ * -EINVAL for a key of another kind, -ENOMEM.
+ */
 int key_id(EVP_PKEY *key, uint8_t ret_id[KEY_ID_BYTES]) MUST_CHECK;
 
 /*

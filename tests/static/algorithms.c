@@ -1,6 +1,7 @@
 /*
  * Test code, not part of the product: linked as PID 1 is. Without arguments it says what OpenSSL can do in such a program,
- * a line for each algorithm; with an address and a pin it connects there as PID 1 connects to a broker.
+ * a line for each algorithm; with a public key it says its id; with an address and a pin it connects there as PID 1 connects
+ * to a broker.
  */
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/encode.h"
+#include "base/key.h"
 #include "base/tls.h"
 
 #define WAIT_MS 60000u
@@ -64,9 +66,25 @@ static int connect_to(const char *url, const char *pin)
     return r < 0;
 }
 
+static int say_id(const char *path)
+{
+    CLEANUP_KEY EVP_PKEY *key = NULL;
+    char text[HEX_TEXT_BYTES(KEY_ID_BYTES)];
+    uint8_t id[KEY_ID_BYTES];
+    struct reason why = { "" };
+    int r = key_read_public(path, KEY_P384 | KEY_ED25519, &key, &why);
+
+    if (r == 0)
+        r = key_id(key, id);
+    if (r == 0)
+        hex_encode(id, sizeof(id), text);
+    printf("%s\n", r < 0 ? reason_text(&why, r) : text);
+    return r < 0;
+}
+
 int main(int argc, char **argv)
 {
     if (crypto_library_init() < 0)
         return 2;
-    return argc == 3 ? connect_to(argv[1], argv[2]) : list();
+    return argc == 3 ? connect_to(argv[1], argv[2]) : argc == 2 ? say_id(argv[1]) : list();
 }

@@ -65,6 +65,14 @@ def connect(made, *options):
         server.stdin.close()
 
 
+def public_key(folder, form, *words):
+    """A file with a public key, and its id."""
+    key, public = os.path.join(folder, "signer.key"), os.path.join(folder, "signer.pub")
+    run("openssl", "genpkey", *words, "-out", key)
+    run("openssl", "pkey", "-in", key, "-pubout", "-outform", form, "-out", public)
+    return public, hashlib.sha256(run("openssl", "pkey", "-in", key, "-pubout", "-outform", "DER")).hexdigest()
+
+
 def main():
     found = {}
     for line in run(PROGRAM).decode().splitlines():
@@ -74,6 +82,10 @@ def main():
         tap.same(sorted(found.pop(operation, [])), sorted(names.split()), f"{operation}: what is listed and nothing else")
     tap.same(found, {}, "no other operation")
     with tempfile.TemporaryDirectory() as folder:
+        for form in "PEM", "DER":
+            for words in ("EC", "-pkeyopt", "ec_paramgen_curve:P-384"), ("ed25519",):
+                path, expected = public_key(folder, form, "-algorithm", *words)
+                tap.same(run(PROGRAM, path).decode().strip(), expected, f"the id of a signer's key, {words[0]} in {form}")
         for name, words in KINDS.items():
             made = certificate(folder, words)
             tap.same(connect(made), "connected", f"a broker's certificate with {name}")
