@@ -223,20 +223,22 @@ endif
 # The whole of PID 1 as a process among others, with calls that fail: tests/inject/test-inject.c.
 INJECT := $(O)/inject/test-inject
 INJECT_REAL := fork clone pipe2 read write dup2 chdir signalfd poll sigaltstack sigaction sigprocmask setsid close_range \
-    setrlimit execve socket send recv clock_gettime fsync rename mmap munmap mlock mprotect madvise chmod lstat clearenv open prctl syscall
+    setrlimit execve socket send recv clock_gettime fsync rename mmap munmap mlock mprotect madvise chmod lstat clearenv open connect \
+    getsockopt setsockopt fstat pread pwrite fcntl
 INJECT_QUIET := mkdir mount umount2 mount_setattr mknod symlink unlink klogctl unshare setns sethostname clock_settime setgroups \
-    setresgid setresuid chroot fstatfs reboot device_get_report report_parse policy_evaluate stage_release stage_volumes \
-    verity_open devices_open_disk button_open crypt_close crypto_wipe_freed
+    setresgid setresuid chroot fstatfs reboot prctl syscall ioctl verity_open devices_open_disk button_open crypt_open crypt_close \
+    crypto_wipe_freed
 $(O)/inject/main.o: init/main.c Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -Dmain=init_main -MMD -MP -c $< -o $@
-$(INJECT): tests/inject/test-inject.c tests/inject/leaks.c $(O)/inject/main.o $(call room,init) $(LIBRARIES)
+$(INJECT): $(addprefix tests/inject/,test-inject.c guest.c fail.c leaks.c) $(O)/inject/main.o $(call room,init) $(call room,psp) \
+    $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -U_FORTIFY_SOURCE -pie -MMD -MP -o $@ $(filter %.c %.o %.a,$^) \
 	    $(patsubst %,-Wl$(comma)--wrap=%,$(INJECT_REAL) $(INJECT_QUIET)) -ldevmapper -lm -lpthread $(SECCOMP) $(DYNAMIC)
 -include $(INJECT).d $(O)/inject/main.d
-# It has an allocator of its own, as sanitizers have.
-INJECT_RUN := $(if $(SANITIZE)$(COVERAGE),,'tests/inject/run $(INJECT)')
+# It has an allocator of its own, as sanitizers have. Of allocations every fiftieth, in `make soak` each.
+INJECT_RUN := $(if $(SANITIZE)$(COVERAGE),,'tests/inject/run $(INJECT) 50')
 
 # Random launches, measured by measure/ and by a second implementation (Python, hashlib).
 DIFFERENTIAL := $(O)/measure/driver
@@ -324,8 +326,9 @@ prove:
 	@tests/run tests/prove/run
 	@TEST_LIMIT_SECONDS=7200 tests/run 'tests/lint/test-static.py thorough'
 # SOAK=long boots a thousand times instead of fifty. Mode exec with a whole Debian in it is part of this for its time.
-soak: image-guests build/bin/postern-broker build/tests/release-client $(GUEST_TESTS)
+soak: image-guests $(INJECT) $(PROGRAMS) build/tests/release-client $(GUEST_TESTS)
 	@KILLS=1000 tests/run tests/broker/test-kills.py
+	@TEST_LIMIT_SECONDS=14400 tests/run 'tests/inject/run $(INJECT)'
 	@VM_KERNEL=$(OF_GUESTS) TEST_LIMIT_SECONDS=14400 FLIPS=1000 CUTS=1000 tests/run tests/vm/test-block-server.py
 	@VM_KERNEL=$(OF_GUESTS) TEST_LIMIT_SECONDS=14400 CUTS=500 tests/run 'tests/vm/test-rotation.py probes'
 	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=systemd KERNEL=debian PAYLOAD=tests/vm/systemd-payload image
@@ -396,7 +399,7 @@ TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
 TESTS_IMAGE := $(sort $(wildcard tests/image/*)) tests/kernel/test-options.py
 TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
 
-check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(if $(INJECT_RUN),$(INJECT))
+check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(if $(INJECT_RUN),$(INJECT) $(PROGRAMS))
 	@tests/run $(TESTS_UNIT)
 check-programs: $(PROGRAMS) $(TESTED)/tests/release-client build/tests/algorithms
 	@tests/run $(TESTS_PROGRAMS)

@@ -63,9 +63,11 @@ int console_open(void)
         return -errno;
     /* Were standard descriptors closed, the log has one of their numbers now, and /dev/null takes it. */
     kmsg = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-    fd_close(&fd);
-    if (kmsg < 0)
+    if (kmsg < 0) {
+        kmsg = fd; /* which says so */
         return -errno;
+    }
+    fd_close(&fd);
     (void)klogctl(KLOG_CONSOLE_LEVEL, NULL, LEVEL_SHOWN);
     return to_null();
 }

@@ -1,5 +1,5 @@
 /*
- * All that is looked at is this process's own. Calls that tests/inject/test-inject.c makes fail (open, read, mmap, …) are
+ * All that is looked at is this process's own. Calls that tests/inject/fail.c makes fail (open, read, mmap, …) are
  * not used.
  */
 #include "tests/inject/leaks.h"

@@ -1,6 +1,6 @@
 /*
  * What a process has taken since a moment and not given back: memory that nothing leads to, descriptors, mappings, and
- * memory of OpenSSL's secure heap. For one thread. tests/inject/test-inject.c tells of each allocation and mapping.
+ * memory of OpenSSL's secure heap. For one thread. tests/inject/fail.c tells of each allocation and mapping.
  */
 #pragma once
 

@@ -1,0 +1,44 @@
+/*
+ * What PID 1 finds in tests/inject/test-inject.c instead of a guest. Real: the processes, the network (of a namespace),
+ * the broker behind it, TLS, all of libcrypto and json-c, files. Not real: what would change the machine (mounts,
+ * modules, rights) says that it worked; the secure processor's requests are answered by psp/ in the process, and a
+ * mapped volume is a file with a label in it.
+ */
+#pragma once
+
+#include "base/secret.h"
+#include "psp/chip.h"
+#include "tests/inject/inject.h"
+
+#define WATCHED_BYTES 32
+
+/* Shared by all processes of a run. */
+struct guest {
+    struct injecting injecting;
+    bool off, secret_left;
+    uint8_t report_id[REPORT_ID_BYTES]; /* of this launch: a broker releases once to each */
+    char leak[256]; /* "": nothing */
+    enum spoil { NOTHING, SECRET, MEMORY, DESCRIPTOR, MAPPING, SECURE_HEAP } spoil; /* what is left behind on purpose */
+    /* The start of each secret that must be nowhere in the end, its bits inverted so that it is not here either. */
+    uint8_t watched[4][WATCHED_BYTES];
+    size_t watched_count;
+};
+extern struct guest *guest;
+
+/* The chip whose reports and keys the guest gets. */
+extern const struct chip *guest_chip;
+
+/* Asks it for a report and a key once, so that what libcrypto keeps for that is there before the first run. */
+int guest_warm_up(void);
+
+/* Looks for it at the end of this and later runs; fine when that is known. */
+void guest_watch(const struct secret *secret);
+
+/* Of functions that the test calls itself, the ones that never fail. */
+int __real_open(const char *path, int flags, ...);
+int __real_unlink(const char *path);
+int __real_chdir(const char *path);
+long __real_syscall(long number, ...);
+int __real_fork(void);
+int __real_socket(int family, int type, int protocol);
+int __real_crypto_wipe_freed(void);
