@@ -7,7 +7,7 @@
 #include "base/encode.h"
 
 /* A public key in the base64 of its PEM form, as in policies. */
-static int read_signer(struct json_reader *array, size_t index, struct dsse_keys *keys)
+static void read_signer(struct json_reader *array, size_t index, struct dsse_keys *keys)
 {
     EVP_PKEY *key = NULL;
     uint8_t der[SPKI_MAX_BYTES];
@@ -15,35 +15,32 @@ static int read_signer(struct json_reader *array, size_t index, struct dsse_keys
     size_t size = 0;
 
     if (!json_element_string(array, index, 2 * SPKI_MAX_BYTES, &text))
-        return 0;
+        return;
     if (base64_decode(BASE64_STANDARD, text, strlen(text), der, sizeof(der), &size) < 0 ||
-        key_parse_public(der, size, KEY_P384 | KEY_ED25519, &key, NULL) < 0) {
+        key_parse_public(der, size, KEY_P384 | KEY_ED25519, &key, NULL) < 0)
         json_refuse(array, NULL, "element %zu: expected a public key on P-384 or Ed25519, the base64 of its PEM form",
                     index);
-        return 0;
-    }
-    return dsse_keys_add(keys, key);
+    else if (dsse_keys_add(keys, key) < 0)
+        json_refuse(array, NULL, "element %zu: there is no memory for it", index);
 }
 
-int config_read_manifest(struct json_reader *parent, struct config_manifest *to)
+void config_read_manifest(struct json_reader *parent, struct config_manifest *to)
 {
     struct json_reader reader, array;
     uint64_t threshold = 1;
     size_t count = 0;
-    int r = 0;
 
     if (!json_read_object(parent, "manifest", JSON_OPTIONAL, &reader))
-        return 0;
+        return;
     to->wanted = true;
     config_read_device(&reader, to->device);
     if (json_read_array(&reader, "signers", JSON_REQUIRED, DSSE_MAX_KEYS, &array, &count) && !count)
         json_refuse(&reader, "signers", "empty: a manifest is trusted by its signers alone");
-    for (size_t i = 0; r == 0 && i < count; i++)
-        r = read_signer(&array, i, &to->signers);
+    for (size_t i = 0; i < count; i++)
+        read_signer(&array, i, &to->signers);
     (void)json_read_u64(&reader, "threshold", JSON_OPTIONAL, 1, to->signers.count ? to->signers.count : 1, &threshold);
     to->threshold = (uint32_t)threshold;
     json_read_done(&reader);
-    return r;
 }
 
 void config_read_attestation(struct json_reader *parent, struct config_attestation *to)

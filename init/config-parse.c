@@ -157,9 +157,8 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
     config_read_attestation(&reader, &config.attestation);
     if (config.attestation.resource_count && !config.broker_count && !config.broker_root.given)
         json_refuse(&reader, "brokers", "missing: attestation.resources need a broker");
-    r = config_read_manifest(&reader, &config.manifest);
-    if (r == 0)
-        r = config_read_workload(&reader, &config.workload);
+    config_read_manifest(&reader, &config.manifest);
+    r = config_read_workload(&reader, &config.workload);
     if (r < 0)
         return r;
     json_read_done(&reader);

@@ -32,8 +32,8 @@ void config_read_network(struct json_reader *parent, struct config_network *to);
 /* The members `brokers`, `broker_root` and `init_data`. */
 void config_read_brokers(struct json_reader *reader, struct config *config);
 
-/* The object `manifest`. Errors: -ENOMEM. */
-int config_read_manifest(struct json_reader *parent, struct config_manifest *to) MUST_CHECK;
+/* The object `manifest`. */
+void config_read_manifest(struct json_reader *parent, struct config_manifest *to);
 
 /* The object `attestation`. */
 void config_read_attestation(struct json_reader *parent, struct config_attestation *to);

@@ -8,11 +8,12 @@
 #include "init/devices.h"
 #include "init/init.h"
 
-#define WAIT_MS 10000u
+#define WAIT_MS 10000u /* for all of them */
 
-static int open_for(struct boot *boot, const char *device, bool read_only, enum refusal otherwise, int *ret_fd)
+static int open_for(struct boot *boot, const char *device, bool read_only, uint64_t deadline_ms, enum refusal otherwise,
+                    int *ret_fd)
 {
-    int r = devices_open_disk(device, read_only, clock_ms() + WAIT_MS, ret_fd, &boot->why);
+    int r = devices_open_disk(device, read_only, deadline_ms, ret_fd, &boot->why);
 
     return r < 0 ? boot_refuse(boot,
                                r == -ENOTUNIQ ? REFUSAL_DEVICE_AMBIGUOUS
@@ -24,12 +25,13 @@ static int open_for(struct boot *boot, const char *device, bool read_only, enum 
 
 int stage_devices(struct boot *boot)
 {
-    int r = open_for(boot, boot->config.root.device, true, REFUSAL_ROOT, &boot->root_disk);
+    uint64_t deadline_ms = clock_ms() + WAIT_MS;
+    int r = open_for(boot, boot->config.root.device, true, deadline_ms, REFUSAL_ROOT, &boot->root_disk);
 
     for (size_t i = 0; r == 0 && i < boot->config.volume_count; i++) {
         const struct config_volume *volume = &boot->config.volumes[i];
 
-        r = open_for(boot, volume->device, config_volume_is_read_only(volume), REFUSAL_VOLUME_OPEN,
+        r = open_for(boot, volume->device, config_volume_is_read_only(volume), deadline_ms, REFUSAL_VOLUME_OPEN,
                      &boot->volumes[i].disk);
     }
     return r;

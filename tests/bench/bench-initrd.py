@@ -24,18 +24,8 @@ import vm  # noqa: E402
 
 MUST, AIM = 0.5, 0.2
 RECIPE = os.path.join(TOP, "tests/bench/systemd-initrd")
-MARKS, CACHE = "/etc/postern-builder", "/builder/mkosi"
+CACHE = "/builder/mkosi"
 PARTITION = "[Partition]\nType=linux-generic\nFormat=ext4\nEncrypt=key-file\nSizeMinBytes=64M\nSizeMaxBytes=64M\n"
-
-
-def sandbox(folder):
-    """What mkosi's apt sees: the sources and the package lists of the builder root, as image/build has it."""
-    etc = os.path.join(folder, "etc/apt")
-    os.makedirs(os.path.join(etc, "sources.list.d"))
-    os.makedirs(os.path.join(etc, "apt.conf.d"))
-    shutil.copy(os.path.join(MARKS, "image.sources"), os.path.join(etc, "sources.list.d/mkosi.sources"))
-    shutil.copy("/etc/apt/apt.conf.d/99mmdebstrap", os.path.join(etc, "apt.conf.d"))
-    return folder
 
 
 class Systemd:
@@ -65,7 +55,8 @@ class Systemd:
         said = floor.run("veritysetup", "format", self.disks[1], self.disks[2])
         self.hash = next(line.split()[-1] for line in said.splitlines() if line.startswith("Root hash"))
         os.makedirs(path("work"))
-        floor.run("mkosi", "--directory", RECIPE, "--sandbox-tree", sandbox(path("sandbox")), "--extra-tree", extra,
+        floor.run(os.path.join(TOP, "image/builder/sandbox"), path("sandbox"))
+        floor.run("mkosi", "--directory", RECIPE, "--sandbox-tree", path("sandbox"), "--extra-tree", extra,
                   "--workspace-dir", path("work"), "--package-cache-dir", CACHE, "--cache-only=metadata", "--output-dir",
                   folder, "--output", "initrd", "build")
         self.initrd = path("initrd.cpio.zst")

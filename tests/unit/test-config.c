@@ -259,6 +259,8 @@ static void signers_of_manifests_are_read(void **state UNUSED)
         { "{\"device\":\"m\",\"signers\":[]}", "manifest.signers: empty: a manifest is trusted by its signers" },
         { "{\"device\":\"m\",\"signers\":[\"AAAA\"]}", "element 0: expected a public key on P-384 or Ed25519" },
         { "{\"device\":\"m\",\"signers\":[\"\"]}", "element 0: expected a public key" },
+        { "{\"device\":\"m\",\"signers\":[\"" ED25519_KEY "\",\"AAAA\"],\"threshold\":2}",
+          "manifest.signers: element 1: expected a public key" },
         { "{\"device\":\"m m\",\"signers\":[\"" ED25519_KEY "\"]}", "manifest.device: \"m m\"" },
         { "{\"device\":\"m\",\"signers\":[\"" ED25519_KEY "\"],\"threshold\":2}", "threshold: expected a number" },
         { "{\"device\":\"m\",\"signers\":[\"" ED25519_KEY "\",\"" ED25519_KEY "\"],\"threshold\":2}",

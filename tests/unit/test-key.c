@@ -2,6 +2,7 @@
 #include "keys.h"
 
 #include <fcntl.h>
+#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 #include <sys/stat.h>
@@ -89,6 +90,19 @@ static void id_by_openssl(EVP_PKEY *key, uint8_t ret_id[KEY_ID_BYTES])
     OPENSSL_free(der);
 }
 
+/* 1 or 2, by which of its two y a compressed point (02 or 03 before its x) stands for. */
+static unsigned compressed_sign(EVP_PKEY *key)
+{
+    unsigned char *der = NULL;
+    int size = i2d_PUBKEY(key, &der);
+    unsigned sign;
+
+    assert_true(size > 49);
+    sign = der[size - 49] - 1u;
+    OPENSSL_free(der);
+    return sign;
+}
+
 static void reads_what_openssl_writes(void **state UNUSED)
 {
     CLEANUP_KEY EVP_PKEY *p384 = p384_key(7), *ed25519 = ed25519_key(rfc8032_seed);
@@ -120,6 +134,34 @@ static void reads_what_openssl_writes(void **state UNUSED)
     }
     assert_string_equal(key_kind_name(p384), "ECDSA P-384");
     assert_string_equal(key_kind_name(ed25519), "Ed25519");
+}
+
+/* The encoder writes a point as it came: the compressed key's own SubjectPublicKeyInfo is another, its id is not. */
+static void a_point_has_one_id_in_both_forms(void **state UNUSED)
+{
+    uint8_t expected[KEY_ID_BYTES], compressed_id[KEY_ID_BYTES], found[KEY_ID_BYTES];
+    unsigned signs = 0;
+
+    for (unsigned seed = 1; seed <= 8; seed++) {
+        CLEANUP_KEY EVP_PKEY *key = p384_key(seed), *copy = EVP_PKEY_dup(key), *read = NULL;
+        const char *path;
+
+        id_by_openssl(key, expected);
+        assert_int_equal(EVP_PKEY_set_utf8_string_param(copy, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT, "compressed"),
+                         1);
+        id_by_openssl(copy, compressed_id);
+        assert_memory_not_equal(compressed_id, expected, sizeof(expected));
+        path = write_key("key", copy, PUBLIC_DER, 0644);
+        assert_int_equal(key_read_public(path, KEY_P384, &read, NULL), 0);
+        signs |= compressed_sign(read);
+        id_by_openssl(read, found);
+        assert_memory_equal(found, compressed_id, sizeof(found));
+        assert_int_equal(key_id(read, found), 0);
+        assert_memory_equal(found, expected, sizeof(found));
+        assert_int_equal(key_id(key, found), 0);
+        assert_memory_equal(found, expected, sizeof(found));
+    }
+    assert_int_equal(signs, 3); /* points of both halves were among them */
 }
 
 static void refuses_files_that_others_can_read(void **state UNUSED)
@@ -292,6 +334,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_openssl_writes),
+        cmocka_unit_test(a_point_has_one_id_in_both_forms),
         cmocka_unit_test(refuses_files_that_others_can_read),
         cmocka_unit_test(refuses_other_private_files),
         cmocka_unit_test(refuses_other_public_files),

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "firmware-image.h"
+#include "init/config-read.h"
 #include "measure/launch.h"
 
 /* The allocation that fails, counted from 1; 0: none. Afterwards, what is left to count: 0 when it came to pass. */
@@ -127,6 +128,37 @@ static void parses_policies(void **state UNUSED)
     /* json-c 0.18 loses the value when it has no memory for a copy of the member's name. */
     torture(parse_policy, 0, LIBRARY_LEAKS);
     torture(parse_a_bad_policy, -EBADMSG, LIBRARY_LEAKS);
+}
+
+/* A threshold that both signers reach: one that could not be taken is the fault, and is said to be. */
+static int parse_manifest_signers(void)
+{
+    static const char text[] =
+        "{\"manifest\":{\"device\":\"m\",\"signers\":[\"MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\","
+        "\"MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\"],\"threshold\":2}}";
+    struct config_manifest manifest = { .threshold = 0 };
+    CLEANUP_JSON struct json_object *root = NULL;
+    struct reason why = { "" };
+    struct json_status status = { 0, &why };
+    struct json_reader reader;
+    int r = json_parse(text, strlen(text), sizeof(text), &root, &why);
+
+    if (r < 0)
+        return r;
+    json_read_root(root, &status, &reader);
+    config_read_manifest(&reader, &manifest);
+    dsse_keys_free(&manifest.signers);
+    assert_null(strstr(why.text, "threshold"));
+    if (status.error)
+        assert_reason(&why, "manifest.signers: element ");
+    else
+        assert_int_equal(manifest.threshold, 2);
+    return status.error;
+}
+
+static void parses_signers_of_manifests(void **state UNUSED)
+{
+    torture(parse_manifest_signers, 0, LIBRARY_LEAKS); /* json-c, as above */
 }
 
 static int write_text(void)
@@ -344,6 +376,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_policies),
+        cmocka_unit_test(parses_signers_of_manifests),
         cmocka_unit_test(writes_buffers),
         cmocka_unit_test(reads_and_writes_files),
         cmocka_unit_test(measures_launches),
