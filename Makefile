@@ -225,13 +225,14 @@ INJECT := $(O)/inject/test-inject
 INJECT_REAL := fork clone pipe2 read write dup2 chdir signalfd poll sigaltstack sigaction sigprocmask setsid close_range \
     setrlimit execve socket send recv clock_gettime fsync rename mmap munmap mlock mprotect madvise chmod lstat clearenv open connect \
     getsockopt setsockopt fstat pread pwrite fcntl
+INJECT_ALLOCATIONS := malloc calloc realloc posix_memalign free
 INJECT_QUIET := mkdir mount umount2 mount_setattr mknod symlink unlink klogctl unshare setns sethostname clock_settime setgroups \
     setresgid setresuid chroot fstatfs reboot prctl syscall ioctl verity_open devices_open_disk button_open crypt_open crypt_close \
     crypto_wipe_freed
 $(O)/inject/main.o: init/main.c Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -Dmain=init_main -MMD -MP -c $< -o $@
-$(INJECT): $(addprefix tests/inject/,test-inject.c guest.c fail.c leaks.c) $(O)/inject/main.o $(call room,init) $(call room,psp) \
+$(INJECT): $(addprefix tests/inject/,test-inject.c guest.c fail.c leaks.c watched.c) $(O)/inject/main.o $(call room,init) $(call room,psp) \
     $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -U_FORTIFY_SOURCE -pie -MMD -MP -o $@ $(filter %.c %.o %.a,$^) \
@@ -276,9 +277,17 @@ build/tests/telling-init: $(call program,init) tests/vm/secret-hooks.c $(call ob
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) $(STATIC_PIE) $(WRAPPED:%=-Wl$(comma)--wrap=%) -o $@ \
 	    $(filter %.c %.o %.a,$^) -ldevmapper -lm -lpthread $(SECCOMP) $(COMMON)
 
+# And with calls of its stage volumes that fail.
+build/tests/volumes-guest: $(call program,init) $(addprefix tests/inject/,volumes-guest.c fail.c leaks.c watched.c) \
+    $(call objects,init/static base/static) $(LIBRARIES)
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -U_FORTIFY_SOURCE -DINJECT_STATIC $(STATIC_PIE) \
+	    $(patsubst %,-Wl$(comma)--wrap=%,$(INJECT_REAL) $(INJECT_ALLOCATIONS) ioctl syscall release_confirm_open stage_volumes) \
+	    -o $@ $(filter %.c,$^) $(filter %.o %.a,$^) -ldevmapper -lm -lpthread $(SECCOMP) $(COMMON)
+
 # What guests of tests have besides the image.
 GUEST_TESTS := build/tests/attest-proxy /builder/udhcpc/lock.json build/tests/device-probe build/tests/volume-probe \
-    build/tests/workload-probe build/tests/handler-probe build/tests/telling-init \
+    build/tests/workload-probe build/tests/handler-probe build/tests/telling-init build/tests/volumes-guest \
     build/tests/find-bytes build/tests/postern-psp-tsm.ko
 
 # A guest that tests of the broker can make lie, with a processor of its own.
@@ -329,6 +338,7 @@ prove:
 soak: image-guests $(INJECT) $(PROGRAMS) build/tests/release-client $(GUEST_TESTS)
 	@KILLS=1000 tests/run tests/broker/test-kills.py
 	@TEST_LIMIT_SECONDS=14400 tests/run 'tests/inject/run $(INJECT)'
+	@VM_KERNEL=$(OF_GUESTS) TEST_LIMIT_SECONDS=14400 tests/run 'tests/vm/test-inject.py 1'
 	@VM_KERNEL=$(OF_GUESTS) TEST_LIMIT_SECONDS=14400 FLIPS=1000 CUTS=1000 tests/run tests/vm/test-block-server.py
 	@VM_KERNEL=$(OF_GUESTS) TEST_LIMIT_SECONDS=14400 CUTS=500 tests/run 'tests/vm/test-rotation.py probes'
 	@$(MAKE) --no-print-directory IN_BUILDER=1 PROFILE=systemd KERNEL=debian PAYLOAD=tests/vm/systemd-payload image

@@ -27,6 +27,7 @@ void dm_task_done(struct dm_task **task)
 {
     if (*task)
         dm_task_destroy(*task);
+    *task = NULL;
 }
 
 struct dm_task *dm_task_for(int type, const char *name)

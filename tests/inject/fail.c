@@ -52,11 +52,29 @@ bool inject_fails(const char *name)
 
 /* ---- allocations */
 
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
-void *__libc_memalign(size_t alignment, size_t size);
-void __libc_free(void *block);
+/*
+ * In a program of shared libraries our functions come before the C library's; in a static one the link line wraps them.
+ */
+#ifdef INJECT_STATIC
+#define OURS(name) __wrap_##name
+#define THEIRS(name) __real_##name
+#define THEIR_MEMALIGN memalign
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+int __wrap_posix_memalign(void **ret_block, size_t alignment, size_t size);
+void __wrap_free(void *block);
+#else
+#define OURS(name) name
+#define THEIRS(name) __libc_##name
+#define THEIR_MEMALIGN __libc_memalign
+#endif
+
+void *THEIRS(malloc)(size_t size);
+void *THEIRS(calloc)(size_t count, size_t size);
+void *THEIRS(realloc)(void *old, size_t size);
+void *THEIR_MEMALIGN(size_t alignment, size_t size);
+void THEIRS(free)(void *block);
 
 static bool fails_to_allocate(const void *caller)
 {
@@ -67,28 +85,28 @@ static bool fails_to_allocate(const void *caller)
     return true;
 }
 
-void *malloc(size_t size)
+void *OURS(malloc)(size_t size)
 {
     const void *caller = __builtin_return_address(0);
-    void *block = fails_to_allocate(caller) ? NULL : __libc_malloc(size);
+    void *block = fails_to_allocate(caller) ? NULL : THEIRS(malloc)(size);
 
     leaks_note_block(block, size, caller);
     return block;
 }
 
-void *calloc(size_t count, size_t size)
+void *OURS(calloc)(size_t count, size_t size)
 {
     const void *caller = __builtin_return_address(0);
-    void *block = fails_to_allocate(caller) ? NULL : __libc_calloc(count, size);
+    void *block = fails_to_allocate(caller) ? NULL : THEIRS(calloc)(count, size);
 
     leaks_note_block(block, block ? count * size : 0, caller);
     return block;
 }
 
-void *realloc(void *old, size_t size)
+void *OURS(realloc)(void *old, size_t size)
 {
     const void *caller = __builtin_return_address(0);
-    void *block = fails_to_allocate(caller) ? NULL : __libc_realloc(old, size);
+    void *block = fails_to_allocate(caller) ? NULL : THEIRS(realloc)(old, size);
 
     if (block || (old && !size))
         leaks_forget_block(old);
@@ -96,20 +114,20 @@ void *realloc(void *old, size_t size)
     return block;
 }
 
-int posix_memalign(void **ret_block, size_t alignment, size_t size)
+int OURS(posix_memalign)(void **ret_block, size_t alignment, size_t size)
 {
     const void *caller = __builtin_return_address(0);
-    void *block = fails_to_allocate(caller) ? NULL : __libc_memalign(alignment, size);
+    void *block = fails_to_allocate(caller) ? NULL : THEIR_MEMALIGN(alignment, size);
 
     leaks_note_block(block, size, caller);
     *ret_block = block ? block : *ret_block;
     return block ? 0 : ENOMEM;
 }
 
-void free(void *block)
+void OURS(free)(void *block)
 {
     leaks_forget_block(block);
-    __libc_free(block);
+    THEIRS(free)(block);
 }
 
 /* ---- system calls */

@@ -182,19 +182,6 @@ int __wrap_verity_open(const struct verity_tree *tree, int disk, char ret_path[3
     return inject_fails("verity_open") ? reason_set(why, -EIO, "no") : 0;
 }
 
-void guest_watch(const struct secret *secret)
-{
-    uint8_t *to = guest->watched[guest->watched_count];
-
-    for (size_t i = 0; i < WATCHED_BYTES; i++)
-        to[i] = (uint8_t)~secret->bytes[i];
-    for (size_t k = 0; k < guest->watched_count; k++)
-        if (memcmp(guest->watched[k], to, WATCHED_BYTES) == 0)
-            return;
-    if (guest->watched_count + 1 < ARRAY_SIZE(guest->watched))
-        guest->watched_count++;
-}
-
 /* So that it shows that what is left is found. */
 static void leave_something(const struct secret *key)
 {
@@ -240,7 +227,7 @@ int __wrap_crypt_open(const struct crypt_volume *volume, int disk, const struct 
     (void)snprintf(ret_path, 32, "/dev/dm-%s", volume->name);
     guest->injecting.armed = false;
     r = label_once(volume, ret_path, key);
-    guest_watch(key);
+    watched_add(&guest->watched, key->bytes);
     if (strcmp(volume->name, "data") == 0)
         leave_something(key);
     guest->injecting.armed = armed;

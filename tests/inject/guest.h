@@ -6,11 +6,10 @@
  */
 #pragma once
 
-#include "base/secret.h"
+#include "attest/report.h"
 #include "psp/chip.h"
 #include "tests/inject/inject.h"
-
-#define WATCHED_BYTES 32
+#include "tests/inject/watched.h"
 
 /* Shared by all processes of a run. */
 struct guest {
@@ -19,9 +18,7 @@ struct guest {
     uint8_t report_id[REPORT_ID_BYTES]; /* of this launch: a broker releases once to each */
     char leak[256]; /* "": nothing */
     enum spoil { NOTHING, SECRET, MEMORY, DESCRIPTOR, MAPPING, SECURE_HEAP } spoil; /* what is left behind on purpose */
-    /* The start of each secret that must be nowhere in the end, its bits inverted so that it is not here either. */
-    uint8_t watched[4][WATCHED_BYTES];
-    size_t watched_count;
+    struct watched watched;
 };
 extern struct guest *guest;
 
@@ -30,9 +27,6 @@ extern const struct chip *guest_chip;
 
 /* Asks it for a report and a key once, so that what libcrypto keeps for that is there before the first run. */
 int guest_warm_up(void);
-
-/* Looks for it at the end of this and later runs; fine when that is known. */
-void guest_watch(const struct secret *secret);
 
 /* Of functions that the test calls itself, the ones that never fail. */
 int __real_open(const char *path, int flags, ...);

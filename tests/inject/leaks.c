@@ -37,6 +37,7 @@ static struct books {
 
 static bool begun;
 static long mapped;
+static size_t secure_before;
 static int maps_fd = -1, descriptors_fd = -1;
 
 static struct block *slot_of(uintptr_t at, bool to_fill)
@@ -91,15 +92,16 @@ static void note_descriptor(int fd, const char *target, char *to, size_t room)
     (void)fstat(fd, &books.before[fd]);
 }
 
-int leaks_begin(void)
+int leaks_begin(long held)
 {
     maps_fd = openat(AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
     descriptors_fd = openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (maps_fd < 0 || descriptors_fd < 0)
         return -1;
     for_each_descriptor(note_descriptor, NULL, 0);
+    secure_before = CRYPTO_secure_malloc_initialized() ? CRYPTO_secure_used() : 0;
     begun = true;
-    mapped = 0;
+    mapped = held;
     return 0;
 }
 
@@ -283,7 +285,7 @@ void leaks_end(char *to, size_t room)
     find_lost(to, room);
     if (!*to && mapped)
         (void)snprintf(to, room, "%ld bytes mapped", mapped);
-    if (!*to && CRYPTO_secure_malloc_initialized() && CRYPTO_secure_used())
-        (void)snprintf(to, room, "%zu bytes of the secure heap", CRYPTO_secure_used());
+    if (!*to && CRYPTO_secure_malloc_initialized() && CRYPTO_secure_used() != secure_before)
+        (void)snprintf(to, room, "%zu bytes of the secure heap", CRYPTO_secure_used() - secure_before);
     for_each_descriptor(check_descriptor, to, room);
 }

@@ -14,8 +14,10 @@ void leaks_forget_block(const void *block);
 /* Bytes mapped, or with a negative number given back. */
 void leaks_note_mapping(long bytes);
 
-/* From now on. Needs /proc; leaks_end() does not. */
-int leaks_begin(void);
+/*
+ * From now on. Of what was mapped before, `held` bytes have to be given back as well. Needs /proc; leaks_end() does not.
+ */
+int leaks_begin(long held);
 
 /*
  * Writes the first thing found, or "" when there is none. Memory counts as lost when no pointer to it lies in memory

@@ -37,38 +37,6 @@ int init_main(void);
 
 /* ---- the end, and what is looked at there */
 
-static bool holds_secret(const uint8_t *at, size_t size, const uint8_t inverted[WATCHED_BYTES])
-{
-    for (size_t i = 0; i + WATCHED_BYTES <= size; i++) {
-        size_t k = 0;
-
-        while (k < WATCHED_BYTES && at[i + k] == (uint8_t)~inverted[k])
-            k++;
-        if (k == WATCHED_BYTES)
-            return true;
-    }
-    return false;
-}
-
-static bool holds_any_secret(const uint8_t *at, size_t size)
-{
-    bool found = false;
-
-    for (size_t i = 0; i < guest->watched_count; i++)
-        found = found || holds_secret(at, size, guest->watched[i]);
-    return found;
-}
-
-static bool memory_holds_secret(void)
-{
-    unsigned long from, to;
-    bool found = false;
-
-    for (const char *line = leaks_read_maps(); *line; line = strchr(line, '\n') + 1)
-        found = found || (leaks_is_writable(line, &from, &to) && holds_any_secret((const uint8_t *)from, to - from));
-    return found;
-}
-
 int __wrap_reboot(int how);
 int __wrap_reboot(int how)
 {
@@ -77,7 +45,7 @@ int __wrap_reboot(int how)
     if (how != RB_POWER_OFF && how != RB_AUTOBOOT)
         return 0;
     injecting->armed = false;
-    guest->secret_left = memory_holds_secret();
+    guest->secret_left = watched_is_left(&guest->watched);
     leaks_end(guest->leak, sizeof(guest->leak));
     guest->off = true;
     _exit(0);
@@ -158,7 +126,7 @@ static int run(const char *folder)
             (void)close(STDERR_FILENO);
             if (__real_open(path, O_WRONLY | O_TRUNC | O_CLOEXEC) != STDERR_FILENO)
                 _exit(73);
-            if (leaks_begin() < 0 || __real_syscall(SYS_chroot, folder, 0, 0, 0) < 0 || __real_chdir("/") < 0)
+            if (leaks_begin(0) < 0 || __real_syscall(SYS_chroot, folder, 0, 0, 0) < 0 || __real_chdir("/") < 0)
                 _exit(73);
             injecting->armed = true;
             _exit(74 + init_main());
@@ -299,7 +267,7 @@ static int watch_resource(const char *inverted)
 
     if (hex_decode(inverted, strlen(inverted), bytes, sizeof(bytes)) < 0)
         return -1;
-    memcpy(guest->watched[guest->watched_count++], bytes, sizeof(bytes));
+    memcpy(guest->watched.inverted[guest->watched.count++], bytes, sizeof(bytes));
     return 0;
 }
 
