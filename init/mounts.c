@@ -19,7 +19,7 @@ struct api_mount {
     const char *target, *type;
     unsigned long flags;
     const char *data;
-    enum { THERE, MADE, OPTIONAL } place; /* a folder of the initrd or the kernel's, ours, or one that kernels may lack */
+    enum { THERE, MADE, OPTIONAL } place; /* the initrd or the kernel has the folder, we make it, kernels may lack it */
 };
 
 static const struct api_mount dev_mount = { "/dev", "devtmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755", THERE };
