@@ -11,7 +11,8 @@
 
 #define ROOT "/sys/fs/cgroup"
 #define GROUP ROOT "/workload"
-#define EVENTS_MAX_BYTES 4096
+#define COUNTERS_PATH "/proc/vmstat"
+#define COUNTERS_MAX_BYTES 16384
 
 static int set(const char *path, const char *value, struct reason *why)
 {
@@ -28,7 +29,6 @@ static int set_number(const char *path, uint64_t value, struct reason *why)
     return set(path, text, why);
 }
 
-/* Only what is asked for: each controller costs the kernel something at every turn. */
 static int set_limits(const struct workload_resources *limits, struct reason *why)
 {
     char text[48];
@@ -49,9 +49,10 @@ static int set_limits(const struct workload_resources *limits, struct reason *wh
     return r;
 }
 
+/* Only what is asked for: each controller costs the kernel something at every turn. */
 int cgroup_make(const struct workload_resources *limits, struct reason *why)
 {
-    int r = set(ROOT "/cgroup.subtree_control", "+memory", why);
+    int r = limits->memory_bytes ? set(ROOT "/cgroup.subtree_control", "+memory", why) : 0;
 
     if (r == 0 && limits->cpu_quota_us)
         r = set(ROOT "/cgroup.subtree_control", "+cpu", why);
@@ -72,7 +73,7 @@ uint64_t cgroup_oom_kills(void)
     const char *at;
     uint64_t count = 0;
 
-    if (file_read(GROUP "/memory.events", EVENTS_MAX_BYTES, &text, &size, NULL) < 0)
+    if (file_read(COUNTERS_PATH, COUNTERS_MAX_BYTES, &text, &size, NULL) < 0)
         return 0;
     at = memmem(text, size, name, strlen(name));
     at = at ? at + strlen(name) : "";

@@ -1,4 +1,4 @@
-/* The workload's control group (cgroup v2): limits, and whether the kernel ran out of memory in it. */
+/* The workload's control group (cgroup v2) and its limits, and whether the kernel ran out of memory. */
 #pragma once
 
 #include "init/workload.h"
@@ -8,5 +8,5 @@
 /* Makes the group with these limits. Errors: -errno, with the file. */
 int cgroup_make(const struct workload_resources *limits, struct reason *why) MUST_CHECK;
 
-/* How often the kernel killed a process of the group for want of memory; 0 when that cannot be told. */
+/* How often the kernel killed a process for want of memory, its own or a group's; 0 when that cannot be told. */
 uint64_t cgroup_oom_kills(void);

@@ -19,21 +19,21 @@ struct api_mount {
     const char *target, *type;
     unsigned long flags;
     const char *data;
-    bool optional; /* kernels may lack it */
+    enum { THERE, MADE, OPTIONAL } place; /* the initrd or the kernel has the folder, we make it, kernels may lack it */
 };
 
-static const struct api_mount dev_mount = { "/dev", "devtmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755", false };
+static const struct api_mount dev_mount = { "/dev", "devtmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755", THERE };
 
 /* Sizes bound what a guest's processes can fill. Neither debugfs nor tracefs nor the first version of cgroups. */
 static const struct api_mount mounts[] = {
-    { "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, false },
-    { "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, false },
-    { "/run", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=64m", false },
-    { "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=64m", false },
-    { "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5", false },
-    { "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=64m", false },
-    { "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, "nsdelegate,memory_recursiveprot", false },
-    { "/sys/kernel/security", "securityfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, true },
+    { "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, THERE },
+    { "/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, THERE },
+    { "/run", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0755,size=64m", THERE },
+    { "/tmp", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=64m", MADE },
+    { "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620,gid=5", MADE },
+    { "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=1777,size=64m", MADE },
+    { "/sys/fs/cgroup", "cgroup2", MS_NOSUID | MS_NODEV | MS_NOEXEC, "nsdelegate,memory_recursiveprot", THERE },
+    { "/sys/kernel/security", "securityfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL, OPTIONAL },
 };
 
 static const struct {
@@ -74,9 +74,9 @@ static const struct {
 /* EBUSY: somebody has mounted it, as the kernel may do with /dev. */
 static int mount_api(const struct api_mount *m, struct reason *why)
 {
-    if (mkdir(m->target, 0755) < 0 && errno != EEXIST)
-        return m->optional ? 0 : reason_set(why, -errno, "%s: cannot be made: %s", m->target, strerror(errno));
-    if (mount(m->type, m->target, m->type, m->flags, m->data) < 0 && errno != EBUSY && !m->optional)
+    if (m->place == MADE && mkdir(m->target, 0755) < 0 && errno != EEXIST)
+        return reason_set(why, -errno, "%s: cannot be made: %s", m->target, strerror(errno));
+    if (mount(m->type, m->target, m->type, m->flags, m->data) < 0 && errno != EBUSY && m->place != OPTIONAL)
         return reason_set(why, -errno, "%s: cannot be mounted: %s", m->target, strerror(errno));
     return 0;
 }
@@ -87,12 +87,12 @@ int mounts_dev(struct reason *why)
 }
 
 /* What devtmpfs does not make, and its /dev/ptmx, which is of another instance than our /dev/pts. */
-int mounts_link_dev(struct reason *why)
+int mounts_link_dev(void)
 {
     (void)unlink("/dev/ptmx");
     for (size_t i = 0; i < ARRAY_SIZE(links); i++)
         if (symlink(links[i].target, links[i].path) < 0)
-            return reason_set(why, -errno, "%s: cannot be made: %s", links[i].path, strerror(errno));
+            return -errno;
     return 0;
 }
 
@@ -143,8 +143,6 @@ int stage_mounts(struct boot *boot)
 
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(mounts); i++)
         r = mount_api(&mounts[i], &boot->why);
-    if (r == 0)
-        r = mounts_link_dev(&boot->why);
     if (r == 0)
         r = set_knobs(&boot->why);
     if (r < 0)

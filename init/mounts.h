@@ -6,5 +6,5 @@
 /* /dev, which the console needs before anything else. Errors: -errno. */
 int mounts_dev(struct reason *why) MUST_CHECK;
 
-/* The links in /dev that programs expect: fd, stdin, stdout, stderr, ptmx. Errors: -errno. */
-int mounts_link_dev(struct reason *why) MUST_CHECK;
+/* The links in /dev that workloads expect: fd, stdin, stdout, stderr, ptmx. Errors: -errno. */
+int mounts_link_dev(void) MUST_CHECK;

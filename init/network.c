@@ -70,6 +70,7 @@ static int harden(const struct config_network *network, struct reason *why)
         { "ipv4", "accept_redirects", "0" },
         { "ipv4", "secure_redirects", "0" },
         { "ipv4", "send_redirects", "0" },
+        { "ipv6", "disable_ipv6", six ? "0" : "1" },
         { "ipv6", "accept_redirects", "0" },
         { "ipv6", "accept_ra", asks_routers ? "1" : "0" },
         { "ipv6", "autoconf", asks_routers ? "1" : "0" },
@@ -77,10 +78,10 @@ static int harden(const struct config_network *network, struct reason *why)
         { "ipv6", "accept_ra_rt_info_max_plen", "0" },
         { "ipv6", "dad_transmits", "0" },
         { "ipv6", "use_tempaddr", "0" },
-        { "ipv6", "disable_ipv6", six ? "0" : "1" },
     };
 
-    for (size_t i = 0; i < ARRAY_SIZE(knobs); i++) {
+    /* An interface that has no IPv6 has nothing of it to set. */
+    for (size_t i = 0; i < (six ? ARRAY_SIZE(knobs) : 4); i++) {
         char path[96];
         int r;
 

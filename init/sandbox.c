@@ -54,7 +54,7 @@ static int fill_dev(bool terminal)
         if (mkdir(below_dev[i].path, 0755) < 0 ||
             mount(below_dev[i].type, below_dev[i].path, below_dev[i].type, below_dev[i].flags, below_dev[i].data) < 0)
             return -errno;
-    return mounts_link_dev(NULL);
+    return mounts_link_dev();
 }
 
 static int make_dev(bool terminal)

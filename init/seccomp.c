@@ -61,6 +61,7 @@ static int load(struct sock_filter *program, size_t count)
 static int load_list(const uint16_t *calls, size_t count, uint32_t listed, uint32_t others)
 {
     struct sock_filter program[PROGRAM_MAX] = {
+        BPF_STMT(BPF_LD | BPF_IMM, 0), /* where the walk ends: it follows no words of bits, so it need not begin */
         /* Of this machine's own calls alone; X is the bit, A the word. */
         LOAD(arch), BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0), GIVE(SECCOMP_RET_KILL_PROCESS),
         LOAD(nr), BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_CALLS, 0, 1), GIVE(SECCOMP_RET_KILL_PROCESS),
@@ -70,7 +71,7 @@ static int load_list(const uint16_t *calls, size_t count, uint32_t listed, uint3
     const struct sock_filter end[] = { GIVE(others), BPF_STMT(BPF_ALU | BPF_RSH | BPF_X, 0),
                                        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1), GIVE(listed), GIVE(others) };
     uint32_t words[MOST_WORDS] = { 0 };
-    size_t used = 0, at = 10;
+    size_t used = 0, at = 11;
 
     for (size_t i = 0; i < count; i++) {
         uint32_t *word = &words[calls[i] / WORD_BITS % MOST_WORDS];

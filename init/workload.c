@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/spawn.h"
 #include "init/cgroup.h"
+#include "init/mounts.h"
 #include "init/privilege.h"
 #include "init/sandbox.h"
 #include "init/seccomp.h"
@@ -27,15 +28,12 @@ struct start {
     int network;
 };
 
-/* PID 1 blocks all signals, and those that mean a fault have its handler. */
-static int reset_signals(void)
+/* PID 1 blocks nearly all signals. Its handlers of faults are gone with execve(2), and it ignores none. */
+static int unblock_signals(void)
 {
     sigset_t none;
 
     (void)sigemptyset(&none);
-    for (int number = 1; number < NSIG; number++)
-        if (signal(number, SIG_DFL) == SIG_ERR && errno != EINVAL)
-            return -errno;
     return sigprocmask(SIG_SETMASK, &none, NULL) < 0 ? -errno : 0;
 }
 
@@ -113,7 +111,7 @@ static int become(const void *context, struct spawn_failure *failure)
 {
     const struct start *start = context;
     const struct config_workload *workload = start->workload;
-    int r = reset_signals();
+    int r = unblock_signals();
 
     if (r < 0 || setsid() < 0)
         return spawn_failed(failure, "signals and session", r < 0 ? -r : errno);
@@ -180,12 +178,14 @@ int workload_become(const struct config_workload *workload, struct workload_fail
         r = file_poke("/proc/self/oom_score_adj", "0");
     if (r == 0)
         r = set_rlimits(workload);
+    if (r == 0)
+        r = mounts_link_dev();
     if (r == 0 && chdir(workload->cwd) < 0)
         r = -errno;
     if (r == 0 && close_range(STDERR_FILENO + 1, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
         r = -errno;
     if (r == 0)
-        r = reset_signals();
+        r = unblock_signals();
     if (r < 0)
         return fail(ret_failure, &failure, workload->args[0], r);
     (void)execve(workload->args[0], workload->args, workload->env);

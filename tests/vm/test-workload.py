@@ -44,8 +44,8 @@ class Facts:
 
 
 class Guest:
-    def __init__(self, world, broker, workload, words=""):
-        """`words` are more of the kernel's command line."""
+    def __init__(self, world, broker, workload, words="", options=()):
+        """`words` are more of the kernel's command line, `options` more of the launch's."""
         self.world, self.port = world, vm.free_port()
         # A volume of its own: a copy of one that another launch has opened is refused.
         name = f"probe-{world.count}"
@@ -56,7 +56,7 @@ class Guest:
         self.initrd = world.initrd(config | {"volumes": [config["volumes"][0] | {"resource": resource}]})
         line = f"{world.cmdline()} {words}".strip()
         broker.allow(world.digest(self.initrd, line), resource)
-        self.words = ["--forward", f"{self.port}:8080", "--append", line]
+        self.words = ["--forward", f"{self.port}:8080", "--append", line, *options]
 
     def start(self):
         return self.world.launch(self.initrd, *self.words, disk=self.disk)
@@ -102,7 +102,7 @@ def check_default_rights(launch, facts):
         tap.same(facts.one(f"create {folder}"), "Read-only file system", f"plain: {folder} is read-only")
     for folder in ("/tmp", "/dev/shm", "/run", "/data"):
         tap.same(facts.one(f"create {folder}"), "done", f"plain: {folder} is writable for its owner")
-    for path in ("/proc/sys/kernel/hostname", "/sys/module/kernel/parameters/panic", "/sys/fs/cgroup/workload/memory.max"):
+    for path in ("/proc/sys/kernel/hostname", "/sys/module/kernel/parameters/panic", "/sys/fs/cgroup/workload/cgroup.procs"):
         tap.same(facts.one(f"write {path}"), "Read-only file system", f"plain: {path} is read-only")
     tap.same(facts.one("write /dev/null"), "open", "plain: /dev/null is not")
     for folder in ("/sys/firmware", "/sys/kernel/config", "/proc/acpi"):
@@ -204,6 +204,8 @@ def check_ends(cases):
     tap.same(ends(launch), [end(3), end(3, restarts=1)], "restart: not more often than configured")
     launch, _ = cases["memory"]
     tap.same(ends(launch), [end(137, 9, True)], "memory: the limit is found in the boot record as oom")
+    launch, _ = cases["all memory"]
+    tap.same(ends(launch), [end(137, 9, True)], "all memory: so is that the guest has no more, without a limit")
     launch, _ = cases["signal"]
     tap.same(ends(launch), [end(128 + 11, 11)], "signal: its number and 128 more")
     launch, _ = cases["orphans"]
@@ -252,6 +254,8 @@ def main():
             "restart": guest(process("again", "/data/state", "2"), restart="on-failure"),
             "gives up": guest(process("again", "/data/state", "9"), restart="always", restart_attempts=1),
             "memory": guest(process("memory", str(1 << 30)), linux={"resources": {"memory": {"limit": 16 << 20}}}),
+            "all memory": (Guest(world, broker, {"process": process("memory", str(1 << 30)), "mounts": [BIN]},
+                                 options=["--memory", "256"]), False),
             "signal": guest(process("die", "11")),
             "orphans": guest(process("orphans", "5000")),
             "no file": guest({"args": ["/data/bin/nothing"]}),

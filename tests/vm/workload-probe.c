@@ -140,7 +140,7 @@ static void add_facts(FILE *to)
         add_create(to, created[i]);
     add_write(to, "/proc/sys/kernel/hostname");
     add_write(to, "/sys/module/kernel/parameters/panic");
-    add_write(to, "/sys/fs/cgroup/workload/memory.max");
+    add_write(to, "/sys/fs/cgroup/workload/cgroup.procs");
     add_write(to, "/dev/null");
     add_calls(to);
     (void)fprintf(to, "time: %ld\n", (long)time(NULL));
