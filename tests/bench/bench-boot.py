@@ -2,9 +2,8 @@
 """From PID 1's first instruction to the workload's exec, in instructions of the guest: postern-init, and a bare init
 (boot-floor.c) that does the same job: it makes the same mounts, gives the network the same address, opens the same volume
 and verified root with tables and a key from its command line, deletes the same initrd, and executes. Both in this run.
-The bar is for mode exec, in which postern-init executes its workload as the bare init does. Mode supervise starts it as a
-child, in a cgroup and behind a filter, with mounts of its own that the bare init then makes too. Ends with 1 when the bar
-is missed.
+In mode exec postern-init executes its workload as the bare init does; in mode supervise it starts it as a child, in a cgroup
+and behind a filter, with mounts of its own that the bare init then makes too. Ends with 1 when the bar is missed.
 
 usage: bench-boot.py [RUNS [FOLDER]]. With a folder it leaves there what was executed where (plugin/count.c); for that, build
 with SYMBOLS=1 and set BOOT_WORDS=" nokaslr norandmaps", words for both kernels.
@@ -41,7 +40,7 @@ COUNTED_INIT = "usr/lib/postern/counted-init"
 def floor_boot(disks, initrd, counter):
     network = ["-netdev", "user,id=net0,restrict=on", "-device", "virtio-net-pci,netdev=net0,disable-legacy=on,romfile="]
     disks.boot(floor.DEBIAN, initrd, f" floor.counted floor.network={NETWORK}",
-               machine=[*floor.COUNTED, *network, *counter.words("bare-init")])
+               machine=[*floor.COUNTED, *floor.processor(disks.folder), *network, *counter.words("bare-init")])
     return counter.counted()
 
 
@@ -73,10 +72,10 @@ def main(runs="3", profiles=None):
     bare = least["bare init"]
     floors = {"exec": bare["own"] - bare["stages"]["handoff"], "supervise": bare["own"]}
     shares = {mode: least[mode]["own"] / floors[mode] for mode in MODES}
-    verdict = "aim reached" if shares["exec"] <= AIM else "within the bar" if shares["exec"] <= MUST else "MISSED"
-    print(f"  mode exec, of the bare init without a workload's own mounts  {shares['exec']:6.3f}   must {MUST}   aim {AIM}   {verdict}")
-    print(f"  mode supervise, of the bare init with them                   {shares['supervise']:6.3f}")
-    return 0 if shares["exec"] <= MUST else 1
+    for mode, text in ("exec", "of the bare init without a workload's own mounts"), ("supervise", "of the bare init with them"):
+        verdict = "aim reached" if shares[mode] <= AIM else "within the bar" if shares[mode] <= MUST else "MISSED"
+        print(f"  mode {mode + ',':<10} {text:<48} {shares[mode]:6.3f}   must {MUST}   aim {AIM}   {verdict}")
+    return 0 if max(shares.values()) <= MUST else 1
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ class Systemd:
         words = (f"{floor.CMDLINE} root=/dev/mapper/root ro systemd.verity=yes roothash={self.hash} "
                  "systemd.verity_root_data=/dev/vdb systemd.verity_root_hash=/dev/vdc init=/workload")
         said = floor.virtual("-kernel", floor.DEBIAN, "-initrd", self.initrd, *disks, "-append", words,
-                             machine=[*floor.COUNTED, *counter.words("systemd")])
+                             machine=[*floor.COUNTED, *floor.processor(os.path.dirname(self.initrd)), *counter.words("systemd")])
         if "workload" not in floor.stamps(said):
             raise RuntimeError(f"systemd started no workload; the console says:\n{said[-2000:]}")
         return counter.counted()

@@ -35,6 +35,13 @@ def qemu(*words):
             "-cpu", "max", "-smp", "1", "-m", "512", *words]
 
 
+def processor(folder):
+    """The words for the processor that `postern launch` gives to a guest: Linux runs other code on another one."""
+    words = shlex.split(run(vm.program("postern"), "launch", os.path.join(BUILD, "image/app"), "--psp", "software",
+                            "--psp-dir", vm.chip(), "--print", "--runtime-dir", folder))
+    return words[words.index("-cpu"):][:2]
+
+
 VIRTUAL = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=off", "-serial", "stdio"]
 COUNTED = ["-accel", "tcg,thread=single", "-icount", "shift=0,sleep=on", "-serial", "stdio"]
 

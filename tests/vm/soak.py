@@ -46,7 +46,7 @@ class Soak:
         except subprocess.TimeoutExpired:
             launch.stop()
         well = launch.stages() == vm.STAGES and ends == [(138, 10)]
-        return None if well else f"boot {number}: {ends} {launch.status} {launch.said}\n{launch.console()[-4000:]}"
+        return None if well else f"boot {number}, {VCPUS[number % len(VCPUS)]} vCPUs: {ends} {launch.status} {launch.said}\n{launch.console()[-4000:]}"
 
     def boots(self, numbers):
         initrd = self.initrd("die", "10")
