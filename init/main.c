@@ -88,8 +88,10 @@ static int run_stages(void)
     for (size_t i = 0; i < ARRAY_SIZE(stages); i++) {
         char note[NOTE_BYTES];
         uint64_t begin_us = clock_boot_us();
-        int r = stages[i].run(&boot);
+        int r;
 
+        boot.why = (struct reason){ "" }; /* what a stage before it got over is not this one's reason */
+        r = stages[i].run(&boot);
         if (r < 0) {
             boot_wipe(&boot);
             console_refusal(stages[i].name, begin_us, boot.refusal, reason_text(&boot.why, r), boot.request_id,
