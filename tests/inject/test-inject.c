@@ -166,10 +166,10 @@ static bool is_loss_of_json_c(void)
            strstr(guest->leak, "/libjson-c.so.5") && strstr(console, "Cannot allocate memory");
 }
 
-/* The guest's devices_open_disk() leaves a sentence behind where it succeeds; the next stages have their own. */
+/* The guest's devices_open_disk() leaves a sentence on the last disk where it succeeds; the next stages have their own. */
 static bool tells_old_reason(void)
 {
-    return strstr(console, "\"stage\":\"network\"") && strstr(console, "\"detail\":\"/dev/");
+    return strstr(console, "\"stage\":\"network\"") && strstr(console, "\"detail\":\"/dev/vault: ");
 }
 
 static bool ended_well(int status)
