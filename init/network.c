@@ -66,28 +66,28 @@ static int harden(const struct config_network *network, struct reason *why)
     bool six = asks_routers || (network->method == NETWORK_STATIC && network->address.family == AF_INET6);
     const struct {
         const char *of, *name, *value;
+        bool six; /* an interface that has no IPv6 has none to set */
     } knobs[] = {
-        { "ipv4", "accept_redirects", "0" },
-        { "ipv4", "secure_redirects", "0" },
-        { "ipv4", "send_redirects", "0" },
-        { "ipv6", "disable_ipv6", six ? "0" : "1" },
-        { "ipv6", "accept_redirects", "0" },
-        { "ipv6", "accept_ra", asks_routers ? "1" : "0" },
-        { "ipv6", "autoconf", asks_routers ? "1" : "0" },
-        { "ipv6", "accept_ra_rtr_pref", "0" },
-        { "ipv6", "accept_ra_rt_info_max_plen", "0" },
-        { "ipv6", "dad_transmits", "0" },
-        { "ipv6", "use_tempaddr", "0" },
+        { "ipv4", "accept_redirects", "0", false },
+        { "ipv4", "secure_redirects", "0", false },
+        { "ipv4", "send_redirects", "0", false },
+        { "ipv6", "disable_ipv6", six ? "0" : "1", false },
+        { "ipv6", "accept_redirects", "0", true },
+        { "ipv6", "accept_ra", asks_routers ? "1" : "0", true },
+        { "ipv6", "autoconf", asks_routers ? "1" : "0", true },
+        { "ipv6", "accept_ra_rtr_pref", "0", true },
+        { "ipv6", "accept_ra_rt_info_max_plen", "0", true },
+        { "ipv6", "dad_transmits", "0", true },
+        { "ipv6", "use_tempaddr", "0", true },
     };
 
-    /* An interface that has no IPv6 has nothing of it to set. */
-    for (size_t i = 0; i < (six ? ARRAY_SIZE(knobs) : 4); i++) {
+    for (size_t i = 0; i < ARRAY_SIZE(knobs); i++) {
         char path[96];
         int r;
 
         (void)snprintf(path, sizeof(path), "/proc/sys/net/%s/conf/%s/%s", knobs[i].of, network->interface,
                        knobs[i].name);
-        r = file_poke(path, knobs[i].value);
+        r = knobs[i].six && !six ? 0 : file_poke(path, knobs[i].value);
         if (r < 0 && r != -ENOENT) /* a kernel without IPv6, or without that option */
             return reason_set(why, r, "%s: cannot be set: %s", path, strerror(-r));
     }

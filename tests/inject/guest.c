@@ -46,7 +46,6 @@ QUIET(mount_setattr, (int fd, const char *path, unsigned flags, struct mount_att
 QUIET(mknod, (const char *path, mode_t mode, dev_t device))
 QUIET(symlink, (const char *target, const char *path))
 QUIET(unlink, (const char *path))
-int __real_unlink(const char *path);
 QUIET(klogctl, (int type, char *to, int size))
 QUIET(unshare, (int flags))
 QUIET(setns, (int fd, int type))
@@ -57,7 +56,6 @@ QUIET(setresgid, (gid_t a, gid_t b, gid_t c))
 QUIET(setresuid, (uid_t a, uid_t b, uid_t c))
 QUIET(chroot, (const char *path))
 QUIET(crypto_wipe_freed, (void))
-int __real_crypto_wipe_freed(void);
 
 int __real_prctl(int option, ...);
 int __wrap_prctl(int option, ...);

@@ -5,6 +5,7 @@ disks, policy) is laid over the production initrd and measured anew, as a builde
 Everything runs inside the builder root; nothing here stands in for a part of Postern.
 """
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -53,11 +54,20 @@ def run(*words, **more):
     return done.stdout
 
 
+def blank(path, size):
+    """A disk of zeros."""
+    with open(path, "wb") as file:
+        file.truncate(size)
+    return path
+
+
 def chip():
-    """The software processor's keys, made once: RSA keys of 4096 bits take their time."""
-    if not os.path.isdir(CHIP):
-        os.makedirs(os.path.dirname(CHIP), exist_ok=True)
-        run(program("postern-psp"), "init", "--dir", CHIP)
+    """The software processor's keys, made once, by the first test that asks: RSA keys of 4096 bits take their time."""
+    os.makedirs(os.path.dirname(CHIP), exist_ok=True)
+    with open(CHIP + ".lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not os.path.isdir(CHIP):
+            run(program("postern-psp"), "init", "--dir", CHIP)
     return CHIP
 
 

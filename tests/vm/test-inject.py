@@ -18,12 +18,6 @@ MIB = 1 << 20
 STRIDE = sys.argv[1] if len(sys.argv) > 1 else "8"
 
 
-def blank(path, size):
-    with open(path, "wb") as file:
-        file.truncate(size)
-    return path
-
-
 def volumes(tree):
     """One of each kind: with tags, without, formatted at each launch, of the guest alone, and a tree."""
     def volume(name, **members):
@@ -52,8 +46,8 @@ def main():
         for resource in vm.RESOURCE, "default/volume/plain":
             broker.allow(world.digest(initrd), resource)
         port = vm.free_port()
-        disks = {"plain": plain + ",ro", "scratch": blank(world.path("scratch.img"), 32 * MIB),
-                 "sealed": blank(world.path("sealed.img"), 32 * MIB), "tree": tree_disk + ",ro"}
+        disks = {"plain": plain + ",ro", "scratch": vm.blank(world.path("scratch.img"), 32 * MIB),
+                 "sealed": vm.blank(world.path("sealed.img"), 32 * MIB), "tree": tree_disk + ",ro"}
         named = [word for name, path in disks.items() for word in ("--disk", f"{name}={path}")]
         launch = world.launch(initrd, "--forward", f"{port}:8080", "--boot-timeout", str(SECONDS), *named)
         page = launch.page(port, seconds=SECONDS)

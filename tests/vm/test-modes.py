@@ -21,12 +21,6 @@ SCRIPT = "cd /data/www && for d in " + " ".join(WRITABLE) + "; do echo boot >>$d
          "df -k >scratch/df; cat /proc/mounts >scratch/mounts; exec httpd -f -p 8080 -h /data/www"
 
 
-def blank(path, size):
-    with open(path, "wb") as file:
-        file.truncate(size)
-    return path
-
-
 def make_tree(world):
     """A signed verity tree with one file, 1 MiB into its disk; (disk, members of its volume)."""
     folder = world.path("tree")
@@ -139,7 +133,7 @@ def main():
         for name, (_, record) in foreign.items():
             broker.add(record, f"default/volume/{name}")
         disks = {"tree": tree_disk + ",ro", "repart": foreign["repart"][0] + ",ro", "first": first,
-                 "scratch": blank(world.path("scratch.img"), 32 * MIB), "sealed": blank(world.path("sealed.img"), 32 * MIB),
+                 "scratch": vm.blank(world.path("scratch.img"), 32 * MIB), "sealed": vm.blank(world.path("sealed.img"), 32 * MIB),
                  "mkosi": foreign["mkosi"][0] + ",ro"}
         initrd = world.initrd(make_config(world, broker, tree))
         # On a busy machine the emulated timer is late for the kernel's test of it.
