@@ -51,8 +51,7 @@ class Ours:
 
     def boot(self, counter):
         program = qemu.wrapper(self.world.path("icount.qemu"), "-icount", "shift=0,sleep=on", *counter.words(self.mode),
-                               changed=[("-accel", "tcg,thread=multi", "tcg,thread=single"),
-                                        ("-bios", os.path.join(self.world.image, "firmware.fd"), "bios-256k.bin")])
+                               changed=[("-bios", os.path.join(self.world.image, "firmware.fd"), "bios-256k.bin")])
         launch = self.world.launch(self.initrd, "--root", self.root, "--boot-timeout", str(LIMIT_SECONDS), "--append",
                                    self.append, "--qemu", program, disk=self.data).wait(LIMIT_SECONDS)
         said = launch.console()

@@ -134,7 +134,7 @@ def make_initrds(directory, module):
 def boot(kernel, initrd, chardev, on_line):
     """Runs the guest and gives each console line to `on_line`; returns the lines and QEMU's exit status."""
     command = ["qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-M", "q35", "-accel",
-               "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "512M", "-serial", "stdio", *chardev,
+               "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", "512M", "-serial", "stdio", *chardev,
                "-kernel", kernel, "-initrd", initrd,
                "-append", "console=ttyS0 panic=-1 quiet probe-argument"]
     qemu = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
