@@ -227,7 +227,7 @@ INJECT_REAL := fork clone pipe2 read write dup2 chdir signalfd poll sigaltstack 
     getsockopt setsockopt fstat pread pwrite fcntl
 INJECT_ALLOCATIONS := malloc calloc realloc posix_memalign free
 INJECT_QUIET := mkdir mount umount2 mount_setattr mknod symlink unlink klogctl unshare setns sethostname clock_settime setgroups \
-    setresgid setresuid chroot fstatfs reboot prctl syscall ioctl verity_open devices_open_disk button_open crypt_open crypt_close \
+    setresgid setresuid chroot fstatfs reboot prctl syscall ioctl verity_open stage_network button_open crypt_open crypt_close \
     crypto_wipe_freed
 $(O)/inject/main.o: init/main.c Makefile
 	$(call say,CC,$@)

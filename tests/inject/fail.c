@@ -163,7 +163,6 @@ REAL(int, clearenv, (void), ())
 REAL(int, connect, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size))
 REAL(int, getsockopt, (int fd, int level, int name, void *to, socklen_t *size), (fd, level, name, to, size))
 REAL(int, setsockopt, (int fd, int level, int name, const void *from, socklen_t size), (fd, level, name, from, size))
-REAL(int, fstat, (int fd, struct stat *to), (fd, to))
 REAL(ssize_t, pread, (int fd, void *to, size_t size, off_t at), (fd, to, size, at))
 REAL(ssize_t, pwrite, (int fd, const void *from, size_t size, off_t at), (fd, from, size, at))
 

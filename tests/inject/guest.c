@@ -17,20 +17,22 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "init/button.h"
-#include "init/devices.h"
 #include "init/init.h"
 #include "luks/crypt.h"
 #include "luks/verity.h"
 #include "psp/firmware.h"
 #include "tests/inject/leaks.h"
 
-#define MEASUREMENT_BYTE 0xa5 /* tests/inject/run has the broker allow it */
+/* As in tests/inject/run. */
+#define DISK_MAJOR 252
+#define DISK_MINORS (1u << 20)
 
 struct guest *guest;
 const struct chip *guest_chip;
@@ -107,7 +109,8 @@ static int ask_firmware(unsigned long command, struct snp_guest_request_ioctl *c
     struct reason why;
 
     memcpy(launch.report_id, guest->report_id, sizeof(launch.report_id));
-    memset(launch.measurement, MEASUREMENT_BYTE, sizeof(launch.measurement));
+    memcpy(launch.measurement, guest->measurement, sizeof(launch.measurement));
+    memcpy(launch.host_data, guest->host_data, sizeof(launch.host_data));
     request.kind = command == SNP_GET_DERIVED_KEY ? WIRE_DERIVED_KEY : WIRE_EXTENDED_REPORT;
     request.message_size = command == SNP_GET_DERIVED_KEY ? KEY_REQUEST_BYTES : REPORT_REQUEST_BYTES;
     request.certificates_room = command == SNP_GET_DERIVED_KEY ? 0 : extended->certs_len;
@@ -158,19 +161,34 @@ int __wrap_ioctl(int fd, unsigned long command, ...)
     return r;
 }
 
+/* ---- a stage that is looked at by itself */
+
+int __real_stage_network(struct boot *boot);
+int __wrap_stage_network(struct boot *boot);
+int __wrap_stage_network(struct boot *boot)
+{
+    int r;
+
+    guest->injecting.armed = true;
+    r = __real_stage_network(boot);
+    guest->injecting.armed = !guest->only_network;
+    return r;
+}
+
 /* ---- disks and what is mapped on them */
 
-/* Found by its serial; what lies in its place is a file, which has no number. */
-int __real_devices_open_disk(const char *serial, bool read_only, uint64_t deadline_ms, int *ret_fd, struct reason *why);
-int __wrap_devices_open_disk(const char *serial, bool read_only, uint64_t deadline_ms, int *ret_fd, struct reason *why);
-int __wrap_devices_open_disk(const char *serial, bool read_only, uint64_t deadline_ms, int *ret_fd, struct reason *why)
+/* Disks are files with the sticky bit; the folder has their serials under these numbers, too. */
+int __real_fstat(int fd, struct stat *to);
+int __wrap_fstat(int fd, struct stat *to);
+int __wrap_fstat(int fd, struct stat *to)
 {
-    int r = __real_devices_open_disk(serial, read_only, deadline_ms, ret_fd, why);
+    int r = inject_fails("fstat") ? -1 : __real_fstat(fd, to);
 
-    if (r != -ENOENT)
-        return r;
-    *ret_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    return *ret_fd < 0 ? reason_set(why, -EIO, "no disk") : 0;
+    if (r == 0 && S_ISREG(to->st_mode) && to->st_mode & S_ISVTX) {
+        to->st_mode = S_IFBLK | 0600;
+        to->st_rdev = makedev(DISK_MAJOR, to->st_ino % DISK_MINORS);
+    }
+    return r;
 }
 
 int __wrap_verity_open(const struct verity_tree *tree, int disk, char ret_path[32], struct reason *why);

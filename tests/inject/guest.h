@@ -1,8 +1,8 @@
 /*
  * What PID 1 finds in tests/inject/test-inject.c instead of a guest. Real: the processes, the network (of a namespace),
  * the broker behind it, TLS, all of libcrypto and json-c, files. Not real: what would change the machine (mounts,
- * modules, rights) says that it worked; the secure processor's requests are answered by psp/ in the process, and a
- * mapped volume is a file with a label in it.
+ * modules, rights) says that it worked; the secure processor's requests are answered by psp/ in the process; a disk is a
+ * file, with the real manifest or init-data in it, and a mapped volume is one with a label in it.
  */
 #pragma once
 
@@ -17,6 +17,8 @@ struct guest {
     bool off, secret_left;
     uint8_t report_id[REPORT_ID_BYTES]; /* of this launch: a broker releases once to each */
     char leak[256]; /* "": nothing */
+    uint8_t measurement[MEASUREMENT_BYTES], host_data[HOST_DATA_BYTES]; /* of the launch */
+    bool only_network; /* nothing fails but in that stage */
     enum spoil { NOTHING, SECRET, MEMORY, DESCRIPTOR, MAPPING, SECURE_HEAP } spoil; /* what is left behind on purpose */
     struct watched watched;
 };

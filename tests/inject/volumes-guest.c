@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +48,8 @@ static struct volumes_run {
 
 int __real_stage_volumes(struct boot *boot);
 int __wrap_stage_volumes(struct boot *boot);
+
+REAL(int, fstat, (int fd, struct stat *to), (fd, to))
 
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
