@@ -39,6 +39,8 @@ TSM = [] if OWN_KERNEL else [
     os.path.join(IMAGE, "test-modules/modules/configfs.ko"), os.path.join(IMAGE, "test-modules/modules/tsm.ko"),
     os.path.join(BUILD, "tests/postern-psp-tsm.ko")]
 BOOT_SECONDS = 300
+# Of a command line: the kernel hands them to PID 1 as arguments and environment, but what looks like a module's.
+UNKNOWN_WORDS = "postern.brokers=evil init=/bin/sh POSTERN=evil LD_PRELOAD=/x PATH=/x single -- --config /x"
 RESOURCE = "default/volume/data"
 
 

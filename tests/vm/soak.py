@@ -63,9 +63,10 @@ class Soak:
     def stops(self):
         port = vm.free_port()
         for name, initrd in (("that listens", self.initrd("serve", "0", stop_grace_s=GRACE_S)),
-                             ("that does not", self.initrd("deaf", stop_grace_s=GRACE_S))):
+                             ("that does not", self.initrd("deaf", stop_grace_s=GRACE_S)),
+                             ("that sends PID 1 SIGTERM", self.initrd("shoot", "15", stop_grace_s=GRACE_S))):
             launch = self.launch(initrd, "--forward", f"{port}:8080")
-            launch.page(port)
+            launch.page(port)  # the last of them serves none, and needs no power button
             launch.stop()
             last = [line for line in launch.record() if line.get("stage") in ("exit", "off")]
             took = (last[-1]["at_us"] - last[0]["asked_us"]) / 1e6 if len(last) == 2 else None

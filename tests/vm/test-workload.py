@@ -16,6 +16,8 @@ PROBE = os.path.join(vm.BUILD, "tests/workload-probe")
 # The volume is mounted noexec; that programs on it may run is a measured decision.
 BIN = {"destination": "/data/bin", "type": "bind", "source": "/data/bin", "options": ["exec", "ro"]}
 ABSENT = "No such file or directory"
+KILL = {name: ["CAP_KILL"] for name in ("bounding", "permitted", "effective")}
+INSISTENT_GRACE_S = 120
 NAMES = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_ADMIN": 21, "CAP_SYS_BOOT": 22}
 
 
@@ -114,7 +116,27 @@ def check_default_rights(launch, facts):
 
 
 # Of what PID 1 turns off the kernel of our own has neither the knob nor what it is for.
-LACKED = ("modules_disabled", "modprobe", "kexec_load_disabled", "unprivileged_bpf_disabled", "sysrq", "core_pattern")
+LACKED = ("modules_disabled", "modprobe", "kexec_load_disabled", "unprivileged_bpf_disabled", "sysrq", "core_pattern",
+          "unprivileged_userfaultfd")
+KNOBS = {
+    "/proc/sys/kernel": {
+        "modules_disabled": "1", "sysrq": "0", "kptr_restrict": "2", "dmesg_restrict": "1", "unprivileged_bpf_disabled": "1",
+        "core_pattern": "|/bin/false", "kexec_load_disabled": "1", "modprobe": "", "perf_event_paranoid": "3",
+        "yama/ptrace_scope": "2", "printk_devkmsg": "on"},
+    "/proc/sys/fs": {"suid_dumpable": "0", "protected_symlinks": "1", "protected_hardlinks": "1", "protected_fifos": "2",
+                     "protected_regular": "2"},
+    "/proc/sys/dev/tty": {"ldisc_autoload": "0", "legacy_tiocsti": "0"},
+    "/proc/sys/vm": {"unprivileged_userfaultfd": "0", "swappiness": "0"},
+    "/sys/kernel": {"rcu_expedited": "0"},
+}
+# PID 1's file systems and the workload's own below /dev: options of each mount there, and what bounds it.
+FILE_SYSTEMS = {
+    "/proc": ({"nosuid", "nodev", "noexec"}, set()), "/data": ({"nosuid", "nodev", "noexec"}, set()),
+    "/run": ({"nosuid", "nodev", "noexec"}, {"size=65536k"}), "/tmp": ({"nosuid", "nodev", "noexec"}, {"size=65536k"}),
+    "/dev": ({"nosuid", "noexec"}, set()), "/dev/pts": ({"nosuid", "noexec"}, {"gid=5", "mode=620", "ptmxmode=666"}),
+    "/dev/shm": ({"nosuid", "nodev", "noexec"}, {"size=65536k"}), "/sys": ({"nosuid", "nodev", "noexec", "ro"}, set()),
+    "/sys/fs/cgroup": ({"nosuid", "nodev", "noexec", "ro"}, {"nsdelegate", "memory_recursiveprot"}),
+}
 
 
 def check_lacked(facts):
@@ -133,21 +155,22 @@ def check_pid1(facts):
     tap.same(facts.status("/proc/1/status", "Seccomp"), ["2"], "PID 1 has a filter of system calls")
     tap.same(facts.status("/proc/1/status", "Name"), ["postern-init"], "PID 1 goes by its name")
     tap.same(facts.one("file /proc/1/oom_score_adj"), "-1000", "PID 1 is not killed for want of memory")
-    wanted = {"modules_disabled": "1", "sysrq": "0", "kptr_restrict": "2", "dmesg_restrict": "1",
-              "unprivileged_bpf_disabled": "1", "core_pattern": "|/bin/false", "kexec_load_disabled": "1", "modprobe": ""}
-    for name, value in wanted.items():
-        lacks = vm.OWN_KERNEL and name in LACKED
-        tap.same(facts.one(f"file /proc/sys/kernel/{name}"), ABSENT if lacks else value,
-                 f"kernel.{name} is {'not in this kernel' if lacks else 'set'}")
-    tap.same(facts.one("file /proc/sys/fs/suid_dumpable"), "0", "fs.suid_dumpable is set")
-    tap.same((facts.one("file /proc/sys/fs/protected_symlinks"), facts.one("file /proc/sys/fs/protected_regular")),
-             ("1", "2"), "links and files of others are protected")
+    for folder, wanted in KNOBS.items():
+        for name, value in wanted.items():
+            lacks = vm.OWN_KERNEL and name in LACKED
+            tap.same(facts.one(f"file {folder}/{name}"), ABSENT if lacks else value,
+                     f"{folder}/{name} is {'not in this kernel' if lacks else 'set'}")
+    interfaces = {who: [line.split(":")[0].strip() for line in facts.all(f"file /proc/{who}/net/dev")[2:]]
+                  for who in ("self", "1")}
+    tap.same(interfaces, {"self": ["lo", "eth0"], "1": ["lo"]}, "PID 1 has left the network, and the workload is in it")
     mounts = [line.split() for line in facts.all("file /proc/self/mountinfo")]
     types = {line[line.index("-") + 1] for line in mounts}
     tap.same(sorted(types & {"debugfs", "tracefs", "cgroup"}), [], "neither debugfs nor tracefs nor old control groups")
+    for path, (flags, bounds) in FILE_SYSTEMS.items():
+        there = [line for line in mounts if line[4] == path]
+        tap.ok(there and all(flags <= set(line[5].split(",")) and bounds <= set(line[-1].split(",")) for line in there),
+               f"{path} is mounted {', '.join([*sorted(flags), *sorted(bounds)])}", there)
     options = {line[4]: line[5].split(",") for line in mounts}
-    for path in ("/proc", "/run", "/tmp", "/sys", "/data"):
-        tap.ok({"nosuid", "nodev", "noexec"} <= set(options[path]), f"{path} is mounted nosuid, nodev, noexec", options[path])
     tap.ok({"ro", "nodev"} <= set(options["/"]), "the root is mounted read-only and nodev", options["/"])
 
 
@@ -178,7 +201,8 @@ def check_full(launch, facts):
     tap.same((facts.status(own, "Uid"), facts.status(own, "Gid"), facts.status(own, "Groups")),
              (["1000"] * 4, ["1001"] * 4, ["5", "2000"]), "full: user and groups")
     tap.same(facts.status(own, "NoNewPrivs"), ["0"], "full: new privileges where they are asked for")
-    tap.same(facts.all("env"), ["A=1", "B=two words"], "full: the environment is what is configured")
+    tap.same(facts.all("env"), ["A=1", "B=two words"], "full: the environment is what is configured, and nothing of the "
+             "command line's")
     tap.same((facts.one("cwd"), facts.one("umask"), facts.one("hostname"), facts.one("nofile")),
              ("/data/www", "0077", "probe.example", "100 200"), "full: folder, umask, host name, limit of open files")
     tap.same(facts.one("file /proc/self/oom_score_adj"), "-5", "full: oomScoreAdj")
@@ -210,6 +234,24 @@ def check_ends(cases):
     tap.same(ends(launch), [end(128 + 11, 11)], "signal: its number and 128 more")
     launch, _ = cases["orphans"]
     tap.same(ends(launch), [end(42)], "orphans: thousands are reaped, PID 1 does not grow (status 42)")
+
+
+def check_asked(cases):
+    """By SIGTERM to PID 1, from inside; that of the power button is for check_deaf."""
+    last = {name: [line for line in cases[name][0].record() if line.get("stage") in ("exit", "off")]
+            for name in ("asked", "insists", "signal")}
+    if not tap.same({name: [line["stage"] for line in lines] for name, lines in last.items()},
+                    dict.fromkeys(last, ["exit", "off"]), "asked: an orderly end"):
+        return
+    tap.same(ends(cases["asked"][0]), [end(128 + 15, 15)], "asked: SIGTERM to PID 1 is handed on to the workload")
+    for name in ("asked", "insists"):
+        began = [line["at_us"] for line in cases[name][0].record() if line["stage"] == "handoff"]
+        tap.ok(began and began[0] <= last[name][0]["asked_us"] <= last[name][0]["at_us"],
+               f"{name}: when it was asked is in the record", last[name])
+    tap.same(last["signal"][0]["asked_us"], 0, "asked: and is 0 where nobody was")
+    tap.same(ends(cases["insists"][0]), [end(137, 9)], "insists: who asks twice has the workload killed")
+    tap.ok(last["insists"][0]["at_us"] - last["insists"][0]["asked_us"] < INSISTENT_GRACE_S * 1000000,
+           "insists: before its grace is over", last["insists"])
 
 
 def check_refusals(cases):
@@ -250,7 +292,7 @@ def main():
             return Guest(world, broker, {"process": program, "mounts": [BIN], **more}), serves
         cases = {
             "plain": guest(process("serve", "7"), True),
-            "full": (Guest(world, broker, FULL), True),
+            "full": (Guest(world, broker, FULL, vm.UNKNOWN_WORDS), True),
             "restart": guest(process("again", "/data/state", "2"), restart="on-failure"),
             "gives up": guest(process("again", "/data/state", "9"), restart="always", restart_attempts=1),
             "memory": guest(process("memory", str(1 << 30)), linux={"resources": {"memory": {"limit": 16 << 20}}}),
@@ -263,8 +305,9 @@ def main():
             "no folder": guest(process("serve", "0", cwd="/nowhere")),
             "privilege": (Guest(world, broker, {"process": process("serve", "0"), "mounts": [BIN]},
                                 "sysctl.user.max_net_namespaces=0"), False),
-            "fault": guest(process("shoot", "11", capabilities={"bounding": ["CAP_KILL"], "permitted": ["CAP_KILL"],
-                                                                "effective": ["CAP_KILL"]})),
+            "fault": guest(process("shoot", "11", capabilities=KILL)),
+            "asked": guest(process("shoot", "15", capabilities=KILL)),
+            "insists": guest(process("insist", capabilities=KILL), stop_grace_s=INSISTENT_GRACE_S),
         }
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             done = dict(zip(cases, pool.map(lambda case: case[0].run(case[1]), cases.values())))
@@ -274,6 +317,7 @@ def main():
         if vm.OWN_KERNEL:
             check_lacked(done["full"][1])
         check_ends(done)
+        check_asked(done)
         check_refusals(done)
         check_deaf(world, broker)
     tap.done()

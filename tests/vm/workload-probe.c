@@ -3,7 +3,7 @@
  * 8080, to one caller after the other, and a call of /exit ends it with the status it was started with.
  *
  * usage: workload-probe serve STATUS | again STATE TIMES | memory BYTES | deaf | orphans COUNT | die SIGNAL |
- *        shoot SIGNAL
+ *        shoot SIGNAL | insist
  *
  * As PID 1 itself, named "init": says on the kernel's log what it was given, and powers off.
  */
@@ -125,7 +125,9 @@ static void add_facts(FILE *to)
         "/proc/sys/kernel/kexec_load_disabled", "/proc/sys/kernel/yama/ptrace_scope", "/proc/sys/fs/suid_dumpable",
         "/proc/sys/fs/protected_symlinks", "/proc/sys/fs/protected_regular", "/proc/sys/kernel/modprobe",
         "/proc/sys/vm/unprivileged_userfaultfd", "/proc/sys/dev/tty/ldisc_autoload", "/run/postern/boot.json",
-        "/proc/modules", "/proc/self/coredump_filter",
+        "/proc/modules", "/proc/self/coredump_filter", "/proc/self/net/dev", "/proc/sys/kernel/perf_event_paranoid",
+        "/proc/sys/kernel/printk_devkmsg", "/proc/sys/fs/protected_hardlinks", "/proc/sys/fs/protected_fifos",
+        "/proc/sys/dev/tty/legacy_tiocsti", "/proc/sys/vm/swappiness",
     };
     static const char *const folders[] = { "/dev", "/sys/kernel/config", "/sys/firmware", "/proc/self/fd", "/proc/acpi" };
     static const char *const created[] = { "/tmp", "/run", "/data", "/etc", "/dev", "/dev/shm", "/data/scratch",
@@ -143,6 +145,7 @@ static void add_facts(FILE *to)
     add_write(to, "/sys/fs/cgroup/workload/cgroup.procs");
     add_write(to, "/dev/null");
     add_calls(to);
+    add_file(to, "/sys/kernel/rcu_expedited"); /* last: PID 1 sets it when this program runs */
     (void)fprintf(to, "time: %ld\n", (long)time(NULL));
 }
 
@@ -269,6 +272,33 @@ static int deaf(void)
     return serve(0);
 }
 
+static void ask_to_stop(int signal)
+{
+    (void)kill(1, signal);
+}
+
+/* Asks PID 1 to stop, and again when it is asked to stop itself, which it does not. */
+static int insist(void)
+{
+    (void)signal(SIGTERM, ask_to_stop);
+    if (kill(1, SIGTERM) < 0)
+        return 92;
+    for (;;)
+        (void)pause();
+}
+
+static void say_file(FILE *to, const char *name, const char *path)
+{
+    char line[64] = "";
+    FILE *file = fopen(path, "re");
+
+    if (!file || !fgets(line, sizeof(line), file))
+        (void)snprintf(line, sizeof(line), "%s\n", strerror(errno));
+    if (file)
+        (void)fclose(file);
+    (void)fprintf(to, "<5>probe: %s %s", name, line);
+}
+
 /* What an init finds: who it is, what it has from who was PID 1 before, and that ending the machine is up to it. */
 _Noreturn static void be_init(void)
 {
@@ -296,6 +326,8 @@ _Noreturn static void be_init(void)
         (void)fprintf(to, "<5>probe: env %s\n", *word);
     (void)fprintf(to, "<5>probe: record %d\n", access("/run/postern/boot.json", R_OK));
     (void)fprintf(to, "<5>probe: volume %d\n", access("/data/www/index.html", R_OK));
+    say_file(to, "jit", "/proc/sys/net/core/bpf_jit_harden");
+    say_file(to, "expedited", "/sys/kernel/rcu_expedited");
     if (gethostname(text, sizeof(text)) == 0)
         (void)fprintf(to, "<5>probe: hostname %s\n", text);
     (void)fclose(to);
@@ -324,5 +356,7 @@ int main(int argc, char **argv)
         return raise(atoi(argv[2]));
     if (strcmp(argv[1], "shoot") == 0)
         return kill(1, atoi(argv[2])) < 0 ? 92 : pause();
+    if (strcmp(argv[1], "insist") == 0)
+        return insist();
     return 91;
 }
