@@ -21,6 +21,9 @@ import vm  # noqa: E402
 
 STRINGS = ["-smbios", "type=1,serial=postern.brokers=evil", "-smbios", "type=11,value=io.systemd.credential:postern.json={}",
            "-fw_cfg", "name=opt/postern/postern.json,string={}", "-fw_cfg", "name=opt/io.systemd.credentials/init,string=/bin/sh"]
+# Serves the page, and what there is of disks and interfaces.
+LOOK = """PATH=/usr/bin; busybox httpd -f -p 8080 -h /data/www &
+while :; do busybox ls /sys/block /sys/class/net >/data/www/seen; busybox sleep 1; done"""
 SECOND_NIC = ["-netdev", "user,id=net1", "-device", "virtio-net-pci,netdev=net1,disable-legacy=on,romfile="]
 KEYS = b"\n\x03\x04root\nid\nreboot -f\n"
 SYSRQ_POWER_OFF = b"o"
@@ -83,12 +86,30 @@ def serves(world, machine, name):
     return launch
 
 
-def check_input(world, initrd):
-    """Strings, keys, sysrq, disks and interfaces that are plugged while the workload runs."""
-    machine = Machine(world, initrd, "input", after=STRINGS + SECOND_NIC + PCI_BRIDGES)
+def has_plugged(machine):
+    """Whether the guest's kernel gets to see both; where it can plug nothing, it has had two seconds."""
+    deadline = time.monotonic() + (2 if vm.OWN_KERNEL else vm.BOOT_SECONDS)
+    while True:
+        seen = (machine.launch.page(machine.port, "seen") or "").split()
+        if {"vdc", "eth2"} <= set(seen):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.5)
+
+
+def check_input(world, broker):
+    """Strings, a table, keys, sysrq, disks and interfaces that are plugged while the workload runs."""
+    workload = {"process": {"args": ["/usr/bin/busybox", "sh", "-c", LOOK]}}
+    initrd = world.initrd(world.config(broker.site(), workload=workload))
+    broker.allow(world.digest(initrd))
+    with open(world.path("table"), "wb") as table:
+        table.write(b"postern.brokers=evil")
+    machine = Machine(world, initrd, "input", after=STRINGS + SECOND_NIC + PCI_BRIDGES +
+                      ["-acpitable", f"sig=EVIL,data={world.path('table')}"])
     os.write(machine.keys, KEYS)
     page = machine.launch.page(machine.port)
-    tap.same(page, world.secret, "strings, a second interface, keys: the page is served")
+    tap.same(page, world.secret, "strings, an ACPI table, a second interface, keys: the page is served")
     monitor = Monitor(machine.monitor_path)
     os.write(machine.keys, KEYS)
     machine.press(monitor, SYSRQ_POWER_OFF)
@@ -98,17 +119,17 @@ def check_input(world, initrd):
                monitor.ask("netdev_add", type="user", id="net2"),
                monitor.ask("device_add", driver="virtio-net-pci", netdev="net2", bus="port2")]
     tap.ok(all("return" in answer for answer in plugged), "a disk of the same serial and an interface are plugged", plugged)
-    time.sleep(2)
+    tap.same(has_plugged(machine), not vm.OWN_KERNEL, "and found by Debian's kernel, but not by our own")
     return serves(world, machine, "keys, sysrq, hot plugs")
 
 
 def check_input_control(world, broker):
-    """The same keys on a kernel that was told to take them."""
-    append = world.cmdline() + " sysrq_always_enabled"
+    """The same keys on a kernel that was told to take them, in words that are measured. Beside words that nothing knows."""
+    append = f"{world.cmdline()} sysrq_always_enabled {vm.UNKNOWN_WORDS}"
     initrd = world.initrd(world.config(broker.site()))
     broker.allow(world.digest(initrd, append))
     machine = Machine(world, initrd, "control", "--append", append)
-    tap.same(machine.launch.page(machine.port), world.secret, "control: the page is served")
+    tap.same(machine.launch.page(machine.port), world.secret, "control: with words that nothing knows the page is served")
     monitor = Monitor(machine.monitor_path)
     for _ in range(3 if vm.OWN_KERNEL else 30):
         if machine.launch.process.poll() is not None:
@@ -195,12 +216,12 @@ def acpi_note(launch):
 def main():
     with vm.World() as world, vm.Broker(world.path("broker")) as broker:
         broker.add(world.record)
-        initrd = world.initrd(world.config(broker.site()))
-        broker.allow(world.digest(initrd))
-        launches = [check_input(world, initrd), *check_sizes(world, broker)]
+        launches = [check_input(world, broker), *check_sizes(world, broker)]
         notes = [acpi_note(launch) for launch in launches]
         tap.ok(all(" ACPI tables, sha256 " in note for note in notes), "the boot record has a digest of the ACPI tables", notes)
         tap.ok(len(set(notes)) == 3, "which differs where the machines do", notes)
+        counts = [int((re.search(r"(\d+) ACPI tables", note) or [0, 0])[1]) for note in notes]
+        tap.same(counts, [counts[1] + 1, counts[1], counts[1]], "a table that the host adds is one more")
         check_little_memory(world, broker)
         check_swapped(world, broker)
         check_input_control(world, broker)
