@@ -77,6 +77,7 @@ class Lan:
         if kind == b"\x08\x00":
             self.seen["ipv4"] += 1
             self.seen["tcp"] += frame[23] == 6
+            self.seen["to name servers"] += frame[23] in (6, 17) and frame[36:38] == b"\0\x35"
             self.seen["to " + ".".join(str(byte) for byte in frame[30:34])] += 1
         return []
 

@@ -22,6 +22,7 @@ PROGRAMS = {"usr/lib/postern/udhcpc": "/builder/udhcpc/udhcpc",
             "usr/lib/postern/dhcp-handler": os.path.join(vm.BUILD, "guest/dhcp-handler")}
 DHCP = {"interface": "eth0", "method": "dhcp", "wait_s": 60}
 ROUTER = {"interface": "eth0", "method": "router-advertisement", "wait_s": 60}
+STATIC_SIX = {"interface": "eth0", "address": "fd00::15/64", "gateway": "fd00::2"}
 MASK, WEEK = (1, bytes([255, 255, 255, 0])), (51, bytes([0, 9, 0x3a, 0x80]))
 GUEST = bytes([10, 9, 0, 77])
 
@@ -47,20 +48,21 @@ def check_dhcp(world, broker):
     tap.same((launch.status, launch.stages()), (0, vm.STAGES), "DHCPv4: all stages, orderly end") or tap.note(launch.said)
 
 
-def check_router(world, broker):
+def check_six(world, broker):
     # QEMU's router advertises a site-local prefix by default; this one is of the kind that networks have.
     program = qemu.wrapper(world.path("six.qemu"), changed=[("-netdev", "user,id=net0", "user,id=net0,ipv6-net=fd00::/64")])
     site = broker.site() | {"url": f"https://[fd00::2]:{broker.port}"}
-    launch = boot(world, broker, ROUTER, "--qemu", program, site=site).stop_at("handoff")
-    tap.same((launch.status, launch.stages()), (0, vm.STAGES), "router advertisement: the broker is reached over IPv6")\
-        or tap.note(f"{launch.said} {launch.refusal()}")
+    for name, network in ("router advertisement", ROUTER), ("static IPv6", STATIC_SIX):
+        launch = boot(world, broker, network, "--qemu", program, site=site).stop_at("handoff")
+        tap.same((launch.status, launch.stages()), (0, vm.STAGES), f"{name}: the broker is reached over IPv6")\
+            or tap.note(f"{launch.said} {launch.refusal()}")
 
 
 class Lies:
     """Guests on networks that lie; two run at a time."""
 
     def __init__(self, world, broker):
-        self.world, self.broker, self.cases = world, broker, []
+        self.world, self.broker, self.cases, self.waited = world, broker, [], {}
 
     def add(self, name, lease, detail, network=None, code="E-NETWORK", sends=()):
         config = self.world.config(self.broker.site(), network=network or DHCP | {"wait_s": 12}, release_deadline_s=3)
@@ -78,6 +80,7 @@ class Lies:
             for case, (launch, seen) in zip(self.cases, pool.map(self.run_one, self.cases)):
                 name, _, _, detail, code, sends = case
                 refusal = launch.refusal()
+                self.waited[name] = [line["note"] for line in launch.record() if line.get("outcome") == "waiting"]
                 tap.ok(refusal.get("code") == code and detail in refusal.get("detail", ""), f"{name}: {code}: {detail}",
                        f"{refusal} {seen}\n{launch.said}")
                 for kind, at_least in sends:
@@ -95,19 +98,24 @@ def check_lies(world, broker):
     lies.add("a loopback address", offer(MASK, router, address=bytes([127, 0, 0, 2])), 'ip: "127.0.0.2" is no address')
     lies.add("a mask with holes", offer((1, bytes([255, 0, 255, 0])), router), 'subnet: "255.0.255.0" is no mask')
     lies.add("a router elsewhere", offer(MASK, (3, bytes([8, 8, 8, 8]))), 'router: "8.8.8.8" is not another host')
+    lies.add("a name server that is the guest", offer(MASK, router, (6, bytes([10, 9, 0, 53, 127, 0, 0, 1]))),
+             'dns: "10.9.0.53 127.0.0.1" is no list of addresses')
     lies.add("a tiny MTU", offer(MASK, router, (26, bytes([0, 68]))), 'mtu: "68" is not from 576 to 9216')
-    # Shell words where texts are allowed: nothing reads them, and there is no shell.
-    lies.add("a lease of somebody's own", offer(MASK, router, (12, b"$(reboot)"), (15, b"`x`;x"), (121, bytes([0, 10, 9, 0, 9]))),
-             "cannot be reached", code="E-RELEASE-TRANSPORT", sends=[("tcp", 1)])
+    # Shell words where texts are allowed: nothing reads them, and there is no shell. Nor is the name server asked.
+    lies.add("a lease of somebody's own", offer(MASK, router, (6, bytes([10, 9, 0, 53])), (12, b"$(reboot)"), (15, b"`x`;x"),
+                                                (121, bytes([0, 10, 9, 0, 9]))),
+             "cannot be reached", code="E-RELEASE-TRANSPORT", sends=[("tcp", 1), ("to name servers", 0)])
     first_lies = lambda kind, count: (GUEST, [WEEK, MASK, (3, bytes([8, 8, 8, 8]) if count == 1 else lan.SERVER)])  # noqa: E731
     lies.add("a lie before the truth", first_lies, "cannot be reached", code="E-RELEASE-TRANSPORT",
              network=DHCP | {"wait_s": 40}, sends=[("tcp", 1), (lan.REQUEST, 2)])
     lies.add("no router", lambda *_: None, "no router advertisement", network=ROUTER | {"wait_s": 3}, sends=[(lan.DISCOVER, 0)])
     lies.run()
+    tap.ok("eth0: no lease yet" in lies.waited["no server"], "no server: the console says what is waited for", lies.waited)
 
 
-# Sends to the first name server that there is now, whatever becomes of it.
-FOLLOW = """PATH=/usr/bin; while :; do busybox wget -q -T 1 -O /dev/null http://$(busybox sed -n "s/^nameserver //p;q" /run/postern/resolv.conf)/
+# Asks the first name server that there is now, whatever becomes of it.
+FOLLOW = """PATH=/usr/bin; while :; do
+busybox timeout 2 busybox nslookup keys.example.org $(busybox sed -n "s/^nameserver //p;q" /run/postern/resolv.conf)
 busybox sleep 1; done"""
 
 
@@ -125,6 +133,7 @@ def check_renewal(world):
         while not network.seen["to 10.9.0.54"] and time.monotonic() < deadline and launch.process.poll() is None:
             time.sleep(0.2)
         launch.stop()
+        tap.ok(network.seen["to name servers"], "a workload that asks a name server is seen to do so", network.seen)
         tap.ok(network.seen["to 10.9.0.53"] and network.seen["to 10.9.0.54"] and network.seen[lan.REQUEST] > 1 and
                network.seen[lan.DISCOVER] == 1, "a lease is renewed while the workload runs, which sees what it says now",
                f"{network.seen}\n{launch.said}")
@@ -156,7 +165,7 @@ def main():
     with vm.World() as world, vm.Broker(world.path("broker"), listen="[::]") as broker:  # of both families
         broker.add(world.record)
         check_dhcp(world, broker)
-        check_router(world, broker)
+        check_six(world, broker)
         check_lies(world, broker)
     with vm.World() as world:
         check_renewal(world)
