@@ -11,6 +11,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "tests/lib"))
 import tap  # noqa: E402
 
+INIT = os.path.join(TOP, "build/guest/postern-init")
 POSTERN = os.path.join(TOP, "build/bin/postern")
 VERBS = [
     "measure",
@@ -199,6 +200,15 @@ def test_manifest(folder):
     refused(["manifest"], 'unknown verb "manifest"')
 
 
+def test_init():
+    """PID 1's program, started by somebody who is curious."""
+    done = subprocess.run([INIT], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False)
+    tap.ok(done.returncode == 1 and done.stdout == "" and done.stderr.count("\n") == 1
+           and done.stderr.startswith("postern-init: ") and "is PID 1 of a guest" in done.stderr,
+           "postern-init as another process: says what it is, exit status 1", done)
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="postern-cli.") as folder:
         test_help()
@@ -208,6 +218,7 @@ def main():
         test_launch(folder)
         test_timeline(folder)
         test_manifest(folder)
+    test_init()
     tap.done()
 
 

@@ -91,6 +91,9 @@ def configuration_cases(cases):
     cases.add("E-CONFIG", "not JSON", '{"version": 1,')
     cases.add("E-START", "/proc: cannot be mounted: Not a directory", files={"proc": ""})
     cases.add("E-MODULE", "nosuch: No such file or directory", files={"usr/lib/postern/modules.list": "nosuch\n"})
+    # Without a signature; the kernel of our own takes no modules at all.
+    cases.add("E-MODULE", "bad: " + ("Function not implemented" if vm.OWN_KERNEL else "Operation not permitted"),
+              files={"usr/lib/postern/modules.list": "bad\n", "usr/lib/postern/modules/bad.ko": "no module"})
     cases.add("E-DEVICE-MISSING", 'no disk with the serial "other"', config | {"volumes": [volume | {"device": "other"}]})
     cases.add("E-DEVICE-AMBIGUOUS", 'two disks with the serial "data"', words=["--disk", f"data={cases.world.data},ro"])
     cases.add("E-NETWORK", "no interface eth9", config | {"network": config["network"] | {"interface": "eth9"}})
