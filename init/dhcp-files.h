@@ -1,4 +1,4 @@
-/* Between the two processes of dhcp.h: what the handler writes and PID 1 looks for, and what PID 1 tells the handler. */
+/* Between the two processes of dhcp.h: what the handler writes and PID 1 looks for, and what PID 1 tells it. */
 #pragma once
 
 #define DHCP_FOLDER "/run/postern/dhcp"
