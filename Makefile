@@ -224,7 +224,8 @@ endif
 INJECT := $(O)/inject/test-inject
 INJECT_REAL := fork clone pipe2 read write dup2 chdir signalfd poll sigaltstack sigaction sigprocmask setsid close_range \
     setrlimit execve socket send recv clock_gettime fsync rename mmap munmap mlock mprotect madvise chmod lstat clearenv open connect \
-    getsockopt setsockopt fstat pread pwrite fcntl
+    getsockopt setsockopt fstat pread pwrite fcntl access bind listen accept4 dup3 chown fchmod ftruncate kill memfd_create rmdir \
+    unlinkat readlink opendir fdopendir if_nametoindex
 INJECT_ALLOCATIONS := malloc calloc realloc posix_memalign free
 INJECT_QUIET := mkdir mount umount2 mount_setattr mknod symlink unlink klogctl unshare setns sethostname clock_settime setgroups \
     setresgid setresuid chroot fstatfs reboot prctl syscall ioctl verity_open stage_network button_open crypt_open crypt_close \

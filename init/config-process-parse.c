@@ -151,21 +151,21 @@ static void read_rlimit(struct json_reader *reader, struct config_workload *to, 
 {
     struct workload_rlimit *limit = &to->rlimits[index];
     const char *text = NULL;
-    bool known = false;
+    size_t known = 0;
 
-    (void)json_read_u64(reader, "hard", JSON_REQUIRED, 0, INT64_MAX, &limit->hard);
-    (void)json_read_u64(reader, "soft", JSON_REQUIRED, 0, INT64_MAX, &limit->soft);
+    (void)json_read_u64(reader, "hard", JSON_REQUIRED, 0, RLIM_INFINITY, &limit->hard);
+    (void)json_read_u64(reader, "soft", JSON_REQUIRED, 0, RLIM_INFINITY, &limit->soft);
     if (!json_read_string(reader, "type", JSON_REQUIRED, 32, &text))
         return;
-    for (size_t i = 0; i < ARRAY_SIZE(rlimit_names); i++)
-        if (strcmp(text, rlimit_names[i].name) == 0) {
-            limit->resource = rlimit_names[i].resource;
-            known = true;
-        }
-    if (!known)
+    while (known < ARRAY_SIZE(rlimit_names) && strcmp(text, rlimit_names[known].name) != 0)
+        known++;
+    if (known == ARRAY_SIZE(rlimit_names)) {
         json_refuse(reader, "type", "\"%s\" is no resource limit", text);
+        return;
+    }
+    limit->resource = rlimit_names[known].resource;
     for (size_t i = 0; i < index; i++)
-        if (known && to->rlimits[i].resource == limit->resource)
+        if (to->rlimits[i].resource == limit->resource)
             json_refuse(reader, "type", "%s is there twice", text);
     if (limit->soft > limit->hard)
         json_refuse(reader, "soft", "is above hard");

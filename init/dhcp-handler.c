@@ -68,7 +68,7 @@ static int write_files(const struct lease *lease)
 
     lease_write_resolvers(lease, &text);
     r = buffer_error(&text);
-    if (r == 0)
+    if (r == 0 && lease->resolver_count) /* a renewal without any takes none away */
         r = file_write(DHCP_RESOLVERS, 0444, text.data, text.size, NULL);
     if (r < 0)
         return r;

@@ -24,13 +24,14 @@
 
 #define CAPABILITIES (1u << CAP_NET_RAW | 1u << CAP_NET_ADMIN | 1u << CAP_NET_BIND_SERVICE)
 
-/* Only what the dhcp user needs to write lies in his folder. */
+/* Only what the dhcp user needs to write lies in his folder; what a client before this one refused is forgotten. */
 static int make_folder(void)
 {
     CLEANUP_FD int handler = -1;
 
     if ((mkdir("/run/postern", 0755) < 0 && errno != EEXIST) || (mkdir(DHCP_FOLDER, 0755) < 0 && errno != EEXIST))
         return -errno;
+    (void)unlink(DHCP_REFUSED);
     handler = open(DHCP_HANDLER, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
     if (handler < 0 || chown(DHCP_FOLDER, DHCP_UID, DHCP_UID) < 0)
         return -errno;
@@ -60,14 +61,15 @@ static int keep_capabilities(void)
  */
 static int become_client(const void *context, struct spawn_failure *failure)
 {
+    const struct config_network *network = context;
     /* No option but those of -O is asked for; a lease that has more of them is cut down by the handler. */
-    const char *const words[] = { "udhcpc", "-f",     "-i", context,  "-s", DHCP_HANDLER, "-t", "5",   "-T",  "2",
-                                  "-A",     "3",      "-o", "-O",      "subnet", "-O", "router", "-O", "dns", "-O",
-                                  "mtu",    NULL };
-    static char *const environment[] = { NULL };
+    const char *const words[] = { "udhcpc", "-f", "-i", network->interface, "-s", DHCP_HANDLER, "-t", "5", "-T", "2",
+                                  "-A", "3", "-o", "-O", "subnet", "-O", "router", "-O", "dns", "-O", "mtu", NULL };
+    char mtu[32], *const environment[] = { network->mtu ? mtu : NULL, NULL };
     sigset_t none;
     int r;
 
+    (void)snprintf(mtu, sizeof(mtu), DHCP_MEASURED_MTU "=%u", network->mtu);
     (void)sigemptyset(&none);
     if (unshare(CLONE_NEWNS) < 0 || mount(HANDLER, DHCP_HANDLER, NULL, MS_BIND, NULL) < 0 ||
         umount2("/proc", MNT_DETACH) < 0 || umount2("/sys", MNT_DETACH) < 0)
@@ -81,14 +83,14 @@ static int become_client(const void *context, struct spawn_failure *failure)
     return spawn_exec_failed(failure, PROGRAM, errno);
 }
 
-int dhcp_start(const char *interface, pid_t *ret_pid, struct reason *why)
+int dhcp_start(const struct config_network *network, pid_t *ret_pid, struct reason *why)
 {
     struct spawn_failure failure = { .status = SPAWN_STATUS_BEFORE };
     int r = make_folder();
 
     if (r < 0)
         return reason_set(why, r, DHCP_FOLDER ": cannot be made: %s", strerror(-r));
-    r = spawn(become_client, interface, ret_pid, &failure);
+    r = spawn(become_client, network, ret_pid, &failure);
     return r < 0 ? reason_set(why, r, PROGRAM ": cannot be started: %s: %s", failure.what, strerror(-r)) : 0;
 }
 
@@ -102,9 +104,4 @@ bool dhcp_has_lease(struct reason *ret_refused)
     if (file_read(DHCP_REFUSED, DHCP_REFUSED_MAX_BYTES, &text, &size, NULL) == 0)
         (void)reason_set(ret_refused, -EBADMSG, "%s", (const char *)text);
     return false;
-}
-
-void dhcp_forget_refused(void)
-{
-    (void)unlink(DHCP_REFUSED);
 }

@@ -11,20 +11,18 @@
 #include <sys/types.h>
 
 #include "base/reason.h"
+#include "init/config.h"
 
 /* What the handler is started as; in udhcpc's mount namespace. */
 #define DHCP_HANDLER "/run/postern/dhcp/handler"
 /* Where the handler leaves the name servers that the lease offers. */
 #define DHCP_RESOLVERS "/run/postern/dhcp/resolv.conf"
 
-/* Starts udhcpc on that interface. Errors: -errno with the sentence in `why`. */
-int dhcp_start(const char *interface, pid_t *ret_pid, struct reason *why) MUST_CHECK;
+/* Starts udhcpc on the network's interface. Errors: -errno with the sentence in `why`. */
+int dhcp_start(const struct config_network *network, pid_t *ret_pid, struct reason *why) MUST_CHECK;
 
 /* Whether the interface has been set up; if not, and a lease was refused, why. */
 bool dhcp_has_lease(struct reason *ret_refused);
-
-/* For another try after a refused lease. */
-void dhcp_forget_refused(void);
 
 /*
  * The handler: what udhcpc calls with `event` (bound, renew, deconfig, …) and the lease as words of the environment.

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/encode.h"
+#include "init/dhcp-files.h"
 
 #define LEAST_PREFIX_BITS 8
 
@@ -115,7 +116,8 @@ static int read_resolvers(char *const words[], struct lease *lease, bool *twice,
 
 static int read_mtu(char *const words[], struct lease *lease, bool *twice, struct reason *why)
 {
-    const char *text = find(words, "mtu", twice);
+    const char *measured = find(words, DHCP_MEASURED_MTU, twice), *said = find(words, "mtu", twice);
+    const char *text = measured ? measured : said;
     uint64_t mtu = 0;
 
     if (text && (!decimal_decode_text(text, LEASE_MOST_MTU, &mtu) || mtu < LEASE_LEAST_MTU))

@@ -23,9 +23,10 @@ struct lease {
 };
 
 /*
- * Reads `ip`, `subnet`, `router`, `dns` and `mtu` (RFC 2132 options 50/yiaddr, 1, 3, 6, 26); everything else is passed
- * over. `words` ends with NULL. Refused: a word twice, an address that no host can have, a mask that is no prefix of 8
- * to 32 bits, a router outside the prefix, an MTU out of bounds. Errors: -EBADMSG with the sentence in `why`.
+ * Reads `ip`, `subnet`, `router`, `dns` and `mtu` (RFC 2132 options 50/yiaddr, 1, 3, 6, 26), before which comes
+ * DHCP_MEASURED_MTU; everything else is passed over. `words` ends with NULL. Refused: a word twice, an address that no
+ * host can have, a mask that is no prefix of 8 to 32 bits, a router outside the prefix, an MTU out of bounds. Errors:
+ * -EBADMSG with the sentence in `why`.
  */
 int lease_parse(char *const words[], struct lease *ret_lease, struct reason *why) MUST_CHECK;
 

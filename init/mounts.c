@@ -49,7 +49,7 @@ static const struct {
 } knobs[] = {
     { "/sys/kernel/rcu_expedited", "1", false },          /* until the hand-over; tens of milliseconds, sysrq's alone */
     { "/proc/sys/kernel/printk_devkmsg", "on\n", true },  /* no rate limit; the kernel wants the newline */
-    { "/proc/self/oom_score_adj", "-1000", true },        /* children set theirs */
+    { "/proc/self/oom_score_adj", "-1000", true },        /* children too, but the workload */
     { "/proc/sys/kernel/sysrq", "0", false },             /* the host has a keyboard */
     { "/proc/sys/kernel/core_pattern", "|/bin/false", false },
     { "/proc/sys/fs/suid_dumpable", "0", false },

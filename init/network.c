@@ -108,7 +108,7 @@ static int wait_for_lease(const struct config_network *network, struct waiting *
     for (;;) {
         struct reason now = { "" };
         pid_t client = -1;
-        int r = dhcp_start(network->interface, &client, why);
+        int r = dhcp_start(network, &client, why);
 
         if (r < 0)
             return r;
@@ -122,7 +122,6 @@ static int wait_for_lease(const struct config_network *network, struct waiting *
         if (!clock_left_ms(waiting->deadline_ms))
             return reason_set(why, -ETIMEDOUT, "%s: no lease%s%s", network->interface,
                               refused.text[0] ? "; refused: " : "", refused.text);
-        dhcp_forget_refused();
         clock_sleep_ms(AGAIN_MS);
     }
 }

@@ -15,7 +15,10 @@
 #define REQUEST_MAX_BYTES 256
 
 struct request {
-    uint8_t bytes[REQUEST_MAX_BYTES];
+    union {
+        uint8_t bytes[REQUEST_MAX_BYTES];
+        struct nlmsghdr head;
+    };
     size_t size;
 };
 
@@ -44,26 +47,25 @@ static void add_attribute(struct request *request, uint16_t type, const void *da
 
 static int transact(int fd, struct request *request)
 {
-    struct nlmsghdr head;
-    struct nlmsgerr error;
-    uint8_t answer[1024];
+    static uint32_t sequence;
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+        uint8_t request[REQUEST_MAX_BYTES]; /* of an error, once more */
+    } answer;
     ssize_t n;
 
-    memcpy(&head, request->bytes, sizeof(head));
-    head.nlmsg_len = (uint32_t)request->size;
-    memcpy(request->bytes, &head, sizeof(head));
+    request->head.nlmsg_len = (uint32_t)request->size;
+    request->head.nlmsg_seq = ++sequence;
     if (send(fd, request->bytes, request->size, 0) != (ssize_t)request->size)
         return -EIO;
-    n = recv(fd, answer, sizeof(answer), 0);
+    n = recv(fd, &answer, sizeof(answer), 0);
     if (n < 0)
         return -errno;
-    if ((size_t)n < NLMSG_HDRLEN + sizeof(error))
+    if ((size_t)n < sizeof(answer.head) + sizeof(answer.error) || answer.head.nlmsg_type != NLMSG_ERROR ||
+        answer.head.nlmsg_seq != sequence || answer.error.error > 0)
         return -EPROTO;
-    memcpy(&head, answer, sizeof(head));
-    memcpy(&error, answer + NLMSG_HDRLEN, sizeof(error));
-    if (head.nlmsg_type != NLMSG_ERROR || error.error > 0)
-        return -EPROTO;
-    return error.error == -EEXIST ? 0 : error.error;
+    return answer.error.error == -EEXIST ? 0 : answer.error.error;
 }
 
 static size_t address_bytes(const struct net_address *address)

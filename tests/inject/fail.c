@@ -1,8 +1,10 @@
 /* Allocations and system calls that do what they always do, but for the one that is to fail. */
 #include "tests/inject/inject.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -163,6 +165,22 @@ REAL(int, clearenv, (void), ())
 REAL(int, connect, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size))
 REAL(int, getsockopt, (int fd, int level, int name, void *to, socklen_t *size), (fd, level, name, to, size))
 REAL(int, setsockopt, (int fd, int level, int name, const void *from, socklen_t size), (fd, level, name, from, size))
+REAL(int, access, (const char *path, int mode), (path, mode))
+REAL(int, bind, (int fd, const struct sockaddr *to, socklen_t size), (fd, to, size))
+REAL(int, listen, (int fd, int backlog), (fd, backlog))
+REAL(int, accept4, (int fd, struct sockaddr *from, socklen_t *size, int flags), (fd, from, size, flags))
+REAL(int, dup3, (int from, int to, int flags), (from, to, flags))
+REAL(int, chown, (const char *path, uid_t uid, gid_t gid), (path, uid, gid))
+REAL(int, fchmod, (int fd, mode_t mode), (fd, mode))
+REAL(int, ftruncate, (int fd, off_t size), (fd, size))
+REAL(int, kill, (pid_t pid, int number), (pid, number))
+REAL(int, memfd_create, (const char *name, unsigned flags), (name, flags))
+REAL(int, rmdir, (const char *path), (path))
+REAL(int, unlinkat, (int fd, const char *path, int flags), (fd, path, flags))
+REAL(ssize_t, readlink, (const char *path, char *to, size_t size), (path, to, size))
+REAL_OR(NULL, DIR *, opendir, (const char *path), (path))
+REAL_OR(NULL, DIR *, fdopendir, (int fd), (fd))
+REAL_OR(0, unsigned, if_nametoindex, (const char *name), (name))
 REAL(ssize_t, pread, (int fd, void *to, size_t size, off_t at), (fd, to, size, at))
 REAL(ssize_t, pwrite, (int fd, const void *from, size_t size, off_t at), (fd, from, size, at))
 

@@ -29,13 +29,14 @@ void inject_reset(void);
 /* Counts a call, and says whether it is the one; errno is EIO then. For what a program wraps by itself. */
 bool inject_fails(const char *name);
 
-/* REAL: goes on to the kernel. QUIET: says that it worked. `given` are the parameters, `passed` their names. */
-#define REAL(type, name, given, passed)                                                                                \
+/* REAL: goes on to the kernel, and fails with -1; REAL_OR: with something else. QUIET: says that it worked. `given` are the parameters, `passed` their names. */
+#define REAL(type, name, given, passed) REAL_OR((type)-1, type, name, given, passed)
+#define REAL_OR(failure, type, name, given, passed)                                                                    \
     type __real_##name given;                                                                                          \
     type __wrap_##name given;                                                                                          \
     type __wrap_##name given                                                                                           \
     {                                                                                                                  \
-        return inject_fails(#name) ? (type)-1 : __real_##name passed;                                                  \
+        return inject_fails(#name) ? failure : __real_##name passed;                                                   \
     }
 #define QUIET(name, given)                                                                                             \
     int __wrap_##name given;                                                                                           \

@@ -16,7 +16,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(TOP, "tests/lib"))
 import tap  # noqa: E402
 
-ROOMS = ["base", "base/static", "measure", "attest", "release", "luks", "init", "init/dhcp", "broker", "psp", "psp/shim", "cli"]
+ROOMS = ["base", "base/static", "measure", "attest", "release", "luks", "init", "init/dhcp", "init/static", "image/guest", "broker", "psp", "psp/shim", "cli"]
 FLAGS = ["-I.", "-I/builder/static/include", "-D_GNU_SOURCE", "-std=gnu11", "-D__clang_analyzer__"]
 OF_OTHERS = ["-include", "tests/lint/analyzer.h"]  # what a file cannot know of others; base/reason.c is one of these
 CACHE = os.path.join(TOP, "build/lint")

@@ -1,6 +1,7 @@
 /* init/lease-parse.c: what a DHCP server may say, and what of it is taken. */
 #include "unit.h"
 
+#include "init/dhcp-files.h"
 #include "init/lease.h"
 
 #define RIGHT "interface=eth0", "ip=10.9.0.77", "subnet=255.255.255.0", "router=10.9.0.1 10.9.0.2"
@@ -50,6 +51,16 @@ static void a_host_route_has_its_router_on_the_link(void **state UNUSED)
     assert_true(lease.has_router && lease.router_on_link);
 }
 
+static void a_measured_mtu_comes_first(void **state UNUSED)
+{
+    char *const words[] = { RIGHT, "mtu=576", DHCP_MEASURED_MTU "=9000", NULL };
+    struct lease lease;
+    struct reason why = { "" };
+
+    assert_int_equal(lease_parse(words, &lease, &why), 0);
+    assert_int_equal(lease.mtu, 9000);
+}
+
 static void lies_are_refused(void **state UNUSED)
 {
     static char *const lies[][8] = {
@@ -97,6 +108,7 @@ int main(void)
         cmocka_unit_test(a_lease_is_read),
         cmocka_unit_test(the_least_lease_is_read),
         cmocka_unit_test(a_host_route_has_its_router_on_the_link),
+        cmocka_unit_test(a_measured_mtu_comes_first),
         cmocka_unit_test(lies_are_refused),
     };
 

@@ -89,7 +89,18 @@ static void add_opened(FILE *to)
     }
 }
 
-int main(int argc, char **argv)
+/* What PID 1 says about the interface's MTU. */
+static const char *measured_mtu(char *const words[])
+{
+    static const char name[] = DHCP_MEASURED_MTU "=";
+
+    for (; *words; words++)
+        if (strncmp(*words, name, sizeof(name) - 1) == 0)
+            return *words + sizeof(name) - 1;
+    return "";
+}
+
+int main(int argc, char **argv, char **environment)
 {
     uid_t uid[3] = { 0 };
     gid_t gid[3] = { 0 };
@@ -103,6 +114,7 @@ int main(int argc, char **argv)
     (void)fprintf(to, "uid=%u,%u,%u gid=%u,%u,%u groups=%d", uid[0], uid[1], uid[2], gid[0], gid[1], gid[2], getgroups(0, NULL));
     add_capabilities(to);
     (void)fprintf(to, " nnp=%d seccomp=%d", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), prctl(PR_GET_SECCOMP, 0, 0, 0, 0));
+    (void)fprintf(to, " mtu=%s", measured_mtu(environment));
     add_descriptors(to);
     add_writable(to);
     add_opened(to);

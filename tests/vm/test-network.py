@@ -122,8 +122,14 @@ busybox sleep 1; done"""
 def check_renewal(world):
     """A lease of half a minute, and what its renewal says, which is something else: all after the hand-over."""
     servers = [bytes([10, 9, 0, 53]), bytes([10, 9, 0, 54])]
-    lease = lambda kind, count: (GUEST, [(51, bytes([0, 0, 0, 30])), MASK, (3, lan.SERVER),  # noqa: E731
-                                         (6, servers[kind == lan.REQUEST and count > 1])])
+    sent = {}  # to the first server, before the first, second and third request
+
+    def lease(kind, count):
+        renewals = count - 1 if kind == lan.REQUEST else 0
+        if kind == lan.REQUEST:
+            sent[count] = network.seen["to 10.9.0.53"]
+        return GUEST, [(51, bytes([0, 0, 0, 30])), MASK, (3, lan.SERVER), *([(6, servers[renewals > 0])] if renewals != 1 else [])]
+
     config = world.config(network=DHCP, volumes=None, workload={"process": {"args": ["/usr/bin/busybox", "sh", "-c", FOLLOW]}})
     initrd = world.initrd(config, programs=PROGRAMS)
     with lan.Lan(world.path("renewal.lan"), lease) as network:
@@ -134,9 +140,10 @@ def check_renewal(world):
             time.sleep(0.2)
         launch.stop()
         tap.ok(network.seen["to name servers"], "a workload that asks a name server is seen to do so", network.seen)
-        tap.ok(network.seen["to 10.9.0.53"] and network.seen["to 10.9.0.54"] and network.seen[lan.REQUEST] > 1 and
+        tap.ok(network.seen["to 10.9.0.53"] and network.seen["to 10.9.0.54"] and network.seen[lan.REQUEST] > 2 and
                network.seen[lan.DISCOVER] == 1, "a lease is renewed while the workload runs, which sees what it says now",
                f"{network.seen}\n{launch.said}")
+    tap.ok(3 in sent and sent[3] - sent[2] >= 3, "a renewal without name servers leaves those that were there", sent)
     tap.same((launch.status, launch.stages()), (0, vm.STAGES), "renewal: all stages, orderly end")
 
 
@@ -147,14 +154,15 @@ def check_rights(world):
     bits = {"CAP_NET_BIND_SERVICE": 10, "CAP_NET_ADMIN": 12, "CAP_NET_RAW": 13}
     rights = f"{sum(1 << bits[name] for name in set(re.findall(r'CAP_[A-Z_]+', said))):x}"
     user = ",".join(re.findall(r"user and group id (\d+)", said) * 3)
-    initrd = world.initrd(world.config(network=DHCP | {"wait_s": 10}, volumes=None),
+    initrd = world.initrd(world.config(network=DHCP | {"wait_s": 10, "mtu": 1400}, volumes=None),
                           programs=PROGRAMS | {"usr/lib/postern/dhcp-handler": os.path.join(vm.BUILD, "tests/handler-probe")})
     refusal = world.launch(initrd, disk=False).wait().refusal()
     facts = dict(re.findall(r"(\w+)=(\S*)", refusal.get("detail", "").partition("refused: ")[2]))
-    tap.ok(refusal.get("code") == "E-NETWORK" and len(facts) == 13, "the handler's place is looked at from inside", refusal)
+    tap.ok(refusal.get("code") == "E-NETWORK" and len(facts) == 14, "the handler's place is looked at from inside", refusal)
     tap.same((facts.get("uid"), facts.get("gid"), facts.get("groups")), (user, user, "0"), "handler: user and groups")
     tap.same({name: facts.get(name) for name in ("eff", "prm", "inh", "bnd", "amb")},
              dict.fromkeys(("eff", "prm", "inh", "bnd", "amb"), rights), "handler: capabilities, and none to be had")
+    tap.same(facts.get("mtu"), "1400", "handler: is told the measured MTU, which comes before a lease's")
     tap.same((facts.get("nnp"), facts.get("seccomp")), ("1", "0"), "handler: no_new_privs; no filter of system calls")
     tap.same((facts.get("fds"), facts.get("opens")), ("0,1,2", ""), "handler: /dev/null thrice, nothing of /proc, /sys and devices")
     written = re.findall(r"^\.Pa (\S+)", said.partition("They can write")[2].partition("from where")[0], flags=re.M)
