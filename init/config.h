@@ -114,7 +114,7 @@ struct config {
     size_t broker_count;
     struct key_p384 broker_root; /* signs identities of further brokers; or is not given */
     uint64_t release;      /* this image's, for which identities hold */
-    char init_data_device[CONFIG_MAX_DEVICE_BYTES + 1]; /* virtio serial; empty: none */
+    char init_data_device[CONFIG_MAX_DEVICE_BYTES + 1]; /* as the root's; empty: none */
     uint64_t release_deadline_ms;
     uint64_t build_epoch; /* seconds since 1970; 0: none */
     struct config_network network;

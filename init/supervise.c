@@ -161,7 +161,7 @@ static void restart(struct supervisor *s)
     s->end.restarts++;
     if (workload_start(s->workload, s->network, &pid, &failure) < 0) {
         s->restart_at_ms = 0;
-        s->end.status = failure.status;
+        s->end = (struct workload_end){ .status = failure.status, .restarts = s->end.restarts };
         console_refusal("restart", begin_us, REFUSAL_WORKLOAD, reason_text(&failure.why, -EIO), NULL,
                         failure.status);
         return;

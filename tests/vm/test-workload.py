@@ -226,6 +226,8 @@ def check_ends(cases):
              "restart: each is in the boot record")
     launch, _ = cases["gives up"]
     tap.same(ends(launch), [end(3), end(3, restarts=1)], "restart: not more often than configured")
+    launch, _ = cases["once"]
+    tap.same(ends(launch), [end(137, 9), end(127, restarts=1)], "restart: a program that is gone ends by no signal")
     launch, _ = cases["memory"]
     tap.same(ends(launch), [end(137, 9, True)], "memory: the limit is found in the boot record as oom")
     launch, _ = cases["all memory"]
@@ -295,6 +297,8 @@ def main():
             "full": (Guest(world, broker, FULL, vm.UNKNOWN_WORDS), True),
             "restart": guest(process("again", "/data/state", "2"), restart="on-failure"),
             "gives up": guest(process("again", "/data/state", "9"), restart="always", restart_attempts=1),
+            "once": (Guest(world, broker, {"process": process("once", "9"), "mounts": [BIN | {"options": ["exec"]}],
+                                           "restart": "always", "restart_attempts": 1}), False),
             "memory": guest(process("memory", str(1 << 30)), linux={"resources": {"memory": {"limit": 16 << 20}}}),
             "all memory": (Guest(world, broker, {"process": process("memory", str(1 << 30)), "mounts": [BIN]},
                                  options=["--memory", "256"]), False),

@@ -354,6 +354,8 @@ int main(int argc, char **argv)
         return orphans(atol(argv[2]));
     if (strcmp(argv[1], "die") == 0)
         return raise(atoi(argv[2]));
+    if (strcmp(argv[1], "once") == 0) /* not again: the program is gone */
+        return unlink(argv[0]) < 0 ? 93 : raise(atoi(argv[2]));
     if (strcmp(argv[1], "shoot") == 0)
         return kill(1, atoi(argv[2])) < 0 ? 92 : pause();
     if (strcmp(argv[1], "insist") == 0)
