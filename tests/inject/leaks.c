@@ -234,6 +234,16 @@ static void search_globals(void)
     }
 }
 
+static void search_reached(void)
+{
+    while (search_count) {
+        const struct block *block = books.to_search[--search_count];
+
+        search(block->at, block->at + block->size);
+    }
+}
+
+/* What is told last is a block that no other lost one leads to: each of these is told before what leads to it. */
 static void find_lost(char *to, size_t room)
 {
     for (size_t i = 0; i < SLOTS; i++)
@@ -244,13 +254,9 @@ static void find_lost(char *to, size_t room)
     for (size_t i = 0; i < sorted_count; i++)
         if (books.sorted[i]->of_before)
             reach(books.sorted[i]);
-    while (search_count) {
-        const struct block *block = books.to_search[--search_count];
-
-        search(block->at, block->at + block->size);
-    }
-    for (size_t i = 0; i < sorted_count && !*to; i++) {
-        const struct block *lost = books.sorted[i];
+    search_reached();
+    for (size_t i = 0; i < sorted_count; i++) {
+        struct block *lost = books.sorted[i];
         Dl_info found = { .dli_fname = "?" };
 
         if (lost->reached)
@@ -258,6 +264,8 @@ static void find_lost(char *to, size_t room)
         (void)dladdr(lost->caller, &found);
         (void)snprintf(to, room, "%zu bytes that %s+0x%zx (%s) allocated", lost->size, found.dli_fname,
                        (size_t)((uintptr_t)lost->caller - (uintptr_t)found.dli_fbase), found.dli_sname ? found.dli_sname : "?");
+        reach(lost);
+        search_reached();
     }
 }
 

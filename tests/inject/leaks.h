@@ -20,7 +20,7 @@ void leaks_note_mapping(long bytes);
 int leaks_begin(long held);
 
 /*
- * Writes the first thing found, or "" when there is none. Memory counts as lost when no pointer to it lies in memory
+ * Writes one thing that was found, or "" when there is none. Memory counts as lost when no pointer to it lies in memory
  * that can be written, the stack left aside, nor in memory that is not lost. Of PID 1's descriptors the standard ones
  * and one that writes the log may be open. Takes nothing itself.
  */
