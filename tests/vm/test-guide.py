@@ -148,7 +148,7 @@ def run_steps(directory, name, chip, steps, *options, keep=None, parameters=""):
     with os.fdopen(ready) as pipe:
         assert pipe.read(), "postern-psp does not start"
     qemu = subprocess.Popen(["qemu-system-x86_64", "-nodefaults", "-no-reboot", "-display", "none", "-M", "q35", "-accel",
-                             "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", "1G", "-serial", "stdio", "-chardev",
+                             "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "1G", "-serial", "stdio", "-chardev",
                              f"socket,id=psp,path={path},reconnect-ms=500", "-serial", "chardev:psp", "-netdev",
                              "user,id=net", "-device", "virtio-net-pci,netdev=net", "-kernel",
                              os.path.join(vm.IMAGE, "kernel"), "-initrd", initrd, "-append",

@@ -23,7 +23,7 @@ STRINGS = ["-smbios", "type=1,serial=postern.brokers=evil", "-smbios", "type=11,
            "-fw_cfg", "name=opt/postern/postern.json,string={}", "-fw_cfg", "name=opt/io.systemd.credentials/init,string=/bin/sh"]
 # Serves the page, and what there is of disks and interfaces.
 LOOK = """PATH=/usr/bin; busybox httpd -f -p 8080 -h /data/www &
-while :; do busybox ls /sys/block /sys/class/net >/data/www/seen; busybox sleep 1; done"""
+while :; do busybox ls /sys/block /sys/class/net >/data/www/new; busybox mv /data/www/new /data/www/seen; busybox sleep 1; done"""
 SECOND_NIC = ["-netdev", "user,id=net1", "-device", "virtio-net-pci,netdev=net1,disable-legacy=on,romfile="]
 KEYS = b"\n\x03\x04root\nid\nreboot -f\n"
 SYSRQ_POWER_OFF = b"o"

@@ -149,6 +149,21 @@ static void add_facts(FILE *to)
     (void)fprintf(to, "time: %ld\n", (long)time(NULL));
 }
 
+/* Found once, for some of it changes what this program is: a caller who gives up and comes back is told the same. */
+static void tell_facts(FILE *to)
+{
+    static char *facts;
+    static size_t size;
+    FILE *text = facts ? NULL : open_memstream(&facts, &size);
+
+    if (text) {
+        add_facts(text);
+        (void)fclose(text);
+    }
+    if (facts)
+        (void)fwrite(facts, 1, size, to);
+}
+
 /* Serves what was found until somebody asks for /exit. */
 static int serve(int status)
 {
@@ -172,7 +187,7 @@ static int serve(int status)
         }
         (void)fprintf(to, "HTTP/1.0 200 OK\r\n\r\n");
         if (strncmp(request, "GET /exit", 9) != 0)
-            add_facts(to);
+            tell_facts(to);
         (void)fclose(to);
         if (strncmp(request, "GET /exit", 9) == 0)
             return status;
