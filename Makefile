@@ -410,7 +410,7 @@ TESTS_LINT := $(sort $(wildcard tests/lint/test-*))
 TESTS_IMAGE := $(sort $(wildcard tests/image/*)) tests/kernel/test-options.py
 TESTS_VM := $(sort $(wildcard tests/vm/test-*.py))
 
-check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(if $(INJECT_RUN),$(INJECT) $(PROGRAMS))
+check-unit: $(UNIT) $(FUZZ) $(DIFFERENTIAL) $(if $(INJECT_RUN),$(INJECT) $(PROGRAMS) /builder/firmware/lock.json)
 	@tests/run $(TESTS_UNIT)
 check-programs: $(PROGRAMS) $(TESTED)/tests/release-client build/tests/algorithms
 	@tests/run $(TESTS_PROGRAMS)

@@ -7,7 +7,6 @@ import json
 import os
 import pty
 import re
-import struct
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests/lib"))
+import records  # noqa: E402
 import tap  # noqa: E402
 
 POSTERN = os.path.join(TOP, "build/bin/postern")
@@ -111,23 +111,6 @@ def check_created():
         tap.same("integrity: hmac(sha256)" in dump, name != "without tags", f"{name}: luksDump shows its tags")
 
 
-def fields_of(path):
-    """A record's fields, by docs/volume-record.md."""
-    with open(path, "rb") as file:
-        data = file.read()
-    assert data[:8] == b"PSTNVOL2"
-    words, at = [], 8
-    for _ in range(3):
-        words.append(data[at + 1:at + 1 + data[at]].decode())
-        at += 1 + data[at]
-    numbers = struct.unpack_from("<IQQQQB", data, at)
-    at += 37
-    mac = data[at:at + numbers[5]]
-    at += numbers[5]
-    return {"id": words[0], "cipher": words[1], "integrity": words[2], "sector_size": numbers[0], "offset": numbers[1],
-            "length": numbers[2], "layout": numbers[3], "mac": mac, "state": data[at], "key": data[at + 2:]}
-
-
 def adopt(path, *words, key="key"):
     if os.path.exists("adopted"):
         os.unlink("adopted")
@@ -148,7 +131,7 @@ def check_adopt():
             os.unlink("dumped")
         run("cryptsetup", "luksDump", "--batch-mode", "--key-file", "key", "--dump-volume-key", "--volume-key-file", "dumped",
             "part")
-        found = fields_of("adopted")
+        found = records.fields_of("adopted")
         with open("dumped", "rb") as file:
             tap.same(found["key"], file.read(), f"{name}: the volume key is the one that cryptsetup dumps")
         tap.same((found["id"], found["cipher"], found["integrity"], found["offset"], found["state"], len(found["mac"])),
@@ -156,9 +139,9 @@ def check_adopt():
         tap.ok(found["length"] <= os.path.getsize(path) - found["offset"] and found["length"] == found["layout"],
                f"{name}: a length that the disk has", found)
         tap.same(os.stat("adopted").st_mode & 0o777, 0o600, f"{name}: its record is for the owner alone")
-    tap.same(fields_of("record"), {**fields_of("record"), "mac": (adopt("made"), fields_of("adopted"))[1]["mac"]},
+    tap.same(records.fields_of("record"), {**records.fields_of("record"), "mac": (adopt("made"), records.fields_of("adopted"))[1]["mac"]},
              "`create` gives its record the MAC that `adopt` computes, from a header with a recovery key")
-    tap.same(fields_of("record")["key"], fields_of("adopted")["key"], "and it is the same key")
+    tap.same(records.fields_of("record")["key"], records.fields_of("adopted")["key"], "and it is the same key")
     done = adopt("stock", key="other")
     tap.same((done.returncode, "does not open the disk's keyslot" in done.stderr, os.path.exists("adopted")),
              (2, True, False), "another passphrase: refused, no record")
@@ -179,7 +162,7 @@ def check_adopt():
         file.seek((16 << 20) + 16)
         file.write((16000).to_bytes(8, "little"))
     adopt("made")
-    tap.same((fields_of("adopted")["length"], fields_of("adopted")["layout"]), (16000 * 512, 3 * 128 * 264 * 512),
+    tap.same((records.fields_of("adopted")["length"], records.fields_of("adopted")["layout"]), (16000 * 512, 3 * 128 * 264 * 512),
              "tags with another journal: the record has the layout")
     with open("made", "r+b") as file:
         file.seek((16 << 20) + 9)

@@ -34,6 +34,7 @@
 
 #define RUN_SECONDS 120
 #define LINE_ROOM 65536
+#define IN_ORDER " fail, one in each run: in order, with a code, without secrets and leaks"
 
 int init_main(void);
 
@@ -304,20 +305,16 @@ static void tell(bool good, const char *folder, int runs, const char *what)
 
 static void try_folder(const char *folder, int stride)
 {
-    static const char in_order[] = "fail, one in each run: in order, with a code, without secrets and leaks";
     bool good = check(folder, "none", 0) && strstr(console, "\"status\":0,");
-    char what[128];
     int wrong, runs = 0;
 
     tell(good, folder, 0, "nothing fails: the workload runs and ends with 0");
     if (!good)
         (void)printf("# %s\n", console);
     wrong = try_all(folder, "allocation", stride, &injecting->fail_allocation, &runs);
-    (void)snprintf(what, sizeof(what), "allocations %s", in_order);
-    tell(!wrong && runs, folder, runs, what);
+    tell(!wrong && runs, folder, runs, "allocations" IN_ORDER);
     wrong = try_all(folder, "call", 1, &injecting->fail_call, &runs);
-    (void)snprintf(what, sizeof(what), "system calls %s", in_order);
-    tell(!wrong && runs, folder, runs, what);
+    tell(!wrong && runs, folder, runs, "system calls" IN_ORDER);
 }
 
 int main(int argc, char **argv)

@@ -10,6 +10,7 @@ import sys
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import records  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
@@ -19,24 +20,15 @@ WRITE = """PATH=/usr/bin; busybox httpd -f -p 8080 -h /data/www &
 while :; do echo more >>/data/www/log; busybox usleep 50000; done"""
 
 
-def place(record):
-    """Where the sectors begin, of what size, and under what key: docs/volume-record.md."""
-    with open(record, "rb") as file:
-        data = file.read()
-    at = 8
-    for _ in range(3):
-        at += 1 + data[at]
-    sector_size, offset = struct.unpack_from("<IQ", data, at)
-    return sector_size, offset, data[-64:]
-
-
-def needs_recovery(disk, sector_size, offset, key):
+def needs_recovery(disk, record):
     """Whether ext4's journal holds what the file system lacks; None when there is no superblock."""
+    fields = records.fields_of(record)
+    sector_size = fields["sector_size"]
     number = SUPERBLOCK // sector_size
     with open(disk, "rb") as file:
-        file.seek(offset + number * sector_size)
+        file.seek(fields["offset"] + number * sector_size)
         sealed = file.read(sector_size)
-    decryptor = Cipher(algorithms.AES(key), modes.XTS(struct.pack("<QQ", number * (sector_size // 512), 0))).decryptor()
+    decryptor = Cipher(algorithms.AES(fields["key"]), modes.XTS(struct.pack("<QQ", number * (sector_size // 512), 0))).decryptor()
     block = decryptor.update(sealed)[SUPERBLOCK % sector_size:]
     magic, = struct.unpack_from("<H", block, MAGIC_AT)
     return bool(struct.unpack_from("<I", block, INCOMPAT_AT)[0] & RECOVER) if magic == MAGIC else None
@@ -49,15 +41,14 @@ def main():
         config = world.config(broker.site(), workload={"process": {"args": ["/usr/bin/busybox", "sh", "-c", WRITE]}})
         initrd = world.initrd(config | {"volumes": [config["volumes"][0] | {"integrity": "none"}]})
         broker.allow(world.digest(initrd))
-        where = place(record)
-        tap.same(needs_recovery(disk, *where), False, "as it was made, the file system needs no recovery")
+        tap.same(needs_recovery(disk, record), False, "as it was made, the file system needs no recovery")
         port = vm.free_port()
         launch = world.launch(initrd, "--forward", f"{port}:8080", disk=disk)
         tap.same(launch.page(port), world.secret, "the page is served")
-        tap.same(needs_recovery(disk, *where), True, "control: while the workload writes, it would")
+        tap.same(needs_recovery(disk, record), True, "control: while the workload writes, it would")
         launch.stop()
         tap.same((launch.status, launch.stages()), (0, vm.STAGES), "all stages, orderly end") or tap.note(launch.said)
-        tap.same(needs_recovery(disk, *where), False, "after the stop it needs none: it was unmounted")
+        tap.same(needs_recovery(disk, record), False, "after the stop it needs none: it was unmounted")
     tap.done()
 
 
