@@ -17,6 +17,7 @@
 #include "init/button.h"
 #include "init/cgroup.h"
 #include "init/console.h"
+#include "init/helpers.h"
 
 /* After the workload's own grace, and with the closing of the volumes, at most five seconds where disks answer. */
 #define REST_ASKED_MS 2000u
@@ -31,7 +32,7 @@ struct supervisor {
     int network;
     pid_t pid;
     int pid_fd; /* the workload and nobody who has its number later; -1: by number */
-    bool running, stopping, killed;
+    bool running, stopping, over;
     uint64_t kill_at_ms;    /* while stopping */
     uint64_t restart_at_ms; /* while waiting to start it again; 0: not */
     uint64_t oom_kills;     /* counted before this start */
@@ -67,8 +68,12 @@ static bool reap(struct supervisor *s)
             continue;
         if (pid <= 0)
             return pid == 0;
-        if (s->running && pid == s->pid && (WIFEXITED(status) || WIFSIGNALED(status)))
+        if (!WIFEXITED(status) && !WIFSIGNALED(status))
+            continue;
+        if (s->running && pid == s->pid)
             note_end(s, status);
+        else if (!s->over)
+            helpers_note_end(pid, status);
     }
 }
 
@@ -202,6 +207,7 @@ static void end_the_rest(struct supervisor *s)
         unsigned wait_ms;
     } steps[] = { { SIGTERM, REST_ASKED_MS }, { SIGKILL, REST_KILLED_MS } };
 
+    s->over = true;
     for (size_t i = 0; i < ARRAY_SIZE(steps) && reap(s); i++) {
         uint64_t deadline_ms = clock_ms() + steps[i].wait_ms;
 
