@@ -276,7 +276,7 @@ void policy_read_expectations(struct json_reader *reader, struct policy *ret_pol
 {
     int r;
 
-    *ret_policy = (struct policy){ .any_measurement = true };
+    *ret_policy = (struct policy){ .vmpl = 0 };
     r = policy_read_common(reader, ret_policy);
     json_read_done(reader);
     if (r < 0 && !reader->status->error)

@@ -60,7 +60,6 @@ struct policy_tcb {
 struct policy {
     uint8_t (*measurements)[MEASUREMENT_BYTES]; /* accepted launch digests */
     size_t measurement_count;
-    bool any_measurement; /* in the guest, which cannot know its own digest */
     struct policy_signer *signers; /* of manifests whose rows are accepted launch digests */
     size_t signer_count;
     uint32_t signer_threshold;
@@ -134,9 +133,16 @@ void policy_free(struct policy *policy);
 /* Adds the policy's signers to keys that manifests are verified with. Errors: -EINVAL names the signer, -ENOMEM. */
 int policy_signer_keys(const struct policy *policy, struct dsse_keys *keys, struct reason *why) MUST_CHECK;
 
-/* Evaluates every check that the policy asks for, so that the list is complete; never fails. */
+/* A verifier's: evaluates every check that the policy asks for, so that the list is complete; never fails. */
 void policy_evaluate(const struct policy *policy, const struct policy_facts *facts,
                      struct policy_decision *ret_decision);
+
+/*
+ * The same of a guest over its own launch: it has not verified who signed the report and cannot know its own launch
+ * digest, so that it is asked for neither, nor for what only policy_parse() reads.
+ */
+void policy_evaluate_expectations(const struct policy *policy, const struct policy_facts *facts,
+                                  struct policy_decision *ret_decision);
 
 /* The checks as a JSON array: {"check", "passed", "wanted", "found"} each. */
 void policy_write_checks(const struct policy_decision *decision, struct buffer *to);

@@ -53,8 +53,6 @@ static void read_expect(struct json_reader *parent, struct policy *to)
 
     if (json_read_object(parent, "expect", JSON_OPTIONAL, &reader))
         policy_read_expectations(&reader, to);
-    else
-        *to = (struct policy){ .any_measurement = true };
 }
 
 /* What the format leaves open and this version does not: block size and hash are stated and have to be these. */

@@ -54,7 +54,7 @@ int stage_expect(struct boot *boot)
     struct policy_decision decision;
     int r;
 
-    policy_evaluate(&boot->config.expect, &facts, &decision);
+    policy_evaluate_expectations(&boot->config.expect, &facts, &decision);
     if (decision.failed) {
         (void)reason_set(&boot->why, -EACCES, "%s: expected %s, found %s", decision.failed->name,
                          decision.failed->wanted, decision.failed->found);

@@ -16,22 +16,15 @@
 #define DIRECT_ALIGNMENT 4096u
 #define MAC_PREFIX_BYTES 80u /* magic, id, sequence number */
 
-static const struct {
-    const char *code, *meaning;
-} codes[] = {
-#define X(name, code, meaning) [HEADER_##name] = { code, meaning },
+static const char *const codes[] = {
+#define X(name, code) [HEADER_##name] = code,
     HEADER_CODES(X)
 #undef X
 };
 
 const char *header_code_text(enum header_code code)
 {
-    return codes[code].code;
-}
-
-const char *header_code_meaning(enum header_code code)
-{
-    return codes[code].meaning;
+    return codes[code];
 }
 
 int header_read(int disk, uint64_t offset, uint8_t ret_bytes[HEADER_BYTES])

@@ -195,7 +195,7 @@ static void check(const struct policy *policy)
     struct report right;
 
     REQUIRE(policy->measurement_count <= POLICY_MAX_MEASUREMENTS && policy->id_key_count <= POLICY_MAX_KEYS);
-    REQUIRE(!policy->any_measurement && policy->vmpl <= 3);
+    REQUIRE(policy->vmpl <= 3);
     check_writing(policy);
     if (!choose(policy, &right, &facts))
         return;

@@ -63,7 +63,7 @@ def check_guest():
 
 
 def check_headers():
-    names = dict(reversed(row) for row in re.findall(r'X\((\w+), +"(H-[A-Z-]+)", +', read("luks/header.h")))
+    names = dict(reversed(row) for row in re.findall(r'X\((\w+), "(H-[A-Z-]+)"\)', read("luks/header.h")))
     code, tests = c_code("luks/*.c"), c_code("tests/unit/test-luks-header*.c")
     check("headers", names, 40, lambda c: re.search(rf"\bHEADER_{names[c]}\b", code),
           lambda c: re.search(rf"\bHEADER_{names[c]}\b", tests), listed("docs/man/postern-volume.1", r"^\.It Cm (H-[A-Z-]+)$"))
@@ -78,8 +78,8 @@ def check_broker():
 
 def check_policies():
     """postern-policy(5) has them in a text, which tests/lint/test-policy-documents.py reads."""
-    code = c_code("attest/policy.c")
-    names = set(re.findall(r'(?:add|check_\w+)\([^;]*?"([a-z_]+(?:\.[a-z_]+)?)"', code))
+    code = c_code("attest/policy.c", "attest/policy-verify.c")
+    names = set(re.findall(r'(?:policy_add_\w+|check_\w+)\([^;]*?"([a-z_]+(?:\.[a-z_]+)?)"', code))
     tests = c_code("tests/unit/test-policy*.c")
     check("policies", names, 20, lambda c: True, lambda c: f'"{c}"' in tests or f'"{c}.' in tests, None)
 

@@ -114,11 +114,10 @@ def check_reports():
 
 
 def check_documents():
-    rows = re.findall(r'X\(\w+, +"(H-[A-Z-]+)", +"([^"]+)"\)', read("luks/header.h"))
-    manual = re.findall(r"^\.It Cm (H-[A-Z-]+)\n(.*)\.$", read("docs/man/postern-volume.1"), flags=re.M)
-    tap.ok(len(rows) >= 40, "the codes of refused headers were found", rows)
-    tap.same(manual, [(code, text[0].upper() + text[1:]) for code, text in rows],
-             "postern-volume(1) has the table of header codes as luks/header.h does")
+    codes = re.findall(r'X\(\w+, "(H-[A-Z-]+)"\)', read("luks/header.h"))
+    manual = re.findall(r"^\.It Cm (H-[A-Z-]+)\n.*\.$", read("docs/man/postern-volume.1"), flags=re.M)
+    tap.ok(len(codes) >= 40, "the codes of refused headers were found", codes)
+    tap.same(manual, codes, "postern-volume(1) has a sentence on each header code, in the order of luks/header.h")
     named = re.findall(r"\| (tests/[\w/-]+)(?:, ([\w/-]+))? \|$", read("docs/threats.md"), flags=re.M)
     missing = [name for row in named for name in row if name and not exists_test(name)]
     tap.same(missing, [], "every test that docs/threats.md names exists")

@@ -157,7 +157,7 @@ static void everything_is_read(void **state UNUSED)
     memcpy(&address, c.network.address.bytes, sizeof(address));
     assert_string_equal(inet_ntoa(address), "10.0.2.15");
     assert_int_equal(c.expect.vmpl, 1);
-    assert_true(c.expect.any_measurement);
+    assert_null(c.expect.measurements);
     assert_string_equal(c.root.device, "root");
     assert_int_equal(c.root.tree.data_blocks, 500);
     assert_int_equal(c.root.tree.salt_size, 2);
@@ -190,7 +190,7 @@ static void optional_parts_have_their_defaults(void **state UNUSED)
     assert_int_equal(c.release_deadline_ms, 120000);
     assert_int_equal(c.deadline_ms, 120000);
     assert_int_equal(c.expect.vmpl, 0);
-    assert_true(c.expect.any_measurement);
+    assert_null(c.expect.measurements);
     assert_false(c.expect.allow_debug);
     assert_string_equal(c.workload.cwd, "/");
     assert_int_equal(c.workload.uid, 0);

@@ -55,7 +55,6 @@ static void reads_a_whole_document(void **state UNUSED)
     assert_int_equal(policy.measurement_count, 2);
     assert_int_equal(policy.measurements[0][47], 0x11);
     assert_int_equal(policy.measurements[1][0], 0x22);
-    assert_false(policy.any_measurement);
     assert_true(policy.allow_debug);
     assert_true(policy.allow_migration_agent);
     assert_int_equal(policy.vmpl, 3);
@@ -77,7 +76,6 @@ static void denies_by_default(void **state UNUSED)
 {
     struct policy policy = parse_right("{\"measurements\":[\"" DIGEST_11 "\"]}");
 
-    assert_false(policy.any_measurement);
     assert_false(policy.allow_debug);
     assert_false(policy.allow_migration_agent);
     assert_int_equal(policy.vmpl, 0);
@@ -289,6 +287,7 @@ static void read_expectations(const char *text, struct policy *ret_policy, struc
 static void reads_a_guests_expectations(void **state UNUSED)
 {
     struct report report = report_that_passes();
+    const struct policy_facts facts = { .report = &report, .product = PRODUCT_MILAN };
     struct policy_decision decision;
     struct policy policy;
     struct reason why;
@@ -296,10 +295,12 @@ static void reads_a_guests_expectations(void **state UNUSED)
     read_expectations("{}", &policy, &why);
     assert_string_equal(why.text, "");
     memset(report.measurement, 0x99, sizeof(report.measurement)); /* its own, which it cannot know */
-    evaluate(&policy, &report, PRODUCT_MILAN, &decision);
+    policy_evaluate_expectations(&policy, &facts, &decision);
     assert_null(decision.failed);
+    policy_evaluate(&policy, &facts, &decision); /* which accept no launch of another's */
+    assert_string_equal(decision.failed->name, "measurement");
     report.policy |= GUEST_POLICY_DEBUG;
-    evaluate(&policy, &report, PRODUCT_MILAN, &decision);
+    policy_evaluate_expectations(&policy, &facts, &decision);
     assert_string_equal(decision.failed->name, "guest_policy.debug");
     read_expectations("{\"measurements\":[\"" DIGEST_11 "\"]}", &policy, &why);
     assert_string_equal(why.text, "measurements: unknown member");
