@@ -30,7 +30,8 @@ void console_report(const uint8_t *report, size_t size);
 void console_waiting(const char *stage, uint64_t begin_us, const char *note);
 
 /*
- * A stage that refused. `request_id` may be empty; `status` is that of a workload that cannot be started, 0: the code's.
+ * A stage that refused. `request_id` may be empty; `status` is that of a workload that cannot be started, or 0 for the
+ * code's.
  */
 void console_refusal(const char *stage, uint64_t begin_us, enum refusal refusal, const char *detail,
                      const char *request_id, int status);

@@ -91,7 +91,7 @@ static int drop_privileges(const struct config_workload *workload, struct spawn_
 /*
  * Landlock's domain, whatever it handles, takes away what neither rights of files nor capabilities decide: to look
  * into PID 1 and its helpers (/proc/1/mem), to change mounts. What it would forbid with that, to move files from one
- * folder to another, is allowed everywhere. A kernel before 5.19 does not know that right, one without Landlock nothing.
+ * folder to another, is allowed everywhere. Kernels before 5.19 do not know that right, or have no Landlock.
  */
 static int enter_domain(void)
 {
