@@ -20,12 +20,15 @@
 
 static int derive_pbkdf2(const struct header_keyslot *slot, const struct secret *passphrase, struct secret *ret_key)
 {
-    int r = secret_alloc(AREA_KEY_BYTES, ret_key);
+    CLEANUP_SECRET struct secret key = SECRET_NONE;
+    int r = secret_alloc(AREA_KEY_BYTES, &key);
 
     if (r == 0 && PKCS5_PBKDF2_HMAC((const char *)passphrase->bytes, (int)passphrase->size, slot->salt,
                                     (int)slot->salt_size, (int)slot->iterations, EVP_sha256(), AREA_KEY_BYTES,
-                                    ret_key->bytes) != 1)
+                                    key.bytes) != 1)
         r = -ENOMEM;
+    if (r == 0)
+        *ret_key = secret_take(&key);
     return r;
 }
 
