@@ -78,7 +78,8 @@ class Lan:
             self.seen["ipv4"] += 1
             self.seen["tcp"] += frame[23] == 6
             self.seen["to name servers"] += frame[23] in (6, 17) and frame[36:38] == b"\0\x35"
-            self.seen["to " + ".".join(str(byte) for byte in frame[30:34])] += 1
+            for word, at in ("from ", 26), ("to ", 30):
+                self.seen[word + ".".join(str(byte) for byte in frame[at:at + 4])] += 1
         return []
 
     @staticmethod

@@ -2,38 +2,11 @@
 
 Kinds come from the guest's own /proc/kpageflags (Linux Documentation/admin-guide/mm/pagemap.rst).
 """
-import json
-import socket
 import subprocess
 
 PAGE = 4096
 PIECE = 16  # what is searched for: no shorter part of a secret counts as a trace of it
 SLAB, BUDDY, MMAP, ANON, LRU, PGTABLE = 1 << 7, 1 << 10, 1 << 11, 1 << 12, 1 << 5, 1 << 26
-
-
-class Monitor:
-    """A QMP monitor."""
-
-    def __init__(self, path):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.connect(path)
-        self.lines = self.socket.makefile("r", encoding="utf-8")
-        self.lines.readline()
-        self.run("qmp_capabilities")
-
-    def run(self, command, **arguments):
-        self.socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
-        while True:
-            answer = json.loads(self.lines.readline())
-            if "error" in answer:
-                raise RuntimeError(answer["error"]["desc"])
-            if "return" in answer:
-                return answer["return"]
-
-    def dump(self, path, size):
-        """The guest stops, and its first `size` bytes of memory go into a file."""
-        self.run("stop")
-        self.run("pmemsave", val=0, size=size, filename=path)
 
 
 def kind(flags, place):

@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -115,6 +116,15 @@ class Broker:
         self.process.terminate()
         self.process.wait(30)
 
+    @contextlib.contextmanager
+    def suspended(self):
+        """It can be connected to, and answers nobody until this is over."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
     def text(self):
         with open(self.log_path, encoding="utf-8") as log:
             return log.read()
@@ -158,12 +168,27 @@ class Launch:
             self.process.terminate()
         return self.wait()
 
-    def stop_at(self, stage, seconds=BOOT_SECONDS):
-        """Stops the guest once it has said that it is through with that stage."""
+    def says(self, stage):
+        """Whether it has a line of that stage."""
+        return any(line["stage"] == stage for line in self.record())
+
+    def reach(self, stage, seconds=BOOT_SECONDS):
+        """Waits until the guest has said that it is through with that stage, or ends."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self.process.poll() is None and stage not in self.stages():
             time.sleep(0.1)
+
+    def stop_at(self, stage, seconds=BOOT_SECONDS):
+        """Stops the guest once it is through with that stage."""
+        self.reach(stage, seconds)
         return self.stop()
+
+    def ends(self, seconds=BOOT_SECONDS):
+        """Whether it ends by itself within that time."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.process.poll() is None:
+            time.sleep(0.1)
+        return self.process.poll() is not None
 
     def page(self, port, path="", seconds=BOOT_SECONDS):
         """The page that the guest serves, or None when it ends without; waits for it."""
@@ -207,7 +232,7 @@ class World:
         self.temporary = tempfile.TemporaryDirectory(prefix="postern-vm.")
         self.directory = self.temporary.name
         self.secret = secrets.token_hex(16)
-        self.count = 0
+        self.count, self.lock = 0, threading.Lock()
         self.data, self.record = self.volume("data")
 
     def __enter__(self):
@@ -300,6 +325,8 @@ class World:
 
     def launch(self, initrd, *words, disk=None, stdin=None):
         """Starts a guest; without a disk it gets the volume."""
-        self.count += 1
+        with self.lock:
+            self.count += 1
+            name = f"launch-{self.count}"
         disks = ["--disk", f"data={disk or self.data}"] if disk is not False else []
-        return Launch(self, f"launch-{self.count}", ["--initrd", initrd, *disks, *words], stdin)
+        return Launch(self, name, ["--initrd", initrd, *disks, *words], stdin)

@@ -13,8 +13,8 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
-import memory  # noqa: E402
 import nbd  # noqa: E402
+import qemu  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 from probe import BLOCKS, DATA, START, TAGS, Probe, copy_of, line, make_content, mark, marked, tables  # noqa: E402
@@ -179,7 +179,7 @@ def check_shrinking(world, disk, record):
 
     def said(text, _):
         if "probe: shrinks ready" in text:
-            memory.Monitor(monitor).run("block_resize", **{"node-name": "disk0", "size": HALF})
+            qemu.Monitor(monitor).ask("block_resize", **{"node-name": "disk0", "size": HALF})
 
     probe = Probe(world, record, ["shrinks shrinks record", line("afterwards", "record")], copy, said=said, monitor=monitor)
     probe.opened("shrinks", BLOCKS // 2, BLOCKS // 2)

@@ -13,6 +13,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 import memory  # noqa: E402
 import nbd  # noqa: E402
+import qemu  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
@@ -45,14 +46,14 @@ def run_guest(world, broker, text):
         broker.allow(world.digest(initrd), resource)
     monitor, dump, port = world.path("qmp"), world.path("dump"), vm.free_port()
     with nbd.Server(world.data) as data, nbd.Server(plain) as other:
-        qemu = nbd.qemu_with(world.path("qemu"), {world.data: data, plain: other})
-        launch = world.launch(initrd, "--forward", f"{port}:8080", "--qmp", monitor, "--qemu", qemu, "--memory",
+        program = nbd.qemu_with(world.path("qemu"), {world.data: data, plain: other})
+        launch = world.launch(initrd, "--forward", f"{port}:8080", "--qmp", monitor, "--qemu", program, "--memory",
                               str(MEMORY_MIB), "--boot-timeout", str(SECONDS), "--disk", f"plain={plain}")
         flags = launch.fetch(port, "flags", SECONDS)
         tap.ok(flags, "the workload runs and says what each page is for", launch.console()[-3000:]) or tap.done()
-        control = memory.Monitor(monitor)
+        control = qemu.Monitor(monitor)
         control.dump(dump, MEMORY_MIB << 20)
-        control.run("cont")
+        control.ask("cont")
         launch.stop()
         written = {name: b"".join(part for _, part in server.writes) for name, server in (("data", data), ("plain", other))}
     return launch.console(), flags, dump, written

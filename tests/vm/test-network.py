@@ -31,8 +31,8 @@ def copy(world, name):
     return shutil.copy(world.data, world.path(name + ".data"))
 
 
-def boot(world, broker, network, *words, site=None):
-    config = world.config(site or broker.site(), network=network)
+def boot(world, broker, network, *words, site=None, **changes):
+    config = world.config(site or broker.site(), network=network, **changes)
     initrd = world.initrd(config, programs=PROGRAMS)
     broker.allow(world.digest(initrd))
     return world.launch(initrd, *words)  # all on the one disk: the broker knows its epoch
@@ -48,14 +48,31 @@ def check_dhcp(world, broker):
     tap.same((launch.status, launch.stages()), (0, vm.STAGES), "DHCPv4: all stages, orderly end") or tap.note(launch.said)
 
 
+# What routers and neighbours may not set; the kernel of our own knows neither preferences nor further routes.
+HARD = {"ipv4": {"accept_redirects": 0, "secure_redirects": 0, "send_redirects": 0},
+        "ipv6": {"disable_ipv6": 0, "accept_redirects": 0, "dad_transmits": 0, "use_tempaddr": 0,
+                 "accept_ra_rtr_pref": "" if vm.OWN_KERNEL else 0, "accept_ra_rt_info_max_plen": "" if vm.OWN_KERNEL else 0}}
+COMPARED = 42
+
+
+def compare(**six):
+    """A workload that ends with the place of the first knob that is not as it should be, or with COMPARED."""
+    knobs = [f"/proc/sys/net/{family}/conf/eth0/{name}={value}" for family, names in HARD.items() for name, value in
+             (names | six if family == "ipv6" else names).items()]
+    return {"process": {"args": ["/usr/bin/busybox", "sh", "-c", f"""n=0; for knob in {" ".join(knobs)}; do
+n=$((n+1)); [ "$(/usr/bin/busybox cat "${{knob%=*}}")" = "${{knob#*=}}" ] || exit $n; done; exit {COMPARED}"""]}}
+
+
 def check_six(world, broker):
     # QEMU's router advertises a site-local prefix by default; this one is of the kind that networks have.
     program = qemu.wrapper(world.path("six.qemu"), changed=[("-netdev", "user,id=net0", "user,id=net0,ipv6-net=fd00::/64")])
     site = broker.site() | {"url": f"https://[fd00::2]:{broker.port}"}
-    for name, network in ("router advertisement", ROUTER), ("static IPv6", STATIC_SIX):
-        launch = boot(world, broker, network, "--qemu", program, site=site).stop_at("handoff")
-        tap.same((launch.status, launch.stages()), (0, vm.STAGES), f"{name}: the broker is reached over IPv6")\
+    for name, network, takes in ("router advertisement", ROUTER, 1), ("static IPv6", STATIC_SIX, 0):
+        launch = boot(world, broker, network, "--qemu", program, site=site, workload=compare(accept_ra=takes, autoconf=takes)).wait()
+        tap.same(launch.stages(), vm.STAGES, f"{name}: the broker is reached over IPv6")\
             or tap.note(f"{launch.said} {launch.refusal()}")
+        tap.same([line["status"] for line in launch.record() if line["stage"] == "exit"], [COMPARED],
+                 f"{name}: the kernel takes nothing else from routers and neighbours, and looks for no duplicates")
 
 
 class Lies:
@@ -69,8 +86,20 @@ class Lies:
         initrd = self.world.initrd(config, programs=PROGRAMS)
         self.cases.append((name, lease, initrd, detail, code, sends))
 
+    def without_link(self, name, initrd):
+        """A guest whose interface never gets one: it is started when that is so."""
+        path = self.world.path(name.replace(" ", "-"))
+        launch = self.world.launch(initrd, "--qemu", qemu.wrapper(path + ".qemu", "-S"), "--qmp", path + ".qmp",
+                                   disk=copy(self.world, name))
+        monitor = qemu.Monitor(path + ".qmp")
+        monitor.ask("set_link", name="net0", up=False)
+        monitor.ask("cont")
+        return launch.wait(), {}
+
     def run_one(self, case):
         name, lease, initrd = case[:3]
+        if lease is None:
+            return self.without_link(name, initrd)
         with lan.Lan(self.world.path(name.replace(" ", "-") + ".lan"), lease) as network:
             program = qemu.wrapper(network.path + ".qemu", changed=[("-netdev", "user,id=net0", network.netdev)])
             return self.world.launch(initrd, "--qemu", program, disk=copy(self.world, name)).wait(), network.seen
@@ -109,8 +138,11 @@ def check_lies(world, broker):
     lies.add("a lie before the truth", first_lies, "cannot be reached", code="E-RELEASE-TRANSPORT",
              network=DHCP | {"wait_s": 40}, sends=[("tcp", 1), (lan.REQUEST, 2)])
     lies.add("no router", lambda *_: None, "no router advertisement", network=ROUTER | {"wait_s": 3}, sends=[(lan.DISCOVER, 0)])
+    static = world.config(broker.site())["network"]
+    lies.add("no link", None, "eth0: no link", network=static | {"wait_s": 6})
     lies.run()
-    tap.ok("eth0: no lease yet" in lies.waited["no server"], "no server: the console says what is waited for", lies.waited)
+    for name, wait in ("no server", "eth0: no lease yet"), ("no link", "eth0: no link yet"):
+        tap.ok(wait in lies.waited[name], f"{name}: the console says what is waited for", lies.waited)
 
 
 # Asks the first name server that there is now, whatever becomes of it.
@@ -119,30 +151,59 @@ busybox timeout 2 busybox nslookup keys.example.org $(busybox sed -n "s/^nameser
 busybox sleep 1; done"""
 
 
-def check_renewal(world):
-    """A lease of half a minute, and what its renewal says, which is something else: all after the hand-over."""
-    servers = [bytes([10, 9, 0, 53]), bytes([10, 9, 0, 54])]
-    sent = {}  # to the first server, before the first, second and third request
+RENEWALS = 2
+NEXT_GUEST = bytes([10, 9, 0, 78])
 
-    def lease(kind, count):
-        renewals = count - 1 if kind == lan.REQUEST else 0
-        if kind == lan.REQUEST:
-            sent[count] = network.seen["to 10.9.0.53"]
-        return GUEST, [(51, bytes([0, 0, 0, 30])), MASK, (3, lan.SERVER), *([(6, servers[renewals > 0])] if renewals != 1 else [])]
+
+class Leases:
+    """Of twenty seconds. The first renewal names no name server, the second another one; there is no third. Whoever then
+    asks for a new lease has to ask twice, and gets another address, with a third name server."""
+
+    def __init__(self):
+        self.sent = {}  # to the first server, before the first, second and third request
+        self.stayed = []  # sent from the first address before each question for the second
+        self.network = None
+
+    def __call__(self, kind, count):
+        seen = self.network.seen
+        expired = seen[lan.REQUEST] > RENEWALS and seen[lan.DISCOVER] > 1
+        if kind == lan.REQUEST and not expired:
+            self.sent[count] = seen["to 10.9.0.53"]
+            return self.give(GUEST, None if count == 2 else 53 if count == 1 else 54) if count <= 1 + RENEWALS else None
+        if kind == lan.DISCOVER and expired:
+            self.stayed.append(seen["from 10.9.0.77"])
+        if len(self.stayed) == 1:
+            return None
+        return self.give(NEXT_GUEST, 55) if expired else self.give(GUEST, 53)
+
+    @staticmethod
+    def give(address, server):
+        return address, [(51, bytes([0, 0, 0, 20])), MASK, (3, lan.SERVER), *([(6, bytes([10, 9, 0, server]))] if server else [])]
+
+
+def check_renewal(world):
+    """What renewals say, which is something else, and that there are none any more: all after the hand-over."""
+    lease = Leases()
 
     config = world.config(network=DHCP, volumes=None, workload={"process": {"args": ["/usr/bin/busybox", "sh", "-c", FOLLOW]}})
     initrd = world.initrd(config, programs=PROGRAMS)
     with lan.Lan(world.path("renewal.lan"), lease) as network:
+        lease.network = network
         program = qemu.wrapper(network.path + ".qemu", changed=[("-netdev", "user,id=net0", network.netdev)])
         launch = world.launch(initrd, "--qemu", program, disk=False)
         deadline = time.monotonic() + vm.BOOT_SECONDS
-        while not network.seen["to 10.9.0.54"] and time.monotonic() < deadline and launch.process.poll() is None:
+        while not network.seen["to 10.9.0.55"] and time.monotonic() < deadline and launch.process.poll() is None:
             time.sleep(0.2)
         launch.stop()
         tap.ok(network.seen["to name servers"], "a workload that asks a name server is seen to do so", network.seen)
         tap.ok(network.seen["to 10.9.0.53"] and network.seen["to 10.9.0.54"] and network.seen[lan.REQUEST] > 2 and
-               network.seen[lan.DISCOVER] == 1, "a lease is renewed while the workload runs, which sees what it says now",
+               lease.stayed, "a lease is renewed while the workload runs, which sees what it says now",
                f"{network.seen}\n{launch.said}")
+        stayed = [*lease.stayed, network.seen["from 10.9.0.77"]]
+        tap.ok(len(stayed) >= 3 and len(set(stayed)) == 1 and network.seen["from 10.9.0.78"] and network.seen["to 10.9.0.55"],
+               "one that is not renewed is given up with its address, and another asked for, which takes effect",
+               f"{stayed} {network.seen}")
+    sent = lease.sent
     tap.ok(3 in sent and sent[3] - sent[2] >= 3, "a renewal without name servers leaves those that were there", sent)
     tap.same((launch.status, launch.stages()), (0, vm.STAGES), "renewal: all stages, orderly end")
 

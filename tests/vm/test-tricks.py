@@ -5,11 +5,9 @@ Most change nothing: the guest serves its page as if they were not there. Where 
 control on which it has one shows that it arrives.
 """
 import email.utils
-import json
 import os
 import re
 import shutil
-import socket
 import sys
 import time
 import urllib.request
@@ -27,34 +25,9 @@ while :; do busybox ls /sys/block /sys/class/net >/data/www/new; busybox mv /dat
 SECOND_NIC = ["-netdev", "user,id=net1", "-device", "virtio-net-pci,netdev=net1,disable-legacy=on,romfile="]
 KEYS = b"\n\x03\x04root\nid\nreboot -f\n"
 SYSRQ_POWER_OFF = b"o"
-PCI_BRIDGES = ["-device", "pcie-root-port,id=port1,chassis=1", "-device", "pcie-root-port,id=port2,chassis=2"]
-
-
-class Monitor:
-    """A QMP connection."""
-
-    def __init__(self, path):
-        deadline = time.monotonic() + vm.BOOT_SECONDS
-        while True:
-            self.socket = socket.socket(socket.AF_UNIX)
-            try:
-                self.socket.connect(path)
-                break
-            except OSError:
-                self.socket.close()
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.1)
-        self.lines = self.socket.makefile("r", encoding="utf-8")
-        self.lines.readline()
-        self.ask("qmp_capabilities")
-
-    def ask(self, command, **arguments):
-        self.socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
-        while True:
-            answer = json.loads(self.lines.readline())
-            if "event" not in answer:
-                return answer
+BY_ITSELF = 5  # how `postern launch` ends when it was not asked to and the workload has another status than 0
+CTRL_ALT_DELETE = ("ctrl", "alt", "delete")
+PCI_BRIDGES = [word for n in range(1, 5) for word in ("-device", f"pcie-root-port,id=port{n},chassis={n}")]
 
 
 class Machine:
@@ -86,20 +59,42 @@ def serves(world, machine, name):
     return launch
 
 
+def plug(world, monitor, number):
+    """A disk of the data's serial number, and an interface, each at a bridge of its own."""
+    file = {"driver": "file", "filename": shutil.copy(world.data, world.path(f"shadow{number}"))}
+    monitor.ask("blockdev-add", driver="raw", file=file, **{"node-name": f"shadow{number}"})
+    monitor.ask("device_add", driver="virtio-blk-pci", drive=f"shadow{number}", serial="data", bus=f"port{2 * number - 1}")
+    monitor.ask("netdev_add", type="user", id=f"plugged{number}")
+    monitor.ask("device_add", driver="virtio-net-pci", netdev=f"plugged{number}", bus=f"port{2 * number}")
+
+
 def has_plugged(machine):
-    """Whether the guest's kernel gets to see both; where it can plug nothing, it has had two seconds."""
+    """Whether the guest's kernel gets to see all; where it can plug nothing, it has had two seconds."""
     deadline = time.monotonic() + (2 if vm.OWN_KERNEL else vm.BOOT_SECONDS)
     while True:
         seen = (machine.launch.page(machine.port, "seen") or "").split()
-        if {"vdc", "eth2"} <= set(seen):
+        if {"vdc", "vdd", "eth2", "eth3"} <= set(seen):
             return True
         if time.monotonic() > deadline:
             return False
         time.sleep(0.5)
 
 
+def ask_to_end(machine, monitor, name):
+    """By the keyboard, which the kernel of our own has no driver for: it is asked by the power button then."""
+    monitor.press(*CTRL_ALT_DELETE)
+    ended = machine.launch.ends(2 if vm.OWN_KERNEL else vm.BOOT_SECONDS)
+    tap.same(ended, not vm.OWN_KERNEL, f"{name}: Ctrl-Alt-Delete ends the guest of Debian's kernel, but not our own's")
+    launch = machine.stop()
+    tap.same((launch.status, launch.stages()), (0 if vm.OWN_KERNEL else BY_ITSELF, vm.STAGES), f"{name}: all stages, orderly end") \
+        or tap.note(launch.said)
+    exits = [line for line in launch.record() if line["stage"] == "exit"]
+    tap.ok(len(exits) == 1 and exits[0]["asked_us"], f"{name}: the boot record says when it was asked", exits)
+    return launch
+
+
 def check_input(world, broker):
-    """Strings, a table, keys, sysrq, disks and interfaces that are plugged while the workload runs."""
+    """Strings, a table, keys, sysrq, disks and interfaces that are plugged, before there is a workload and while it runs."""
     workload = {"process": {"args": ["/usr/bin/busybox", "sh", "-c", LOOK]}}
     initrd = world.initrd(world.config(broker.site(), workload=workload))
     broker.allow(world.digest(initrd))
@@ -108,19 +103,42 @@ def check_input(world, broker):
     machine = Machine(world, initrd, "input", after=STRINGS + SECOND_NIC + PCI_BRIDGES +
                       ["-acpitable", f"sig=EVIL,data={world.path('table')}"])
     os.write(machine.keys, KEYS)
-    page = machine.launch.page(machine.port)
-    tap.same(page, world.secret, "strings, an ACPI table, a second interface, keys: the page is served")
-    monitor = Monitor(machine.monitor_path)
+    monitor = qemu.Monitor(machine.monitor_path)
+    with broker.suspended():
+        machine.launch.reach("expect")
+        machine.press(monitor, SYSRQ_POWER_OFF)
+        plug(world, monitor, 1)
+        time.sleep(1)
+    tap.same(machine.launch.page(machine.port), world.secret,
+             "strings, an ACPI table, a second interface, keys, plugs during the boot: the page is served")
     os.write(machine.keys, KEYS)
     machine.press(monitor, SYSRQ_POWER_OFF)
-    shadow = shutil.copy(world.data, world.path("shadow"))
-    plugged = [monitor.ask("blockdev-add", driver="raw", **{"node-name": "shadow", "file": {"driver": "file", "filename": shadow}}),
-               monitor.ask("device_add", driver="virtio-blk-pci", drive="shadow", serial="data", bus="port1"),
-               monitor.ask("netdev_add", type="user", id="net2"),
-               monitor.ask("device_add", driver="virtio-net-pci", netdev="net2", bus="port2")]
-    tap.ok(all("return" in answer for answer in plugged), "a disk of the same serial and an interface are plugged", plugged)
-    tap.same(has_plugged(machine), not vm.OWN_KERNEL, "and found by Debian's kernel, but not by our own")
-    return serves(world, machine, "keys, sysrq, hot plugs")
+    plug(world, monitor, 2)
+    tap.same(has_plugged(machine), not vm.OWN_KERNEL,
+             "disks of the same serial and interfaces that are plugged are found by Debian's kernel, but not by our own")
+    tap.same(machine.launch.page(machine.port), world.secret, "keys, sysrq, hot plugs: the page is served")
+    return ask_to_end(machine, monitor, "keys, sysrq, hot plugs")
+
+
+def check_early_request(world, broker):
+    """Ctrl-Alt-Delete while the guest waits for its broker."""
+    initrd = world.initrd(world.config(broker.site()))
+    broker.allow(world.digest(initrd))
+    machine = Machine(world, initrd, "early")
+    monitor = qemu.Monitor(machine.monitor_path)
+    with broker.suspended():
+        machine.launch.reach("expect")
+        monitor.press(*CTRL_ALT_DELETE)
+        time.sleep(1)
+    if vm.OWN_KERNEL:
+        serves(world, machine, "Ctrl-Alt-Delete before the workload, on the kernel of our own")
+        return
+    tap.ok(machine.launch.ends(), "Ctrl-Alt-Delete before the workload: the guest ends")
+    launch = machine.stop()
+    record = [line for line in launch.record() if line["stage"] in ("handoff", "exit", "off")]
+    tap.ok(launch.status == BY_ITSELF and launch.stages() == vm.STAGES and [line["stage"] for line in record] == ["handoff", "exit", "off"]
+           and record[1]["asked_us"] >= record[0]["at_us"] and record[1]["signal"] == 15,
+           "it waits until there is one, which is then asked to end", f"{record}\n{launch.said}")
 
 
 def check_input_control(world, broker):
@@ -130,7 +148,7 @@ def check_input_control(world, broker):
     broker.allow(world.digest(initrd, append))
     machine = Machine(world, initrd, "control", "--append", append)
     tap.same(machine.launch.page(machine.port), world.secret, "control: with words that nothing knows the page is served")
-    monitor = Monitor(machine.monitor_path)
+    monitor = qemu.Monitor(machine.monitor_path)
     for _ in range(3 if vm.OWN_KERNEL else 30):
         if machine.launch.process.poll() is not None:
             break
@@ -224,6 +242,7 @@ def main():
         tap.same(counts, [counts[1] + 1, counts[1], counts[1]], "a table that the host adds is one more")
         check_little_memory(world, broker)
         check_swapped(world, broker)
+        check_early_request(world, broker)
         check_input_control(world, broker)
     tap.done()
 

@@ -7,8 +7,10 @@ import concurrent.futures
 import os
 import shutil
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import nbd  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
@@ -18,6 +20,7 @@ BIN = {"destination": "/data/bin", "type": "bind", "source": "/data/bin", "optio
 ABSENT = "No such file or directory"
 KILL = {name: ["CAP_KILL"] for name in ("bounding", "permitted", "effective")}
 INSISTENT_GRACE_S = 120
+DISKS_MOST_S, STALLED_SECONDS = 30, 600
 NAMES = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_ADMIN": 21, "CAP_SYS_BOOT": 22}
 
 
@@ -127,6 +130,7 @@ KNOBS = {
                      "protected_regular": "2"},
     "/proc/sys/dev/tty": {"ldisc_autoload": "0", "legacy_tiocsti": "0"},
     "/proc/sys/vm": {"unprivileged_userfaultfd": "0", "swappiness": "0"},
+    "/proc/sys/net/ipv6/conf/eth0": {"disable_ipv6": "1"},
     "/sys/kernel": {"rcu_expedited": "0"},
 }
 # PID 1's file systems and the workload's own below /dev: options of each mount there, and what bounds it.
@@ -262,7 +266,8 @@ def check_refusals(cases):
             ("no program", "E-WORKLOAD", "/data/www/index.html: cannot be started: Permission denied", 126),
             ("no folder", "E-WORKLOAD", "/nowhere: the workload cannot be set up: No such file or directory", 125),
             ("privilege", "E-PRIVILEGE", "PID 1 cannot leave the network: No space left on device", None),
-            ("fault", "E-FAULT", "signal 011", None)):
+            ("fault", "E-FAULT", "signal 011", None),
+            ("filter", "E-FAULT", "signal 031", None)):
         launch, _ = cases[name]
         refusal = launch.refusal()
         tap.same((refusal.get("code"), refusal.get("status"), launch.status), (code, status, 3), f"{code}: {name}")
@@ -271,14 +276,41 @@ def check_refusals(cases):
 
 def check_deaf(world, broker):
     """Asked to stop, a workload that does not listen is killed after its grace."""
-    guest = Guest(world, broker, {"process": process("deaf"), "mounts": [BIN], "stop_grace_s": 1})
+    guest = Guest(world, broker, {"process": process("deaf", capabilities={"bounding": ["CAP_CHOWN", "CAP_KILL"]}),
+                                  "mounts": [BIN], "stop_grace_s": 1})
     launch = guest.start()
-    launch.page(guest.port)
+    facts = Facts(launch.page(guest.port))
     launch.stop()
+    tap.same({name: facts.status("/proc/self/status", name) for name in ("CapBnd", "CapPrm", "CapEff", "CapInh", "CapAmb")},
+             {"CapBnd": [bits("CAP_CHOWN", "CAP_KILL")]} | dict.fromkeys(("CapPrm", "CapEff", "CapInh", "CapAmb"), [bits()]),
+             "capabilities that are bounding alone: nothing is in effect, and no more can be had")
     tap.same(ends(launch), [end(137, 9)], "deaf: killed when the grace is over") or tap.note(launch.said)
     last = [line for line in launch.record() if line.get("stage") in ("exit", "off")]
     if tap.ok(len(last) == 2 and last[0]["asked_us"], "deaf: when it was asked is in the record", last):
         tap.note(f"from the request to power-off: {(last[1]['at_us'] - last[0]['asked_us']) / 1e6:.2f} s, grace 1 s")
+
+
+def stop_stalled(world, guest):
+    """The power button, and from then on the volume's disk does nothing any more, but does not fail either."""
+    with nbd.Server(guest.disk) as server:
+        guest.words += ["--qemu", nbd.qemu_with(world.path("stalled.qemu"), {guest.disk: server})]
+        launch = guest.start()
+        launch.page(guest.port)
+        server.stall.set()
+        launch.process.terminate()
+        deadline = time.monotonic() + STALLED_SECONDS
+        while time.monotonic() < deadline and launch.process.poll() is None and not launch.says("off"):
+            time.sleep(0.2)
+        server.stall.clear()  # QEMU itself ends when it has its answers
+        return launch.wait()
+
+
+def check_stalled(launch):
+    last = [line for line in launch.record() if line.get("stage") in ("exit", "off")]
+    took = (last[1]["at_us"] - last[0]["asked_us"]) / 1e6 if [line["stage"] for line in last] == ["exit", "off"] else 0
+    tap.ok(took >= 2 * DISKS_MOST_S and took < 3 * 2 * DISKS_MOST_S,
+           "stalled: a disk that answers nothing holds the power-off up for twice the documented time", f"{took} {launch.said}")
+    tap.note(f"stalled: from the request to power-off {took:.2f} s")
 
 
 def main():
@@ -310,10 +342,13 @@ def main():
             "privilege": (Guest(world, broker, {"process": process("serve", "0"), "mounts": [BIN]},
                                 "sysctl.user.max_net_namespaces=0"), False),
             "fault": guest(process("shoot", "11", capabilities=KILL)),
+            "filter": guest(process("shoot", "31", capabilities=KILL)),  # the signal of a call that its filter does not know
             "asked": guest(process("shoot", "15", capabilities=KILL)),
             "insists": guest(process("insist", capabilities=KILL), stop_grace_s=INSISTENT_GRACE_S),
         }
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        to_stall, _ = guest(process("serve", "0"))
+        with concurrent.futures.ThreadPoolExecutor(2) as pool, concurrent.futures.ThreadPoolExecutor(1) as idle:
+            stalled = idle.submit(stop_stalled, world, to_stall)  # beside the others, since it does nothing but wait
             done = dict(zip(cases, pool.map(lambda case: case[0].run(case[1]), cases.values())))
         check_default_rights(*done["plain"])
         check_pid1(done["plain"][1])
@@ -324,6 +359,7 @@ def main():
         check_asked(done)
         check_refusals(done)
         check_deaf(world, broker)
+        check_stalled(stalled.result())
     tap.done()
 
 

@@ -127,7 +127,7 @@ static void add_facts(FILE *to)
         "/proc/sys/vm/unprivileged_userfaultfd", "/proc/sys/dev/tty/ldisc_autoload", "/run/postern/boot.json",
         "/proc/modules", "/proc/self/coredump_filter", "/proc/self/net/dev", "/proc/sys/kernel/perf_event_paranoid",
         "/proc/sys/kernel/printk_devkmsg", "/proc/sys/fs/protected_hardlinks", "/proc/sys/fs/protected_fifos",
-        "/proc/sys/dev/tty/legacy_tiocsti", "/proc/sys/vm/swappiness",
+        "/proc/sys/dev/tty/legacy_tiocsti", "/proc/sys/vm/swappiness", "/proc/sys/net/ipv6/conf/eth0/disable_ipv6",
     };
     static const char *const folders[] = { "/dev", "/sys/kernel/config", "/sys/firmware", "/proc/self/fd", "/proc/acpi" };
     static const char *const created[] = { "/tmp", "/run", "/data", "/etc", "/dev", "/dev/shm", "/data/scratch",
@@ -317,7 +317,8 @@ static void say_file(FILE *to, const char *name, const char *path)
 /* What an init finds: who it is, what it has from who was PID 1 before, and that ending the machine is up to it. */
 _Noreturn static void be_init(void)
 {
-    static const char *const names[] = { "SigBlk:", "SigIgn:", "SigCgt:", "CapEff:", "CapBnd:", "NoNewPrivs:", "Seccomp:" };
+    static const char *const names[] = { "SigPnd:", "ShdPnd:", "SigBlk:", "SigIgn:", "SigCgt:", "CapEff:", "CapBnd:",
+                                         "NoNewPrivs:", "Seccomp:" };
     FILE *to = fopen("/dev/kmsg", "we"), *status = fopen("/proc/self/status", "re");
     DIR *descriptors = opendir("/proc/self/fd");
     struct rlimit files = { 0, 0 };
