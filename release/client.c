@@ -167,8 +167,8 @@ static int refused(struct session *session)
                    reason_set(session->why, -EPROTONOSUPPORT, "the broker does not speak protocol version %s: %s",
                               RELEASE_PROTOCOL_VERSION, detail));
     return end(session, RELEASE_DENIED,
-               reason_set(session->why, -EACCES, "the broker refused (HTTP %u %s), request %s: the reason is in its log",
-                          message->status, type,
+               reason_set(session->why, -EACCES, "the broker refused (HTTP %u %s), request %s: the reason is in its "
+                          "log", message->status, type,
                           session->result->request_id[0] ? session->result->request_id : "unnamed"));
 }
 
