@@ -13,7 +13,6 @@
 #include "attest/device-back-ends.h"
 #include "base/clock.h"
 #include "base/encode.h"
-#include "base/encode.h"
 #include "base/file.h"
 
 #define PROVIDER "sev_guest"
@@ -27,25 +26,16 @@
 static int read_attribute(int item, const char *name, void *ret_data, size_t room, size_t *ret_size)
 {
     CLEANUP_FD int fd = openat(item, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    uint8_t *data = ret_data;
-    size_t size = 0;
+    size_t size = 0, more = 0;
     uint8_t beyond;
+    int r = fd < 0 ? -errno : fd_read_most(fd, ret_data, room, &size);
 
-    if (fd < 0)
-        return -errno;
-    for (;;) {
-        ssize_t got = size < room ? read(fd, data + size, room - size) : read(fd, &beyond, 1);
-
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return -errno;
-        if (got == 0)
-            break;
-        if (size == room)
-            return -EFBIG;
-        size += (size_t)got;
-    }
+    if (r == 0 && size == room)
+        r = fd_read_most(fd, &beyond, 1, &more);
+    if (r < 0)
+        return r;
+    if (more)
+        return -EFBIG;
     *ret_size = size;
     return 0;
 }

@@ -3,8 +3,6 @@
  * not exactly one public key is refused. Not in the guest.
  */
 #include <errno.h>
-#include <openssl/err.h>
-#include <openssl/x509.h>
 
 #include "attest/policy.h"
 #include "measure/dsse.h"
@@ -12,15 +10,11 @@
 int policy_signer_keys(const struct policy *policy, struct dsse_keys *keys, struct reason *why)
 {
     for (size_t i = 0; i < policy->signer_count; i++) {
-        const unsigned char *at = policy->signers[i].der;
-        EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)policy->signers[i].size);
+        EVP_PKEY *key = key_decode_der(policy->signers[i].der, policy->signers[i].size);
         int r;
 
-        ERR_clear_error();
-        if (!key || at != policy->signers[i].der + policy->signers[i].size) {
-            EVP_PKEY_free(key);
+        if (!key)
             return reason_set(why, -EINVAL, "manifests.signers[%zu]: not a public key", i);
-        }
         r = dsse_keys_add(keys, key);
         if (r < 0)
             return r;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #define MUST_CHECK __attribute__((warn_unused_result))
+#define UNUSED __attribute__((unused))
 #define PRINTF_LIKE(string, first) __attribute__((format(printf, string, first)))
 #define CLEANUP(function) __attribute__((cleanup(function)))
 

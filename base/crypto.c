@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <malloc.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/kdf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,17 +23,30 @@ int crypto_cipher_begin(EVP_CIPHER_CTX *context, const char *name, bool encrypt,
     return ok ? 0 : -ENOMEM;
 }
 
-static void *wiping_malloc(size_t size, const char *file, int line)
+int crypto_derive(const char *name, const OSSL_PARAM *parameters, size_t size, struct secret *ret_secret)
 {
-    (void)file;
-    (void)line;
+    CLEANUP_SECRET struct secret secret = SECRET_NONE;
+    EVP_KDF *kdf = EVP_KDF_fetch(NULL, name, NULL);
+    EVP_KDF_CTX *context = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
+    int r = secret_alloc(size, &secret);
+
+    if (r == 0 && (!context || EVP_KDF_derive(context, secret.bytes, size, parameters) != 1))
+        r = -ENOMEM;
+    EVP_KDF_CTX_free(context);
+    EVP_KDF_free(kdf);
+    ERR_clear_error();
+    if (r == 0)
+        *ret_secret = secret_take(&secret);
+    return r;
+}
+
+static void *wiping_malloc(size_t size, const char *file UNUSED, int line UNUSED)
+{
     return malloc(size);
 }
 
-static void wiping_free(void *memory, const char *file, int line)
+static void wiping_free(void *memory, const char *file UNUSED, int line UNUSED)
 {
-    (void)file;
-    (void)line;
     if (memory)
         OPENSSL_cleanse(memory, malloc_usable_size(memory));
     free(memory);

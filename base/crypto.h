@@ -4,6 +4,7 @@
 #include <openssl/evp.h>
 
 #include "base/base.h"
+#include "base/secret.h"
 
 /*
  * Before anything else of OpenSSL: the machine's openssl.cnf is not read; it is made for another OpenSSL and may ask
@@ -24,3 +25,9 @@ int crypto_wipe_freed(void) MUST_CHECK;
  */
 int crypto_cipher_begin(EVP_CIPHER_CTX *context, const char *name, bool encrypt, const uint8_t *key, const uint8_t *iv)
     MUST_CHECK;
+
+/*
+ * A secret of `size` bytes by OpenSSL's key derivation of that name. Errors: -ENOMEM, also when there is no such
+ * derivation, or it does not take the parameters.
+ */
+int crypto_derive(const char *name, const OSSL_PARAM *parameters, size_t size, struct secret *ret_secret) MUST_CHECK;

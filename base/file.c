@@ -46,23 +46,32 @@ int fd_write_all(int fd, const void *data, size_t size)
     return 0;
 }
 
-int fd_read_exact(int fd, void *ret_data, size_t size)
+int fd_read_most(int fd, void *ret_data, size_t room, size_t *ret_size)
 {
     uint8_t *p = ret_data;
+    size_t size = 0;
 
-    while (size) {
-        ssize_t n = read(fd, p, size);
+    while (size < room) {
+        ssize_t n = read(fd, p + size, room - size);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return -errno;
         if (n == 0)
-            return -ENODATA;
-        p += n;
-        size -= (size_t)n;
+            break;
+        size += (size_t)n;
     }
+    *ret_size = size;
     return 0;
+}
+
+int fd_read_exact(int fd, void *ret_data, size_t size)
+{
+    size_t got = 0;
+    int r = fd_read_most(fd, ret_data, size, &got);
+
+    return r == 0 && got < size ? -ENODATA : r;
 }
 
 int fd_read_at(int fd, uint64_t offset, void *ret_data, size_t size)
@@ -91,32 +100,25 @@ static int read_to_end(int fd, size_t max, uint8_t **ret_data, size_t *ret_size)
     CLEANUP_FREE uint8_t *data = NULL;
     size_t size = 0, room = 0;
 
-    for (;;) {
-        ssize_t n;
+    do {
+        size_t more = room ? room * 2 : 4096, got = 0;
+        uint8_t *bigger;
+        int r;
 
-        if (size + 1 >= room) {
-            size_t more = room ? room * 2 : 4096;
-            uint8_t *bigger;
-
-            if (more > max + 2)
-                more = max + 2;
-            bigger = realloc(data, more);
-            if (!bigger)
-                return -ENOMEM;
-            data = bigger;
-            room = more;
-        }
-        n = read(fd, data + size, room - size - 1);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        if (n == 0)
-            break;
-        size += (size_t)n;
+        if (more > max + 2)
+            more = max + 2;
+        bigger = realloc(data, more);
+        if (!bigger)
+            return -ENOMEM;
+        data = bigger;
+        room = more;
+        r = fd_read_most(fd, data + size, room - size - 1, &got);
+        if (r < 0)
+            return r;
+        size += got;
         if (size > max)
             return -EFBIG;
-    }
+    } while (size == room - 1);
     data[size] = '\0';
     *ret_data = data;
     data = NULL;
@@ -194,6 +196,17 @@ int file_poke(const char *path, const char *value)
     if (fd < 0)
         return -errno;
     return fd_write_all(fd, value, strlen(value));
+}
+
+int memory_pages(size_t size, uint8_t **ret_data)
+{
+    void *data = NULL;
+
+    if (posix_memalign(&data, PAGE_BYTES, size) != 0)
+        return -ENOMEM;
+    memset(data, 0, size);
+    *ret_data = data;
+    return 0;
 }
 
 void memory_free(void *pointer_to_pointer)

@@ -17,6 +17,9 @@ int fd_take(int *fd);
 /* All bytes, restarting after EINTR. Errors: -errno; -EIO for a short write. */
 int fd_write_all(int fd, const void *data, size_t size) MUST_CHECK;
 
+/* What there is until the end, at most `room` bytes. Errors: -errno. */
+int fd_read_most(int fd, void *ret_data, size_t room, size_t *ret_size) MUST_CHECK;
+
 /* Exactly `size` bytes. Errors: -errno; -ENODATA when the end comes first. */
 int fd_read_exact(int fd, void *ret_data, size_t size) MUST_CHECK;
 
@@ -42,6 +45,9 @@ int file_write(const char *path, unsigned mode, const void *data, size_t size, s
 
 /* One short value into a file that exists (/proc and /sys). Errors: -errno. */
 int file_poke(const char *path, const char *value) MUST_CHECK;
+
+/* Zeros from the start of a page on, as O_DIRECT wants memory. The caller frees with free(). Errors: -ENOMEM. */
+int memory_pages(size_t size, uint8_t **ret_data) MUST_CHECK;
 
 /* free() for CLEANUP() of any pointer variable. */
 void memory_free(void *pointer_to_pointer);

@@ -14,8 +14,6 @@
 
 #include "base/encode.h"
 
-#include "base/encode.h"
-
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';

@@ -94,14 +94,14 @@ void json_free(struct json_object **root)
     *root = NULL;
 }
 
-/* Writes the path of `name` in `r`, from the root down: "volumes[0].id". */
-static void write_path(const struct json_reader *r, const char *name, char *to, size_t room)
+/* From the root down. */
+void json_path(const struct json_reader *r, const char *name, char *to, size_t room)
 {
     size_t used;
 
     to[0] = '\0';
     if (r->parent) {
-        write_path(r->parent, NULL, to, room);
+        json_path(r->parent, NULL, to, room);
         used = strlen(to);
         if (r->name)
             (void)snprintf(to + used, room - used, "%s%s", used ? "." : "", r->name);
@@ -123,7 +123,7 @@ void json_refuse(struct json_reader *r, const char *name, const char *format, ..
     va_start(arguments, format);
     (void)vsnprintf(sentence, sizeof(sentence), format, arguments);
     va_end(arguments);
-    write_path(r, name, path, sizeof(path));
+    json_path(r, name, path, sizeof(path));
     r->status->error = reason_set(r->status->why, -EBADMSG, "%s: %s", path[0] ? path : "top level", sentence);
 }
 

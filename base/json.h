@@ -86,5 +86,8 @@ void json_ignore(struct json_reader *r, const char *name);
 /* Every member must have been read: an unknown one is an error that names it. */
 void json_read_done(struct json_reader *r);
 
+/* Writes the path of this reader's member `name` (or its own, when NULL), "volumes[0].id", cut to `room` bytes. */
+void json_path(const struct json_reader *r, const char *name, char *to, size_t room);
+
 /* An error about this reader's member `name` (or about itself, when NULL), with its path before the sentence. */
 void json_refuse(struct json_reader *r, const char *name, const char *format, ...) PRINTF_LIKE(3, 4);

@@ -11,6 +11,61 @@
 #include "base/key.h"
 #include "base/secret-file.h"
 
+const char *key_kind_name(EVP_PKEY *key)
+{
+    return key_kind(key) == KEY_ED25519 ? "Ed25519" : "ECDSA P-384";
+}
+
+const char *key_kinds_text(unsigned kinds)
+{
+    return kinds == (KEY_P384 | KEY_ED25519) ? "P-384 or Ed25519" : kinds == KEY_ED25519 ? "Ed25519" : "P-384";
+}
+
+int key_no_passphrase(char *to UNUSED, int size UNUSED, int writing UNUSED, void *context UNUSED)
+{
+    return -1;
+}
+
+/* DER is one SEQUENCE that fills the file; anything else may be PEM. */
+static bool looks_like_der(const uint8_t *data, size_t size)
+{
+    return size > 2 && data[0] == 0x30;
+}
+
+/* A public key of any kind, PEM or DER; NULL for other bytes. */
+static EVP_PKEY *decode_public(const uint8_t *data, size_t size)
+{
+    EVP_PKEY *key;
+    BIO *bio;
+
+    if (looks_like_der(data, size))
+        return key_decode_der(data, size);
+    bio = BIO_new_mem_buf(data, (int)size);
+    key = bio ? PEM_read_bio_PUBKEY(bio, NULL, key_no_passphrase, NULL) : NULL;
+    BIO_free(bio);
+    ERR_clear_error();
+    return key;
+}
+
+int key_parse_public(const void *data, size_t size, unsigned kinds, EVP_PKEY **ret_key, struct reason *why)
+{
+    CLEANUP_KEY EVP_PKEY *key = NULL;
+
+    if (size > KEY_FILE_MAX_BYTES)
+        return reason_set(why, -EBADMSG, "%zu bytes, a public key has at most %u", size, KEY_FILE_MAX_BYTES);
+    if (memmem(data, size, "PRIVATE KEY", strlen("PRIVATE KEY")))
+        return reason_set(why, -EBADMSG, "a private key; verifying takes the public one: openssl pkey -pubout");
+    key = decode_public(data, size);
+    if (!key)
+        return reason_set(why, -EBADMSG, "no public key in PEM or DER (SubjectPublicKeyInfo)");
+    if (!(key_kind(key) & kinds))
+        return reason_set(why, -EBADMSG, "the key is %s, expected %s", EVP_PKEY_get0_type_name(key),
+                          key_kinds_text(kinds));
+    *ret_key = key;
+    key = NULL;
+    return 0;
+}
+
 static bool holds(const void *data, size_t size, const char *words)
 {
     return memmem(data, size, words, strlen(words)) != NULL;
@@ -22,7 +77,7 @@ static EVP_PKEY *decode_private(const uint8_t *data, size_t size)
     EVP_PKEY *key = NULL;
     BIO *bio;
 
-    if (key_looks_like_der(data, size)) {
+    if (looks_like_der(data, size)) {
         key = d2i_AutoPrivateKey(NULL, &at, (long)size);
         if (key && at != data + size)
             key_free(&key);
@@ -82,7 +137,7 @@ int key_read_any(const char *path, unsigned kinds, EVP_PKEY **ret_key, struct re
 
     if (r < 0)
         return r;
-    key = key_decode_public(data, size);
+    key = decode_public(data, size);
     OPENSSL_cleanse(data, size);
     free(data);
     ERR_clear_error();

@@ -4,13 +4,9 @@
 #include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "base/file.h"
-#include "base/secret-file.h"
 
 unsigned key_kind(EVP_PKEY *key)
 {
@@ -24,61 +20,15 @@ unsigned key_kind(EVP_PKEY *key)
     return 0;
 }
 
-const char *key_kind_name(EVP_PKEY *key)
+EVP_PKEY *key_decode_der(const uint8_t *der, size_t size)
 {
-    return key_kind(key) == KEY_ED25519 ? "Ed25519" : "ECDSA P-384";
-}
+    const uint8_t *at = der;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &at, (long)size);
 
-const char *key_kinds_text(unsigned kinds)
-{
-    return kinds == (KEY_P384 | KEY_ED25519) ? "P-384 or Ed25519" : kinds == KEY_ED25519 ? "Ed25519" : "P-384";
-}
-
-int key_no_passphrase(char *to, int size, int writing, void *context)
-{
-    (void)to;
-    (void)size;
-    (void)writing;
-    (void)context;
-    return -1;
-}
-
-EVP_PKEY *key_decode_public(const uint8_t *data, size_t size)
-{
-    const uint8_t *at = data;
-    EVP_PKEY *key = NULL;
-    BIO *bio;
-
-    if (key_looks_like_der(data, size)) {
-        key = d2i_PUBKEY(NULL, &at, (long)size);
-        if (key && at != data + size)
-            key_free(&key);
-        return key;
-    }
-    bio = BIO_new_mem_buf(data, (int)size);
-    key = bio ? PEM_read_bio_PUBKEY(bio, NULL, key_no_passphrase, NULL) : NULL;
-    BIO_free(bio);
-    return key;
-}
-
-int key_parse_public(const void *data, size_t size, unsigned kinds, EVP_PKEY **ret_key, struct reason *why)
-{
-    CLEANUP_KEY EVP_PKEY *key = NULL;
-
-    if (size > KEY_FILE_MAX_BYTES)
-        return reason_set(why, -EBADMSG, "%zu bytes, a public key has at most %u", size, KEY_FILE_MAX_BYTES);
-    if (memmem(data, size, "PRIVATE KEY", strlen("PRIVATE KEY")))
-        return reason_set(why, -EBADMSG, "a private key; verifying takes the public one: openssl pkey -pubout");
-    key = key_decode_public(data, size);
     ERR_clear_error();
-    if (!key)
-        return reason_set(why, -EBADMSG, "no public key in PEM or DER (SubjectPublicKeyInfo)");
-    if (!(key_kind(key) & kinds))
-        return reason_set(why, -EBADMSG, "the key is %s, expected %s", EVP_PKEY_get0_type_name(key),
-                          key_kinds_text(kinds));
-    *ret_key = key;
-    key = NULL;
-    return 0;
+    if (key && at != der + size)
+        key_free(&key);
+    return key;
 }
 
 #define ED25519_BYTES 32u
@@ -96,22 +46,28 @@ int key_p384_take(const void *der, size_t size, struct key_p384 *ret_key)
     return 0;
 }
 
-EVP_PKEY *key_p384_load(const struct key_p384 *key)
+EVP_PKEY *key_from_point(const char *group, const uint8_t *point, size_t size)
 {
-    size_t at = sizeof(p384_head) - 1;
     const OSSL_PARAM parameters[] = {
-        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)SN_secp384r1, strlen(SN_secp384r1)),
-        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)(key->der + at), KEY_P384_BYTES - at),
+        OSSL_PARAM_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)(uintptr_t)group, strlen(group)),
+        OSSL_PARAM_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)(uintptr_t)point, size),
         OSSL_PARAM_END,
     };
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    EVP_PKEY *made = NULL;
+    EVP_PKEY *key = NULL;
 
     if (context && EVP_PKEY_fromdata_init(context) == 1)
-        (void)EVP_PKEY_fromdata(context, &made, EVP_PKEY_PUBLIC_KEY, (OSSL_PARAM *)(uintptr_t)parameters);
+        (void)EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, (OSSL_PARAM *)(uintptr_t)parameters);
     EVP_PKEY_CTX_free(context);
     ERR_clear_error();
-    return made;
+    return key;
+}
+
+EVP_PKEY *key_p384_load(const struct key_p384 *key)
+{
+    const size_t at = sizeof(p384_head) - 1;
+
+    return key_from_point(SN_secp384r1, key->der + at, KEY_P384_BYTES - at);
 }
 
 /* The same before an Ed25519 key (RFC 8410 section 4): SEQUENCE { SEQUENCE { id-Ed25519 }, BIT STRING { … } }. */

@@ -44,6 +44,12 @@ int key_p384_take(const void *der, size_t size, struct key_p384 *ret_key) MUST_C
 /* The key, or NULL, by which no signature is, for a point that is none. The caller frees with key_free(). */
 EVP_PKEY *key_p384_load(const struct key_p384 *key);
 
+/*
+ * A public key on the curve of OpenSSL's name `group` from its point, encoded as SEC 1 section 2.3.3 has it. OpenSSL
+ * checks that it lies on the curve: NULL when it does not. The caller frees with key_free().
+ */
+EVP_PKEY *key_from_point(const char *group, const uint8_t *point, size_t size);
+
 /* Frees and forgets; fine with NULL. */
 static inline void key_free(EVP_PKEY **key)
 {
@@ -61,17 +67,11 @@ static inline bool key_is_p384(EVP_PKEY *key)
     return key && EVP_PKEY_get_group_name(key, group, sizeof(group), NULL) == 1 && strcmp(group, SN_secp384r1) == 0;
 }
 
-/* DER is one SEQUENCE that fills the file; anything else may be PEM. */
-static inline bool key_looks_like_der(const uint8_t *data, size_t size)
-{
-    return size > 2 && data[0] == 0x30;
-}
-
 /* "P-384 or Ed25519": what a sum of enum key_kind allows. */
 const char *key_kinds_text(unsigned kinds);
 
-/* A public key of any kind, PEM or DER; NULL for other bytes. The caller frees with key_free(). */
-EVP_PKEY *key_decode_public(const uint8_t *data, size_t size);
+/* A public key of any kind from the bytes of its DER form and nothing else; NULL for others. Freed with key_free(). */
+EVP_PKEY *key_decode_der(const uint8_t *der, size_t size);
 
 /*
  * A private key of one of the `kinds` (a sum of enum key_kind). A file that others than its owner can read is refused,

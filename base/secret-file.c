@@ -39,8 +39,7 @@ int secret_fd_read(int fd, const char *name, size_t max, struct secret *ret_secr
         r = fd_read_exact(fd, secret.bytes, secret.size);
     if (r < 0)
         return reason_set(why, r, "%s: cannot be read: %s", name, strerror(-r));
-    *ret_secret = secret;
-    secret = SECRET_NONE;
+    *ret_secret = secret_take(&secret);
     return 0;
 }
 

@@ -243,6 +243,14 @@ int secret_hand_on(const struct secret *secret)
     return madvise(secret->bytes, round_up(secret->size), MADV_KEEPONFORK) < 0 ? -errno : 0;
 }
 
+struct secret secret_take(struct secret *secret)
+{
+    struct secret taken = *secret;
+
+    *secret = SECRET_NONE;
+    return taken;
+}
+
 bool secret_equal(const struct secret *a, const struct secret *b)
 {
     return a->size == b->size && (!a->size || CRYPTO_memcmp(a->bytes, b->bytes, a->size) == 0);

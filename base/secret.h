@@ -20,6 +20,9 @@ struct secret {
 
 #define SECRET_NONE ((struct secret){ NULL, 0 })
 
+/* Gives the secret away: returns it and leaves none behind. */
+struct secret secret_take(struct secret *secret);
+
 /*
  * Once, at the start of a program that handles secrets: no core dumps, not traceable, and OpenSSL's secure heap set up
  * so that private scalars are locked and wiped. Errors: -ENOMEM when memory cannot be locked (RLIMIT_MEMLOCK).

@@ -9,7 +9,6 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,32 +50,6 @@ static int verify_pin(X509_STORE_CTX *store, void *argument)
     client->key_rejected = true;
     X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
     return 0;
-}
-
-/*
- * Writing to a connection that the peer has reset raises SIGPIPE, which ends a process by default, and OpenSSL writes
- * also when it reads or closes. The signal is held back meanwhile; one that has come is taken away with the error.
- */
-static void hold_sigpipe(sigset_t *ret_before)
-{
-    sigset_t sigpipe;
-
-    (void)sigemptyset(&sigpipe);
-    (void)sigaddset(&sigpipe, SIGPIPE);
-    (void)pthread_sigmask(SIG_BLOCK, &sigpipe, ret_before);
-}
-
-static void release_sigpipe(const sigset_t *before)
-{
-    const struct timespec at_once = { 0, 0 };
-    sigset_t sigpipe;
-
-    (void)sigemptyset(&sigpipe);
-    (void)sigaddset(&sigpipe, SIGPIPE);
-    if (sigismember(before, SIGPIPE) == 0)
-        while (sigtimedwait(&sigpipe, NULL, &at_once) < 0 && errno == EINTR)
-            ;
-    (void)pthread_sigmask(SIG_SETMASK, before, NULL);
 }
 
 /* Waits until the socket is ready for `events`, at most until the deadline, and not at all after it. */
@@ -180,7 +153,6 @@ int tls_client_connect(const struct tls_peer *peer, uint64_t deadline_ms, struct
                        struct reason *why)
 {
     CLEANUP(tls_client_free) struct tls_client *client = calloc(1, sizeof(*client));
-    sigset_t before;
     int r;
 
     if (!client)
@@ -190,11 +162,9 @@ int tls_client_connect(const struct tls_peer *peer, uint64_t deadline_ms, struct
     r = connect_socket(&peer->endpoint, deadline_ms, &client->fd);
     if (r < 0)
         return reason_set(why, r, "%s: cannot be reached: %s", peer->endpoint.authority, strerror(-r));
-    hold_sigpipe(&before);
     r = set_up(client);
     if (r == 0)
         r = handshake(client, deadline_ms);
-    release_sigpipe(&before);
     if (r == -EKEYREJECTED)
         return reason_set(why, r, "%s: holds another key than the pinned one", peer->endpoint.authority);
     if (r < 0)
@@ -257,16 +227,13 @@ int tls_client_exchange(struct tls_client *client, const struct buffer *request,
 {
     int r = buffer_error(request);
     uint8_t data[4096];
-    sigset_t before;
 
     if (r < 0)
         return r;
-    hold_sigpipe(&before);
     r = send_all(client, request, deadline_ms);
     if (r == 0)
         r = receive(client, deadline_ms, parser, data, sizeof(data));
     OPENSSL_cleanse(data, sizeof(data)); /* cookies */
-    release_sigpipe(&before);
     if (r == -EBADMSG || r == -EMSGSIZE)
         return reason_set(why, r, "%s: sent a response that is %s", client->peer.endpoint.authority,
                           r == -EMSGSIZE ? "too large" : "not acceptable HTTP/1.1");
@@ -277,14 +244,10 @@ int tls_client_exchange(struct tls_client *client, const struct buffer *request,
 
 void tls_client_free(struct tls_client **client)
 {
-    sigset_t before;
-
     if (!*client)
         return;
     if ((*client)->ssl) {
-        hold_sigpipe(&before);
         (void)SSL_shutdown((*client)->ssl);
-        release_sigpipe(&before);
         SSL_free((*client)->ssl);
         ERR_clear_error();
     }

@@ -5,6 +5,9 @@
  * store, no names, no validity dates, hence no clock. The pin is checked inside the handshake, before anything of
  * ours is sent. Key exchange groups in OpenSSL's order, X25519MLKEM768 first where it has it. No renegotiation, no
  * session resumption, no early data.
+ *
+ * For processes that have SIGPIPE blocked (PID 1, init/fault.c) or ignore it (all others, base/command.c): OpenSSL
+ * writes with write(2), also when it reads or closes, and to a connection that the peer has reset.
  */
 #pragma once
 

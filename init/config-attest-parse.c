@@ -6,7 +6,7 @@
 
 #include "base/encode.h"
 
-/* A public key in the base64 of its PEM form, as in policies. */
+/* A public key in the base64 that its PEM form has, as in policies. */
 static void read_signer(struct json_reader *array, size_t index, struct dsse_keys *keys)
 {
     EVP_PKEY *key = NULL;
@@ -16,12 +16,15 @@ static void read_signer(struct json_reader *array, size_t index, struct dsse_key
 
     if (!json_element_string(array, index, 2 * SPKI_MAX_BYTES, &text))
         return;
-    if (base64_decode(BASE64_STANDARD, text, strlen(text), der, sizeof(der), &size) < 0 ||
-        key_parse_public(der, size, KEY_P384 | KEY_ED25519, &key, NULL) < 0)
+    if (base64_decode(BASE64_STANDARD, text, strlen(text), der, sizeof(der), &size) == 0)
+        key = key_decode_der(der, size);
+    if (!key || !key_kind(key)) {
+        key_free(&key);
         json_refuse(array, NULL, "element %zu: expected a public key on P-384 or Ed25519, the base64 of its PEM form",
                     index);
-    else if (dsse_keys_add(keys, key) < 0)
+    } else if (dsse_keys_add(keys, key) < 0) {
         json_refuse(array, NULL, "element %zu: there is no memory for it", index);
+    }
 }
 
 void config_read_manifest(struct json_reader *parent, struct config_manifest *to)

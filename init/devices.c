@@ -130,19 +130,15 @@ int devices_read_text(const char *device, uint64_t deadline_ms, size_t max, char
     CLEANUP_FREE char *text = calloc(1, max + 2);
     CLEANUP_FD int disk = -1;
     size_t size = 0;
-    ssize_t got = 1;
     int r = devices_open_disk(device, true, deadline_ms, &disk, why);
 
     if (r < 0)
         return r;
     if (!text)
         return -ENOMEM;
-    while (size <= max && got > 0) {
-        got = read(disk, text + size, max + 1 - size);
-        size += got > 0 ? (size_t)got : 0;
-    }
-    if (got < 0)
-        return reason_set(why, -errno, "the disk \"%s\" cannot be read: %s", device, strerror(errno));
+    r = fd_read_most(disk, text, max + 1, &size);
+    if (r < 0)
+        return reason_set(why, r, "the disk \"%s\" cannot be read: %s", device, strerror(-r));
     while (size && !text[size - 1])
         size--;
     *ret_text = text;

@@ -25,7 +25,7 @@
 #define CAPABILITIES (CAP_BIT(CAP_NET_RAW) | CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_NET_BIND_SERVICE))
 
 /* Only what the dhcp user needs to write lies in his folder; what a client before this one refused is forgotten. */
-static int make_folder(void)
+static int prepare_folder(void)
 {
     CLEANUP_FD int handler = -1;
 
@@ -91,7 +91,7 @@ static int become_client(const void *context, struct spawn_failure *failure)
 int dhcp_start(const struct config_network *network, pid_t *ret_pid, struct reason *why)
 {
     struct spawn_failure failure = { .status = SPAWN_STATUS_BEFORE };
-    int r = make_folder();
+    int r = prepare_folder();
 
     if (r < 0)
         return reason_set(why, r, DHCP_FOLDER ": cannot be made: %s", strerror(-r));

@@ -13,7 +13,7 @@
     X(CONFIG, "E-CONFIG", "the configuration in the initrd is not acceptable")                                         \
     X(MODULE, "E-MODULE", "a kernel module of the initrd could not be loaded")                                         \
     X(DEVICE_MISSING, "E-DEVICE-MISSING", "a disk that the configuration names is not there")                          \
-    X(DEVICE_AMBIGUOUS, "E-DEVICE-AMBIGUOUS", "two disks carry the same serial number")                                \
+    X(DEVICE_AMBIGUOUS, "E-DEVICE-AMBIGUOUS", "two disks carry the same serial number, or hang on one PCI function")   \
     X(NETWORK, "E-NETWORK", "the network interface could not be set up")                                               \
     X(REPORT, "E-REPORT", "the secure processor gave no usable report")                                                \
     X(EXPECT, "E-EXPECT", "this launch is not what the configuration expects")                                         \

@@ -47,9 +47,8 @@ static int check_record(const struct config_volume *wanted, const struct record 
 /* A passphrase gives way to the volume key that the header's keyslot holds under it. */
 static int unlock(const struct header *header, int disk, uint64_t offset, struct secret *key, struct reason *why)
 {
-    CLEANUP_SECRET struct secret passphrase = *key;
+    CLEANUP_SECRET struct secret passphrase = secret_take(key);
 
-    *key = SECRET_NONE;
     return keyslot_open(disk, offset, header, &passphrase, key, why);
 }
 
@@ -112,29 +111,26 @@ static size_t key_bytes(const struct config_volume *wanted)
     return strcmp(wanted->integrity, "none") == 0 ? XTS_KEY_BYTES : AEAD_KEY_BYTES;
 }
 
-/* A volume whose key a broker gave without a record: all but the key is measured, and it is never formatted. */
-static int describe_measured(const struct config_volume *wanted, const struct secret *key, struct record *record,
-                             struct reason *why)
+/* A volume that no record describes: all but its key is measured. One whose key a broker gave is never formatted. */
+static void describe(const struct config_volume *wanted, struct record *record)
 {
-    *record = (struct record){ .cipher = "aes-xts-plain64", .sector_size = wanted->sector_size,
-                               .offset = wanted->offset, .length = wanted->length,
-                               .layout_length = wanted->length, .state = RECORD_READY };
+    bool released = config_volume_is_released(wanted);
+
+    *record = (struct record){ .cipher = "aes-xts-plain64",
+                               .sector_size = released ? wanted->sector_size : SECTOR_SIZE,
+                               .offset = wanted->offset,
+                               .length = wanted->length,
+                               .layout_length = wanted->length,
+                               .state = released ? RECORD_READY : RECORD_UNINITIALISED };
     memcpy(record->integrity, wanted->integrity, strlen(wanted->integrity) + 1);
-    if (wanted->payload == PAYLOAD_KEY && key->size != key_bytes(wanted))
-        return reason_set(why, -EBADMSG, "volume %s: the broker released a key of %zu bytes, %zu are for integrity %s",
-                          wanted->id, key->size, key_bytes(wanted), wanted->integrity);
-    return 0;
 }
 
-/* Cipher and place of volumes that no record describes. */
-static void describe_unrecorded(const struct config_volume *wanted, struct record *record)
+static int check_key_size(const struct config_volume *wanted, const struct secret *key, struct reason *why)
 {
-    memcpy(record->cipher, "aes-xts-plain64", sizeof("aes-xts-plain64"));
-    memcpy(record->integrity, wanted->integrity, strlen(wanted->integrity) + 1);
-    record->sector_size = SECTOR_SIZE;
-    record->offset = wanted->offset;
-    record->length = record->layout_length = wanted->length;
-    record->state = RECORD_UNINITIALISED;
+    if (wanted->payload != PAYLOAD_KEY || key->size == key_bytes(wanted))
+        return 0;
+    return reason_set(why, -EBADMSG, "volume %s: the broker released a key of %zu bytes, %zu are for integrity %s",
+                      wanted->id, key->size, key_bytes(wanted), wanted->integrity);
 }
 
 /*
@@ -202,6 +198,14 @@ static void drop_rotation(struct open_volume *volume)
     volume->rotation = NULL;
 }
 
+/* After a refusal nothing stays mapped. */
+static void unmap(struct boot *boot, const char *name, struct open_volume *volume)
+{
+    drop_rotation(volume);
+    if (crypt_close(name) < 0)
+        reason_prefix(&boot->why, "mapping left behind");
+}
+
 static int map(const struct crypt_volume *mapping, int disk, struct open_volume *volume, struct reason *why)
 {
     int r;
@@ -229,7 +233,7 @@ static struct secret current_key(const struct open_volume *volume)
     return (struct secret){ volume->key.bytes + (volume->rotation->slot.done ? 0 : half), half };
 }
 
-/* Maps the volume and checks that it is the one; whatever was mapped is removed again after a refusal. */
+/* Maps the volume and checks that it is the one. */
 static int open_existing(struct boot *boot, const struct crypt_volume *mapping, int disk, struct open_volume *volume,
                          bool label_needed, enum refusal *ret_refusal)
 {
@@ -244,11 +248,8 @@ static int open_existing(struct boot *boot, const struct crypt_volume *mapping, 
     if (r == 0)
         r = check_progress(mapping, volume, &boot->why);
     *ret_refusal = REFUSAL_VOLUME_LABEL;
-    if (r < 0) {
-        drop_rotation(volume);
-        if (crypt_close(mapping->name) < 0)
-            reason_prefix(&boot->why, "mapping left behind");
-    }
+    if (r < 0)
+        unmap(boot, mapping->name, volume);
     return r;
 }
 
@@ -348,14 +349,15 @@ static int open_tree(struct boot *boot, const struct config_volume *wanted, int 
 /* What there is before the disk is touched: a record that was checked, or a new key. */
 static int prepare(struct boot *boot, const struct config_volume *wanted, struct open_volume *volume)
 {
-    int r = 0;
+    int r;
 
+    if (!config_volume_has_record(wanted))
+        describe(wanted, &volume->record);
     if (config_volume_is_released(wanted)) {
         r = config_volume_has_record(wanted) ? check_record(wanted, &volume->record, &boot->why)
-                                             : describe_measured(wanted, &volume->key, &volume->record, &boot->why);
+                                             : check_key_size(wanted, &volume->key, &boot->why);
         return r < 0 ? boot_refuse(boot, REFUSAL_VOLUME_RECORD, r) : 0;
     }
-    describe_unrecorded(wanted, &volume->record);
     r = wanted->mode == VOLUME_SCRATCH  ? secret_random(key_bytes(wanted), &volume->key)
         : wanted->mode == VOLUME_SEALED ? derive_sealed(boot, wanted, &volume->key, &boot->why)
                                         : 0;
@@ -469,11 +471,8 @@ static int open_volume(struct boot *boot, size_t index)
         r = confirm(boot, wanted, index);
         if (r == 0)
             r = change(boot, volume);
-        if (r < 0) {
-            drop_rotation(volume);
-            if (crypt_close(wanted->id) < 0)
-                reason_prefix(&boot->why, "mapping left behind");
-        }
+        if (r < 0)
+            unmap(boot, wanted->id, volume);
     }
     secret_free(&volume->key);
     OPENSSL_cleanse(&volume->session, sizeof(volume->session));

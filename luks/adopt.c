@@ -121,8 +121,7 @@ static int unlock(int copy, const struct header *header, const struct secret *pa
         return reason_set(why, r, "its keyslot cannot be opened: %s", strerror(-r));
     if (size != header->key_size || header_check_key(header, &key) < 0)
         return reason_set(why, -EBADMSG, "the keyslot holds another key than the header's digest is of");
-    *ret_key = key;
-    key = SECRET_NONE;
+    *ret_key = secret_take(&key);
     return 0;
 }
 

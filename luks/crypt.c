@@ -68,7 +68,7 @@ int crypt_map(const struct crypt_volume *volume, const char *device, const struc
     r = keyring_add(description, key, &serial);
     if (r < 0)
         return reason_set(why, r, "volume %s: the kernel does not take its key: %s", volume->name, strerror(-r));
-    r = dm_create(&table, ret_path, why);
+    r = dm_create(&table, ret_path, NULL, why);
     dropped = keyring_drop(serial);
     if (r == 0 && dropped < 0) {
         r = reason_set(why, dropped, "volume %s: its key cannot be removed from the keyring", volume->name);
@@ -87,11 +87,11 @@ static void name_of_tags(const char *name, char ret_name[DM_MAX_NAME_BYTES + 8])
 static int check_superblock(const struct crypt_volume *volume, const struct integrity_layout *layout, int disk,
                             struct reason *why)
 {
-    CLEANUP_FREE void *block = NULL;
-    int flags = fcntl(disk, F_GETFL), r;
+    CLEANUP_FREE uint8_t *block = NULL;
+    int flags = fcntl(disk, F_GETFL), r = memory_pages(INTEGRITY_SUPERBLOCK_BYTES, &block);
 
-    if (posix_memalign(&block, INTEGRITY_SUPERBLOCK_BYTES, INTEGRITY_SUPERBLOCK_BYTES) != 0)
-        return -ENOMEM;
+    if (r < 0)
+        return r;
     if (flags < 0 || fcntl(disk, F_SETFL, flags | O_DIRECT) < 0)
         return -errno;
     r = fd_read_at(disk, volume->offset, block, INTEGRITY_SUPERBLOCK_BYTES);
@@ -110,9 +110,7 @@ static int map_tags(const struct crypt_volume *volume, const struct integrity_la
 {
     char name[DM_MAX_NAME_BYTES + 8], path[32], status[128] = "";
     unsigned long long mismatches = 1, provided = 0;
-    CLEANUP_FD int tags = -1;
     struct dm_table table;
-    uint64_t bytes = 0;
     char *end;
     int r;
 
@@ -120,7 +118,7 @@ static int map_tags(const struct crypt_volume *volume, const struct integrity_la
     r = integrity_table(name, layout, device, volume->offset, &table);
     if (r < 0)
         return reason_set(why, r, "volume %s: its tags' layout is not possible", volume->name);
-    r = dm_create(&table, path, why);
+    r = dm_create(&table, path, ret_device, why);
     if (r < 0)
         return r;
     /* "0 PROVIDED -": mismatches, sectors, and no recalculation. */
@@ -131,15 +129,8 @@ static int map_tags(const struct crypt_volume *volume, const struct integrity_la
         if (mismatches || provided < layout->provided || strcmp(end, " -") != 0)
             r = reason_set(why, -EKEYREJECTED, "volume %s: its tags' status is \"%s\"", volume->name, status);
     }
-    if (r == 0)
-        tags = open(path, O_RDONLY | O_CLOEXEC);
-    if (r == 0)
-        r = tags < 0 ? -errno : dm_describe_device(tags, ret_device, &bytes);
-    if (r < 0) {
-        fd_close(&tags);
-        if (dm_remove(name) < 0)
-            reason_prefix(why, "mapping left behind");
-    }
+    if (r < 0 && dm_remove(name) < 0)
+        reason_prefix(why, "mapping left behind");
     return r;
 }
 

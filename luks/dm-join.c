@@ -7,53 +7,26 @@
 #include <string.h>
 
 #include "luks/dm-task.h"
-#include "luks/dm.h"
 
-static int add_parts(struct dm_task *task, const struct dm_join *join)
+/* The parts that there are; their number. */
+static size_t tables_of(const struct dm_join *join, struct dm_table ret_tables[DM_JOIN_MAX_PARTS])
 {
     uint64_t start = 0;
+    size_t count = 0;
 
     for (size_t i = 0; i < DM_JOIN_MAX_PARTS; i++) {
-        char parameters[64];
-
-        (void)snprintf(parameters, sizeof(parameters), "%s %llu", join->parts[i].device, (unsigned long long)start);
-        if (join->parts[i].sectors &&
-            dm_task_add_target(task, start, join->parts[i].sectors, "linear", parameters) != 1)
-            return -ENOMEM;
-        start += join->parts[i].sectors;
-    }
-    return 0;
-}
-
-/* Every part of the live table has to be the one that was loaded, and there may be no more. */
-static int check_live(const struct dm_join *join, struct reason *why)
-{
-    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_TABLE, join->name);
-    int r = task ? dm_task_do(task) : -ENOMEM;
-    uint64_t start = 0, found_start = 0, found_size = 0;
-    char *target = NULL, *parameters = NULL;
-    bool same = r == 0;
-    void *next = NULL;
-
-    for (size_t i = 0; same && i < DM_JOIN_MAX_PARTS; i++) {
-        char wanted[64];
+        struct dm_table *table = &ret_tables[count];
 
         if (!join->parts[i].sectors)
             continue;
-        (void)snprintf(wanted, sizeof(wanted), "%s %llu", join->parts[i].device, (unsigned long long)start);
-        same = start == 0 || next;
-        if (same)
-            next = dm_get_next_target(task, next, &found_start, &found_size, &target, &parameters);
-        same = same && target && parameters && strcmp(target, "linear") == 0 && strcmp(parameters, wanted) == 0 &&
-               found_start == start && found_size == join->parts[i].sectors;
-        start += join->parts[i].sectors;
+        *table = (struct dm_table){ .target = "linear", .sectors = join->parts[i].sectors };
+        (void)snprintf(table->name, sizeof(table->name), "%s", join->name);
+        (void)snprintf(table->parameters, sizeof(table->parameters), "%s %llu", join->parts[i].device,
+                       (unsigned long long)start);
+        start += table->sectors;
+        count++;
     }
-    if (r < 0)
-        return reason_set(why, r, "device-mapper: the live table of %s cannot be read: %s", join->name, strerror(-r));
-    if (!same || next)
-        return reason_set(why, -EKEYREJECTED, "device-mapper: the live table of %s is not the one that was loaded",
-                          join->name);
-    return 0;
+    return count;
 }
 
 static int simple(int type, const struct dm_join *join, const char *what, struct reason *why)
@@ -67,24 +40,10 @@ static int simple(int type, const struct dm_join *join, const char *what, struct
 
 int dm_join_create(const struct dm_join *join, char ret_path[32], struct reason *why)
 {
-    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_CREATE, join->name);
-    struct dm_info info;
-    int r = task ? add_parts(task, join) : -ENOMEM;
+    struct dm_table tables[DM_JOIN_MAX_PARTS];
+    size_t count = tables_of(join, tables);
 
-    if (r == 0)
-        r = dm_task_do(task);
-    if (r == 0 && (dm_task_get_info(task, &info) != 1 || !info.exists))
-        r = -EIO;
-    if (r < 0)
-        return reason_set(why, r, "device-mapper: %s cannot be set up: %s", join->name, strerror(-r));
-    r = check_live(join, why);
-    if (r < 0) {
-        if (dm_remove(join->name) < 0)
-            reason_prefix(why, "mapping left behind");
-        return r;
-    }
-    (void)snprintf(ret_path, 32, "/dev/dm-%u", info.minor);
-    return 0;
+    return dm_create_of(tables, count, ret_path, NULL, why);
 }
 
 int dm_join_suspend(const struct dm_join *join, struct reason *why)
@@ -99,13 +58,13 @@ int dm_join_resume(const struct dm_join *join, struct reason *why)
 
 int dm_join_change(const struct dm_join *join, struct reason *why)
 {
-    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_RELOAD, join->name);
-    int r = task ? add_parts(task, join) : -ENOMEM;
+    struct dm_table tables[DM_JOIN_MAX_PARTS];
+    size_t count = tables_of(join, tables);
+    struct dm_info info;
+    int r = dm_load(DM_DEVICE_RELOAD, tables, count, &info);
 
-    if (r == 0)
-        r = dm_task_do(task);
     if (r < 0)
         return reason_set(why, r, "device-mapper: %s cannot be loaded anew: %s", join->name, strerror(-r));
     r = dm_join_resume(join, why);
-    return r < 0 ? r : check_live(join, why);
+    return r < 0 ? r : dm_check_live(tables, count, why);
 }

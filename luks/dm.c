@@ -14,13 +14,9 @@
 #include "luks/luks.h"
 
 /* libdevmapper reports on standard error by itself otherwise; the errno is what we use. */
-static void be_silent(int level, const char *file, int line, int error, const char *format, ...)
+static void be_silent(int level UNUSED, const char *file UNUSED, int line UNUSED, int error UNUSED,
+                      const char *format UNUSED, ...)
 {
-    (void)level;
-    (void)file;
-    (void)line;
-    (void)error;
-    (void)format;
 }
 
 void dm_task_done(struct dm_task **task)
@@ -48,66 +44,84 @@ int dm_task_do(struct dm_task *task)
     return dm_task_get_errno(task) ? -dm_task_get_errno(task) : -EIO;
 }
 
-static int create(const struct dm_table *table, unsigned *ret_minor)
+/* Key references in the parameters are no secret, but the buffers are wiped all the same. */
+static int add_parts(struct dm_task *task, const struct dm_table *parts, size_t count)
 {
-    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_CREATE, table->name);
-    struct dm_info info;
-    int r;
+    uint64_t start = 0;
 
-    /* Key references in the parameters are no secret, but the buffers are wiped all the same. */
-    if (!task || dm_task_secure_data(task) != 1 || (table->read_only && dm_task_set_ro(task) != 1) ||
-        dm_task_add_target(task, 0, table->sectors, table->target, table->parameters) != 1)
+    if (!task || dm_task_secure_data(task) != 1 || (parts->read_only && dm_task_set_ro(task) != 1))
         return -ENOMEM;
-    r = dm_task_do(task);
-    if (r < 0)
-        return r;
-    if (dm_task_get_info(task, &info) != 1 || !info.exists)
-        return -EIO;
-    *ret_minor = info.minor;
+    for (size_t i = 0; i < count; i++) {
+        if (dm_task_add_target(task, start, parts[i].sectors, parts[i].target, parts[i].parameters) != 1)
+            return -ENOMEM;
+        start += parts[i].sectors;
+    }
     return 0;
 }
 
-/* The live table has one target and every word of it is the expected one. */
-static int check_live(const struct dm_table *table, struct reason *why)
+int dm_load(int type, const struct dm_table *parts, size_t count, struct dm_info *ret_info)
 {
-    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_TABLE, table->name);
-    uint64_t start = 0, length = 0;
+    CLEANUP_TASK struct dm_task *task = dm_task_for(type, parts->name);
+    int r = add_parts(task, parts, count);
+
+    if (r == 0)
+        r = dm_task_do(task);
+    return r == 0 && (dm_task_get_info(task, ret_info) != 1 || !ret_info->exists) ? -EIO : r;
+}
+
+int dm_check_live(const struct dm_table *parts, size_t count, struct reason *why)
+{
+    CLEANUP_TASK struct dm_task *task = dm_task_for(DM_DEVICE_TABLE, parts->name);
+    int r = task && dm_task_secure_data(task) == 1 ? dm_task_do(task) : -ENOMEM;
+    uint64_t start = 0, found_start = 0, found_size = 0;
     char *target = NULL, *parameters = NULL;
-    void *next;
-    int r;
+    bool same = r == 0;
+    void *next = NULL;
 
-    if (!task || dm_task_secure_data(task) != 1)
-        return -ENOMEM;
-    r = dm_task_do(task);
+    for (size_t i = 0; same && i < count; i++) {
+        same = i == 0 || next;
+        if (same)
+            next = dm_get_next_target(task, next, &found_start, &found_size, &target, &parameters);
+        same = same && target && parameters && strcmp(target, parts[i].target) == 0 && found_start == start &&
+               found_size == parts[i].sectors;
+        /* No key stands in it: dm_create()'s callers name theirs in the keyring. */
+        if (same && strcmp(parameters, parts[i].parameters) != 0)
+            return reason_set(why, -EKEYREJECTED, "device-mapper: the live table of %s is \"%s\", expected \"%s\"",
+                              parts->name, parameters, parts[i].parameters);
+        start += parts[i].sectors;
+    }
     if (r < 0)
-        return reason_set(why, r, "device-mapper: the live table of %s cannot be read: %s", table->name, strerror(-r));
-    next = dm_get_next_target(task, NULL, &start, &length, &target, &parameters);
-    if (next || !target || !parameters || start || length != table->sectors || strcmp(target, table->target) != 0)
+        return reason_set(why, r, "device-mapper: the live table of %s cannot be read: %s", parts->name, strerror(-r));
+    if (!same || next)
         return reason_set(why, -EKEYREJECTED, "device-mapper: the live table of %s is not the one that was loaded",
-                          table->name);
-    /* No key stands in it: dm_create()'s callers name theirs in the keyring. */
-    if (strcmp(parameters, table->parameters) != 0)
-        return reason_set(why, -EKEYREJECTED, "device-mapper: the live table of %s is \"%s\", expected \"%s\"",
-                          table->name, parameters, table->parameters);
+                          parts->name);
     return 0;
 }
 
-int dm_create(const struct dm_table *table, char ret_path[32], struct reason *why)
+int dm_create_of(const struct dm_table *parts, size_t count, char ret_path[32], char ret_device[32],
+                 struct reason *why)
 {
-    unsigned minor = 0;
-    int r = create(table, &minor);
+    struct dm_info info;
+    int r = dm_load(DM_DEVICE_CREATE, parts, count, &info);
 
     if (r < 0)
-        return reason_set(why, r, "device-mapper: %s cannot be set up as %s: %s", table->name, table->target,
+        return reason_set(why, r, "device-mapper: %s cannot be set up as %s: %s", parts->name, parts->target,
                           strerror(-r));
-    r = check_live(table, why);
+    r = dm_check_live(parts, count, why);
     if (r < 0) {
-        if (dm_remove(table->name) < 0)
-            return reason_set(why, r, "device-mapper: %s has a wrong live table and cannot be removed", table->name);
+        if (dm_remove(parts->name) < 0)
+            return reason_set(why, r, "device-mapper: %s has a wrong live table and cannot be removed", parts->name);
         return r;
     }
-    (void)snprintf(ret_path, 32, "/dev/dm-%u", minor);
+    (void)snprintf(ret_path, 32, "/dev/dm-%u", info.minor);
+    if (ret_device)
+        (void)snprintf(ret_device, 32, "%u:%u", info.major, info.minor);
     return 0;
+}
+
+int dm_create(const struct dm_table *table, char ret_path[32], char ret_device[32], struct reason *why)
+{
+    return dm_create_of(table, 1, ret_path, ret_device, why);
 }
 
 int dm_read_status(const char *name, char ret_status[128])

@@ -19,10 +19,10 @@ struct dm_table {
 
 /*
  * Creates the device and reads the live table back: it must be the loaded one, option by option, or the device is
- * removed again. ret_path is its node, "/dev/dm-N". Errors: -errno of the ioctl, -EKEYREJECTED when the kernel's table
- * is not the expected one; with a sentence.
+ * removed again. ret_path is its node, "/dev/dm-N"; ret_device its "MAJOR:MINOR", or NULL. Errors: -errno of the ioctl,
+ * -EKEYREJECTED when the kernel's table is not the expected one; with a sentence.
  */
-int dm_create(const struct dm_table *table, char ret_path[32], struct reason *why) MUST_CHECK;
+int dm_create(const struct dm_table *table, char ret_path[32], char ret_device[32], struct reason *why) MUST_CHECK;
 
 /* The status line of a one-target device, at most 127 bytes. Errors: -EMSGSIZE, -errno. */
 int dm_read_status(const char *name, char ret_status[128]) MUST_CHECK;

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,17 +33,6 @@ static int write_at(int fd, uint64_t place, const void *data, size_t size)
     return 0;
 }
 
-static int allocate(size_t size, uint8_t **ret_data)
-{
-    void *data = NULL;
-
-    if (posix_memalign(&data, BLOCK_BYTES, size) != 0)
-        return -ENOMEM;
-    memset(data, 0, size);
-    *ret_data = data;
-    return 0;
-}
-
 int format_prepare(const struct crypt_volume *volume, int disk, struct reason *why)
 {
     CLEANUP_FREE uint8_t *section = NULL;
@@ -61,7 +49,7 @@ int format_prepare(const struct crypt_volume *volume, int disk, struct reason *w
     if (r == 0 && (__builtin_add_overflow(volume->offset, layout.end * SECTOR_BYTES, &end) || end > bytes))
         r = -ENOSPC;
     if (r == 0)
-        r = allocate(INTEGRITY_SECTION_BYTES, &section);
+        r = memory_pages(INTEGRITY_SECTION_BYTES, &section);
     for (uint32_t i = 0; r == 0 && i < layout.journal_sections; i++) {
         integrity_make_section(i, section);
         r = write_at(disk, volume->offset + INTEGRITY_SUPERBLOCK_BYTES + (uint64_t)i * INTEGRITY_SECTION_BYTES,
@@ -79,7 +67,7 @@ int format_prepare(const struct crypt_volume *volume, int disk, struct reason *w
 static int write_zeros(int mapping, uint64_t from, uint64_t length)
 {
     CLEANUP_FREE uint8_t *zeros = NULL;
-    int r = allocate(CHUNK_BYTES, &zeros);
+    int r = memory_pages(CHUNK_BYTES, &zeros);
 
     for (uint64_t at = from; r == 0 && at < length; at += CHUNK_BYTES)
         r = write_at(mapping, at, zeros, length - at < CHUNK_BYTES ? (size_t)(length - at) : CHUNK_BYTES);
@@ -90,7 +78,7 @@ static int write_zeros(int mapping, uint64_t from, uint64_t length)
 static int write_template(int mapping, const uint8_t *template, size_t size, bool first)
 {
     CLEANUP_FREE uint8_t *block = NULL;
-    int r = allocate(BLOCK_BYTES, &block);
+    int r = memory_pages(BLOCK_BYTES, &block);
 
     for (size_t at = 0; r == 0 && at < size; at += ENTRY_BYTES) {
         uint32_t number = get_u32le(template + at);
@@ -152,7 +140,7 @@ int format_is_blank(const struct crypt_volume *volume, int disk, bool *ret_blank
     const uint64_t places[] = { 0, volume->offset };
     CLEANUP_FREE uint8_t *data = NULL;
     bool blank = true;
-    int r = allocate(CHUNK_BYTES, &data);
+    int r = memory_pages(CHUNK_BYTES, &data);
 
     for (size_t i = 0; r == 0 && i < ARRAY_SIZE(places); i++) {
         r = fd_read_at(disk, places[i], data, CHUNK_BYTES);

@@ -13,7 +13,6 @@
 #include "base/file.h"
 #include "luks/derive.h"
 
-#define DIRECT_ALIGNMENT 4096u
 #define MAC_PREFIX_BYTES 80u /* magic, id, sequence number */
 
 static const char *const codes[] = {
@@ -30,14 +29,12 @@ const char *header_code_text(enum header_code code)
 int header_read(int disk, uint64_t offset, uint8_t ret_bytes[HEADER_BYTES])
 {
     int flags = fcntl(disk, F_GETFL);
-    CLEANUP_FREE void *aligned = NULL;
+    CLEANUP_FREE uint8_t *aligned = NULL;
     bool direct;
-    int r;
+    int r = flags < 0 ? -errno : memory_pages(HEADER_BYTES, &aligned);
 
-    if (flags < 0)
-        return -errno;
-    if (posix_memalign(&aligned, DIRECT_ALIGNMENT, HEADER_BYTES) != 0)
-        return -ENOMEM;
+    if (r < 0)
+        return r;
     direct = fcntl(disk, F_SETFL, flags | O_DIRECT) == 0;
     r = fd_read_at(disk, offset, aligned, HEADER_BYTES);
     if (direct && fcntl(disk, F_SETFL, flags) < 0)

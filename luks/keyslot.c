@@ -5,7 +5,6 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,38 +18,35 @@
 #define MAX_CHUNK_BYTES 1536u /* whole sectors and whole stripes of 96 bytes */
 #define IV_BYTES 16
 
-static int derive_pbkdf2(const struct header_keyslot *slot, const struct secret *passphrase, struct secret *key)
+static int derive_pbkdf2(const struct header_keyslot *slot, const struct secret *passphrase, struct secret *ret_key)
 {
-    return PKCS5_PBKDF2_HMAC((const char *)passphrase->bytes, (int)passphrase->size, slot->salt, (int)slot->salt_size,
-                             (int)slot->iterations, EVP_sha256(), (int)key->size, key->bytes) == 1
-               ? 0
-               : -ENOMEM;
+    CLEANUP_SECRET struct secret key = SECRET_NONE;
+    int r = secret_alloc(AREA_KEY_BYTES, &key);
+
+    if (r == 0 && PKCS5_PBKDF2_HMAC((const char *)passphrase->bytes, (int)passphrase->size, slot->salt,
+                                    (int)slot->salt_size, (int)slot->iterations, EVP_sha256(), AREA_KEY_BYTES,
+                                    key.bytes) != 1)
+        r = -ENOMEM;
+    if (r == 0)
+        *ret_key = secret_take(&key);
+    return r;
 }
 
 /* Lanes one after the other: the result is the same, and PID 1 has one thread. */
-static int derive_argon2id(const struct header_keyslot *slot, const struct secret *passphrase, struct secret *key)
+static int derive_argon2id(const struct header_keyslot *slot, const struct secret *passphrase, struct secret *ret_key)
 {
     uint32_t passes = slot->iterations, memory = slot->memory_kib, lanes = slot->lanes, threads = 1;
-    uint8_t salt[HEADER_SALT_MAX_BYTES];
-    OSSL_PARAM parameters[] = {
+    const OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_PASSWORD, passphrase->bytes, passphrase->size),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, salt, slot->salt_size),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)slot->salt, slot->salt_size),
         OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_ITER, &passes),
         OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_ARGON2_MEMCOST, &memory),
         OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_ARGON2_LANES, &lanes),
         OSSL_PARAM_construct_uint32(OSSL_KDF_PARAM_THREADS, &threads),
         OSSL_PARAM_construct_end(),
     };
-    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "ARGON2ID", NULL);
-    EVP_KDF_CTX *context = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
-    int ok;
 
-    memcpy(salt, slot->salt, slot->salt_size);
-    ok = context && EVP_KDF_derive(context, key->bytes, key->size, parameters) == 1;
-    EVP_KDF_CTX_free(context);
-    EVP_KDF_free(kdf);
-    ERR_clear_error();
-    return ok ? 0 : -ENOMEM;
+    return crypto_derive("ARGON2ID", parameters, AREA_KEY_BYTES, ret_key);
 }
 
 /* The splitter's hash over a block, in pieces of a digest, each with its number before it. */
@@ -147,9 +143,7 @@ int keyslot_open(int disk, uint64_t offset, const struct header *header, const s
     r = fd_read_at(disk, offset + slot->area_offset, area, area_size);
     if (r < 0)
         return reason_set(why, r, "the keyslot cannot be read: %s", strerror(-r));
-    r = secret_alloc(AREA_KEY_BYTES, &area_key);
-    if (r == 0)
-        r = slot->argon2id ? derive_argon2id(slot, passphrase, &area_key) : derive_pbkdf2(slot, passphrase, &area_key);
+    r = slot->argon2id ? derive_argon2id(slot, passphrase, &area_key) : derive_pbkdf2(slot, passphrase, &area_key);
     if (r < 0 && slot->argon2id)
         return reason_set(why, r, "the keyslot's argon2id wants %u KiB of memory, which this guest does not have",
                           slot->memory_kib);

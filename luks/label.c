@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -52,20 +51,10 @@ static int transfer(int volume, uint8_t *block, bool write)
     return r;
 }
 
-static int new_block(uint8_t **ret_block)
-{
-    void *block = NULL;
-
-    if (posix_memalign(&block, LABEL_BLOCK_BYTES, LABEL_BLOCK_BYTES) != 0)
-        return -ENOMEM;
-    *ret_block = block;
-    return 0;
-}
-
 int label_read(int volume, const struct secret *key, struct label *ret_label)
 {
     CLEANUP_FREE uint8_t *block = NULL;
-    int r = new_block(&block);
+    int r = memory_pages(LABEL_BLOCK_BYTES, &block);
 
     if (r == 0)
         r = transfer(volume, block, false);
@@ -75,7 +64,7 @@ int label_read(int volume, const struct secret *key, struct label *ret_label)
 int label_write(int volume, const struct secret *key, const struct label *label)
 {
     CLEANUP_FREE uint8_t *block = NULL;
-    int r = new_block(&block);
+    int r = memory_pages(LABEL_BLOCK_BYTES, &block);
 
     if (r == 0)
         r = transfer(volume, block, false);

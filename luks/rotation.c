@@ -61,15 +61,13 @@ static int write_synced(int fd, uint64_t place, const void *data, size_t size)
 /* Slots are written in turn, so that the one before stays whole. */
 static int write_slot(struct rotation *rotation, const struct rotation_slot *slot)
 {
-    CLEANUP_FREE void *block = NULL;
+    CLEANUP_FREE uint8_t *block = NULL;
     struct rotation_slot next = *slot;
-    int r;
+    int r = memory_pages(ROTATION_SLOT_BYTES, &block);
 
-    if (posix_memalign(&block, ROTATION_SLOT_BYTES, ROTATION_SLOT_BYTES) != 0)
-        return -ENOMEM;
-    memset(block, 0, ROTATION_SLOT_BYTES);
     next.sequence = rotation->slot.sequence + 1;
-    r = rotation_make_slot(&next, &rotation->key, block);
+    if (r == 0)
+        r = rotation_make_slot(&next, &rotation->key, block);
     if (r == 0)
         r = write_synced(rotation->disk, rotation->log_place + next.sequence % SLOTS * ROTATION_SLOT_BYTES, block,
                          ROTATION_SLOT_BYTES);
@@ -81,12 +79,12 @@ static int write_slot(struct rotation *rotation, const struct rotation_slot *slo
 /* The newest slot of this volume and key; none: a rotation that starts. */
 static int read_slots(struct rotation *rotation, struct reason *why)
 {
-    CLEANUP_FREE void *block = NULL;
+    CLEANUP_FREE uint8_t *block = NULL;
     struct rotation_slot slot;
-    int r = 0;
+    int r = memory_pages(ROTATION_SLOT_BYTES, &block);
 
-    if (posix_memalign(&block, ROTATION_SLOT_BYTES, ROTATION_SLOT_BYTES) != 0)
-        return -ENOMEM;
+    if (r < 0)
+        return r;
     rotation->fresh = true;
     memcpy(rotation->slot.volume_id, rotation->name, strnlen(rotation->name, LABEL_ID_MAX_BYTES));
     for (size_t i = 0; r == 0 && i < SLOTS; i++) {
@@ -324,7 +322,6 @@ static int map_all(const struct crypt_volume *volume, int disk, const struct sec
 static int prepare(const struct crypt_volume *volume, int disk, const struct secret *new_key,
                    struct rotation *rotation, struct reason *why)
 {
-    void *chunk = NULL;
     int flags, r;
 
     if (volume->offset < HEADER_DATA_OFFSET_BYTES || volume->read_only || strlen(volume->name) > LABEL_ID_MAX_BYTES)
@@ -337,10 +334,9 @@ static int prepare(const struct crypt_volume *volume, int disk, const struct sec
     flags = rotation->disk < 0 ? -1 : fcntl(rotation->disk, F_GETFL);
     if (flags < 0 || fcntl(rotation->disk, F_SETFL, flags | O_DIRECT) < 0)
         return -errno;
-    if (posix_memalign(&chunk, ROTATION_SLOT_BYTES, ROTATION_CHUNK_BYTES) != 0)
-        return -ENOMEM;
-    rotation->chunk = chunk;
-    r = derive_key(new_key, "postern rotation", ROTATION_KEY_BYTES, &rotation->key);
+    r = memory_pages(ROTATION_CHUNK_BYTES, &rotation->chunk);
+    if (r == 0)
+        r = derive_key(new_key, "postern rotation", ROTATION_KEY_BYTES, &rotation->key);
     return r < 0 ? r : read_slots(rotation, why);
 }
 

@@ -2,12 +2,10 @@
 #include "luks/verity.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/encode.h"
-#include "base/file.h"
 #include "luks/luks.h"
 
 /* Far beyond any disk; keeps products of block numbers and sizes from wrapping. */
@@ -44,23 +42,13 @@ static int map_rest(const struct verity_tree *tree, const char *device, uint64_t
                     struct reason *why)
 {
     struct dm_table table = { .target = "linear", .read_only = true };
-    CLEANUP_FD int rest = -1;
     char path[32];
-    int r;
 
     (void)snprintf(table.name, sizeof(table.name), "%s" REST_SUFFIX, tree->name);
     (void)snprintf(table.parameters, sizeof(table.parameters), "%s %llu", device,
                    (unsigned long long)tree->offset / SECTOR_BYTES);
     table.sectors = (bytes - tree->offset) / SECTOR_BYTES;
-    r = dm_create(&table, path, why);
-    if (r < 0)
-        return r;
-    rest = open(path, O_RDONLY | O_CLOEXEC);
-    r = rest < 0 ? -errno : dm_describe_device(rest, ret_device, &bytes);
-    fd_close(&rest);
-    if (r < 0 && dm_remove(table.name) < 0)
-        reason_prefix(why, "mapping left behind");
-    return r;
+    return dm_create(&table, path, ret_device, why);
 }
 
 int verity_open(const struct verity_tree *tree, int disk, char ret_path[32], struct reason *why)
@@ -81,13 +69,13 @@ int verity_open(const struct verity_tree *tree, int disk, char ret_path[32], str
         return reason_set(why, -ENOSPC, "%s: its disk has %llu bytes, its hash tree starts at %llu", tree->name,
                           (unsigned long long)bytes, (unsigned long long)start);
     if (!tree->offset)
-        return dm_create(&table, ret_path, why);
+        return dm_create(&table, ret_path, NULL, why);
     r = map_rest(tree, device, bytes, device, why);
     if (r == 0)
         r = verity_table(tree, device, &table);
     if (r < 0)
         return r;
-    r = dm_create(&table, ret_path, why);
+    r = dm_create(&table, ret_path, NULL, why);
     (void)snprintf(name, sizeof(name), "%s" REST_SUFFIX, tree->name);
     if (r < 0 && dm_remove(name) < 0)
         reason_prefix(why, "mapping left behind");

@@ -59,7 +59,7 @@ static const char *plugin_of(const struct release_request *request)
     return request->plugin ? request->plugin : "resource";
 }
 
-/* Ends the try with a class; gives back the error for a `return`. */
+/* Ends the try with a class; gives back the error, for which reason_set() has the sentence. */
 static int end(struct session *session, enum release_outcome outcome, int error)
 {
     session->result->outcome = outcome;
@@ -135,14 +135,14 @@ static int misconfigured(struct session *session)
     const struct release_request *request = session->request;
     unsigned status = session->parser.message.status;
 
-    if (status < 400)
-        (void)reason_set(session->why, -EREMOTE, "%s sends elsewhere (HTTP %u), which is never followed: name the "
-                         "broker's own address", request->broker.endpoint.authority, status);
-    else
-        (void)reason_set(session->why, -ENOENT, "%s has nothing under that path (HTTP %u): correct the address, or "
-                         "the resource %s/%s", request->broker.endpoint.authority, status, plugin_of(request),
-                         request->resource);
-    return end(session, RELEASE_MISCONFIGURED, status < 400 ? -EREMOTE : -ENOENT);
+    int r = status < 400
+                ? reason_set(session->why, -EREMOTE, "%s sends elsewhere (HTTP %u), which is never followed: name the "
+                             "broker's own address", request->broker.endpoint.authority, status)
+                : reason_set(session->why, -ENOENT, "%s has nothing under that path (HTTP %u): correct the address, or "
+                             "the resource %s/%s", request->broker.endpoint.authority, status, plugin_of(request),
+                             request->resource);
+
+    return end(session, RELEASE_MISCONFIGURED, r);
 }
 
 /* What an answer other than 200 means. */
@@ -154,23 +154,22 @@ static int refused(struct session *session)
     message_parse_error(message->body.data, message->body.size, type, detail);
     if (message->status == 429 || message->status == 503) {
         session->result->retry_after_s = retry_after(message);
-        (void)reason_set(session->why, -EBUSY, "the broker is busy (HTTP %u)", message->status);
-        return end(session, RELEASE_BUSY, -EBUSY);
+        return end(session, RELEASE_BUSY,
+                   reason_set(session->why, -EBUSY, "the broker is busy (HTTP %u)", message->status));
     }
-    if (message->status >= 500) {
-        (void)reason_set(session->why, -EIO, "the broker failed (HTTP %u)", message->status);
-        return end(session, RELEASE_TRANSPORT, -EIO);
-    }
+    if (message->status >= 500)
+        return end(session, RELEASE_TRANSPORT,
+                   reason_set(session->why, -EIO, "the broker failed (HTTP %u)", message->status));
     if ((message->status >= 300 && message->status < 400) || message->status == 404 || message->status == 405)
         return misconfigured(session);
-    if (strcmp(type, "ProtocolVersion") == 0 || strstr(detail, "Protocol Version Mismatch")) {
-        (void)reason_set(session->why, -EPROTONOSUPPORT, "the broker does not speak protocol version %s: %s",
-                         RELEASE_PROTOCOL_VERSION, detail);
-        return end(session, RELEASE_PROTOCOL, -EPROTONOSUPPORT);
-    }
-    (void)reason_set(session->why, -EACCES, "the broker refused (HTTP %u %s), request %s: the reason is in its log",
-                     message->status, type, session->result->request_id[0] ? session->result->request_id : "unnamed");
-    return end(session, RELEASE_DENIED, -EACCES);
+    if (strcmp(type, "ProtocolVersion") == 0 || strstr(detail, "Protocol Version Mismatch"))
+        return end(session, RELEASE_PROTOCOL,
+                   reason_set(session->why, -EPROTONOSUPPORT, "the broker does not speak protocol version %s: %s",
+                              RELEASE_PROTOCOL_VERSION, detail));
+    return end(session, RELEASE_DENIED,
+               reason_set(session->why, -EACCES, "the broker refused (HTTP %u %s), request %s: the reason is in its "
+                          "log", message->status, type,
+                          session->result->request_id[0] ? session->result->request_id : "unnamed"));
 }
 
 /* Sends one request and leaves its answer, status 200, in the session's parser. */
@@ -212,10 +211,9 @@ static int authenticate(struct session *session)
     r = call(session, "POST", "/auth", &body);
     if (r < 0)
         return r;
-    if (!take_cookie(session)) {
-        (void)reason_set(session->why, -EPROTO, "the broker's challenge came without a session cookie");
-        return end(session, RELEASE_PROTOCOL, -EPROTO);
-    }
+    if (!take_cookie(session))
+        return end(session, RELEASE_PROTOCOL,
+                   reason_set(session->why, -EPROTO, "the broker's challenge came without a session cookie"));
     r = message_parse_challenge(session->parser.message.body.data, session->parser.message.body.size, session->nonce,
                                 session->why);
     if (r == 0)
@@ -386,8 +384,9 @@ static int confirm(struct session *session, const struct message_confirmation *c
                                 acknowledgement.signature_size);
     if (r == 0)
         return end(session, RELEASE_GRANTED, 0);
-    (void)reason_set(session->why, r, "the acknowledgement is not by the pinned record key for this launch and epoch");
-    return end(session, RELEASE_RECORD, r);
+    return end(session, RELEASE_RECORD,
+               reason_set(session->why, r, "the acknowledgement is not by the pinned record key for this launch and "
+                          "epoch"));
 }
 
 static int confirm_try(const struct release_request *request, const struct release_session *known,

@@ -100,14 +100,8 @@ static int load_rsa(const struct guest_public_key *from, EVP_PKEY **ret_key)
 
 int guest_key_load(const struct guest_public_key *point, EVP_PKEY **ret_key)
 {
-    size_t size = tee_key_coordinate_bytes(point->kind);
-    uint8_t encoded[MAX_POINT_BYTES] = { POINT_UNCOMPRESSED };
-
-    if (point->kind == TEE_KEY_RSA)
-        return load_rsa(point, ret_key);
-    memcpy(encoded + 1, point->x, size);
-    memcpy(encoded + 1 + size, point->y, size);
-    return tee_key_load_point(point->kind, encoded, 1 + 2 * size, ret_key);
+    return point->kind == TEE_KEY_RSA ? load_rsa(point, ret_key)
+                                      : tee_key_load_point(point->kind, point->x, point->y, ret_key);
 }
 
 int guest_key_name(const struct guest_public_key *point, uint8_t ret_name[GUEST_KEY_NAME_BYTES])

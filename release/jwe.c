@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
-#include <openssl/kdf.h>
 #include <openssl/rsa.h>
 #include <string.h>
 
@@ -15,29 +14,15 @@ static const uint8_t kdf_info[] = { 0, 0, 0, 14,  'E', 'C', 'D', 'H', '-', 'E', 
 
 int jwe_derive_kek(const struct secret *shared, struct secret *ret_kek)
 {
-    CLEANUP_SECRET struct secret kek = SECRET_NONE;
-    EVP_KDF *kdf = EVP_KDF_fetch(NULL, "SSKDF", NULL);
-    EVP_KDF_CTX *context = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
     char digest[] = "SHA256";
-    uint8_t info[sizeof(kdf_info)];
-    OSSL_PARAM parameters[] = {
+    const OSSL_PARAM parameters[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, shared->bytes, shared->size),
-        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info, sizeof(info)),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)kdf_info, sizeof(kdf_info)),
         OSSL_PARAM_construct_end(),
     };
-    int r = secret_alloc(JWE_CEK_BYTES, &kek);
 
-    memcpy(info, kdf_info, sizeof(info));
-    if (r == 0 && (!context || EVP_KDF_derive(context, kek.bytes, kek.size, parameters) != 1))
-        r = -ENOMEM;
-    EVP_KDF_CTX_free(context);
-    EVP_KDF_free(kdf);
-    if (r < 0)
-        return r;
-    *ret_kek = kek;
-    kek = SECRET_NONE;
-    return 0;
+    return crypto_derive("SSKDF", parameters, JWE_CEK_BYTES, ret_kek);
 }
 
 int jwe_wrap(const struct secret *kek, bool encrypt, const uint8_t *from, size_t from_size, uint8_t *to,
@@ -52,17 +37,6 @@ int jwe_wrap(const struct secret *kek, bool encrypt, const uint8_t *from, size_t
     EVP_CIPHER_CTX_free(context);
     ERR_clear_error();
     return ok ? 0 : -EBADMSG;
-}
-
-/* The sender's point on the session's curve. */
-static int load_epk(const struct jwe *jwe, EVP_PKEY **ret_key)
-{
-    size_t size = tee_key_coordinate_bytes(jwe->kind);
-    uint8_t encoded[1 + 2 * TEE_KEY_MAX_COORDINATE_BYTES] = { 4 }; /* uncompressed */
-
-    memcpy(encoded + 1, jwe->epk.x, size);
-    memcpy(encoded + 1 + size, jwe->epk.y, size);
-    return tee_key_load_point(jwe->kind, encoded, 1 + 2 * size, ret_key);
 }
 
 static int unwrap_rsa(const struct jwe *jwe, EVP_PKEY *key, struct secret *ret_cek)
@@ -84,8 +58,7 @@ static int unwrap_rsa(const struct jwe *jwe, EVP_PKEY *key, struct secret *ret_c
     if (r < 0)
         return r;
     secret_shrink(&room, size);
-    *ret_cek = room;
-    room = SECRET_NONE;
+    *ret_cek = secret_take(&room);
     return 0;
 }
 
@@ -98,7 +71,7 @@ static int unwrap_key(const struct jwe *jwe, EVP_PKEY *key, struct secret *ret_c
 
     if (jwe->kind == TEE_KEY_RSA)
         return unwrap_rsa(jwe, key, ret_cek);
-    r = load_epk(jwe, &peer);
+    r = tee_key_load_point(jwe->kind, jwe->epk.x, jwe->epk.y, &peer);
     if (r == 0)
         r = tee_key_agree(key, peer, &shared);
     if (r == 0)
@@ -109,8 +82,7 @@ static int unwrap_key(const struct jwe *jwe, EVP_PKEY *key, struct secret *ret_c
         r = jwe_wrap(&kek, false, jwe->wrapped_key, jwe->wrapped_size, cek.bytes, cek.size);
     if (r < 0)
         return r;
-    *ret_cek = cek;
-    cek = SECRET_NONE;
+    *ret_cek = secret_take(&cek);
     return 0;
 }
 
@@ -144,7 +116,6 @@ int jwe_decrypt(const struct jwe *jwe, EVP_PKEY *key, struct secret *ret_plainte
         r = open_ciphertext(jwe, &cek, &plaintext);
     if (r < 0)
         return r;
-    *ret_plaintext = plaintext;
-    plaintext = SECRET_NONE;
+    *ret_plaintext = secret_take(&plaintext);
     return 0;
 }

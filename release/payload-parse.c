@@ -49,8 +49,7 @@ static int take_entry(const struct toml_entry *entry, struct secret *ret_secret)
     if (r < 0)
         return r;
     secret_shrink(&value, size);
-    *ret_secret = value;
-    value = SECRET_NONE;
+    *ret_secret = secret_take(&value);
     return 0;
 }
 
@@ -86,8 +85,7 @@ static int take_confdata(const char *name, const struct secret *answer, struct s
         return reason_set(why, -EBADMSG, "confdata: another version than \"" CONFDATA_VERSION "\"");
     if (!found.size)
         return reason_set(why, -EBADMSG, "confdata: there is no \"%s\" in it", wanted);
-    *ret_secret = found;
-    found = SECRET_NONE;
+    *ret_secret = secret_take(&found);
     return 0;
 }
 

@@ -50,8 +50,7 @@ int record_encode(const struct record *record, const struct secret *key, struct 
     /* Nothing leaves that could not be read back. */
     if (record_parse_fields(bytes.bytes, bytes.size, &again, &again_key, &again_size, NULL) < 0)
         return -EINVAL;
-    *ret_bytes = bytes;
-    bytes = SECRET_NONE;
+    *ret_bytes = secret_take(&bytes);
     return 0;
 }
 
@@ -118,8 +117,7 @@ int record_sign(const struct secret *registered, const struct record_binding *bi
         return r;
     put_u16le(writer.at, (uint16_t)signature_size);
     secret_shrink(&release, before + 2 + signature_size);
-    *ret_release = release;
-    release = SECRET_NONE;
+    *ret_release = secret_take(&release);
     return 0;
 }
 

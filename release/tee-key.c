@@ -4,21 +4,19 @@
  */
 #include "release/tee-key.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/encode.h"
+#include "base/key.h"
 
 #define RSA_BITS 3072u
 #define MAX_NUMBER_BYTES 512
-#define MAX_POINT_BYTES (1 + 2 * TEE_KEY_MAX_COORDINATE_BYTES)
 
 static const struct {
     const char *name, *curve, *group;
@@ -105,27 +103,16 @@ void tee_key_free(struct tee_key *key)
     key->key = NULL;
 }
 
-int tee_key_load_point(enum tee_key_kind kind, const uint8_t *encoded, size_t size, EVP_PKEY **ret_key)
+int tee_key_load_point(enum tee_key_kind kind, const uint8_t *x, const uint8_t *y, EVP_PKEY **ret_key)
 {
-    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
-    char group_name[32];
-    uint8_t copy[MAX_POINT_BYTES];
-    OSSL_PARAM parameters[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group_name, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, copy, size),
-        OSSL_PARAM_construct_end(),
-    };
-    EVP_PKEY *key = NULL;
-    int ok;
+    size_t size = kinds[kind].coordinate_bytes;
+    uint8_t encoded[1 + 2 * TEE_KEY_MAX_COORDINATE_BYTES] = { 4 }; /* uncompressed */
+    EVP_PKEY *key;
 
-    assert(size <= sizeof(copy) && kinds[kind].group);
-    (void)snprintf(group_name, sizeof(group_name), "%s", kinds[kind].group);
-    memcpy(copy, encoded, size);
-    ok = context && EVP_PKEY_fromdata_init(context) == 1 &&
-         EVP_PKEY_fromdata(context, &key, EVP_PKEY_PUBLIC_KEY, parameters) == 1;
-    EVP_PKEY_CTX_free(context);
-    ERR_clear_error();
-    if (!ok)
+    memcpy(encoded + 1, x, size);
+    memcpy(encoded + 1 + size, y, size);
+    key = key_from_point(kinds[kind].group, encoded, 1 + 2 * size);
+    if (!key)
         return -EBADMSG;
     *ret_key = key;
     return 0;
@@ -148,7 +135,6 @@ int tee_key_agree(EVP_PKEY *key, EVP_PKEY *peer, struct secret *ret_shared)
     ERR_clear_error();
     if (r < 0)
         return r;
-    *ret_shared = shared;
-    shared = SECRET_NONE;
+    *ret_shared = secret_take(&shared);
     return 0;
 }

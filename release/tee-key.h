@@ -35,8 +35,11 @@ int tee_key_write_jwk(const struct tee_key *key, struct buffer *to) MUST_CHECK;
 /* Bytes of a coordinate; 0 for RSA. */
 size_t tee_key_coordinate_bytes(enum tee_key_kind kind);
 
-/* A public key for an uncompressed point on the curve of that kind. Errors: -EBADMSG when it is not on it. */
-int tee_key_load_point(enum tee_key_kind kind, const uint8_t *encoded, size_t size, EVP_PKEY **ret_key) MUST_CHECK;
+/*
+ * The public key at a point of the curve of that kind, by coordinates of tee_key_coordinate_bytes(). Errors: -EBADMSG
+ * when it does not lie on it.
+ */
+int tee_key_load_point(enum tee_key_kind kind, const uint8_t *x, const uint8_t *y, EVP_PKEY **ret_key) MUST_CHECK;
 
 /*
  * X coordinate of the shared point (ECDH, NIST SP 800-56A 5.7.1.2), in as many bytes as the curve's field has. Errors:

@@ -11,26 +11,23 @@
 #include <netdb.h>
 #include <stddef.h>
 
+#include "base/base.h"
+
 /* The linker sends calls of dlopen() here (--wrap): glibc's start code brings its dlopen() in under another name. */
 void *__wrap_dlopen(const char *file, int mode);
 
-void *__wrap_dlopen(const char *file, int mode)
+void *__wrap_dlopen(const char *file UNUSED, int mode UNUSED)
 {
-    (void)file;
-    (void)mode;
     return NULL;
 }
 
-void *dlsym(void *handle, const char *name)
+void *dlsym(void *handle UNUSED, const char *name UNUSED)
 {
-    (void)handle;
-    (void)name;
     return NULL;
 }
 
-int dlclose(void *handle)
+int dlclose(void *handle UNUSED)
 {
-    (void)handle;
     return -1;
 }
 
@@ -41,49 +38,34 @@ char *dlerror(void)
     return text;
 }
 
-int dladdr(const void *address, Dl_info *info)
+int dladdr(const void *address UNUSED, Dl_info *info UNUSED)
 {
-    (void)address;
-    (void)info;
     return 0;
 }
 
-int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **result)
+int getaddrinfo(const char *node UNUSED, const char *service UNUSED, const struct addrinfo *hints UNUSED,
+                struct addrinfo **result UNUSED)
 {
-    (void)node;
-    (void)service;
-    (void)hints;
-    (void)result;
     return EAI_FAIL;
 }
 
-void freeaddrinfo(struct addrinfo *result)
+void freeaddrinfo(struct addrinfo *result UNUSED)
 {
-    (void)result;
 }
 
-int getnameinfo(const struct sockaddr *restrict address, socklen_t address_size, char *restrict host,
-                socklen_t host_size, char *restrict service, socklen_t service_size, int flags)
+int getnameinfo(const struct sockaddr *restrict address UNUSED, socklen_t address_size UNUSED,
+                char *restrict host UNUSED, socklen_t host_size UNUSED, char *restrict service UNUSED,
+                socklen_t service_size UNUSED, int flags UNUSED)
 {
-    (void)address;
-    (void)address_size;
-    (void)host;
-    (void)host_size;
-    (void)service;
-    (void)service_size;
-    (void)flags;
     return EAI_FAIL;
 }
 
-struct servent *getservbyname(const char *name, const char *protocol)
+struct servent *getservbyname(const char *name UNUSED, const char *protocol UNUSED)
 {
-    (void)name;
-    (void)protocol;
     return NULL;
 }
 
-struct hostent *gethostbyname(const char *name)
+struct hostent *gethostbyname(const char *name UNUSED)
 {
-    (void)name;
     return NULL;
 }

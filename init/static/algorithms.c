@@ -85,9 +85,8 @@ static const OSSL_ALGORITHM *const by_operation[] = {
     [OSSL_OP_DECODER] = decoders,
 };
 
-static const OSSL_ALGORITHM *query(void *context, int operation, int *ret_not_to_be_kept)
+static const OSSL_ALGORITHM *query(void *context UNUSED, int operation, int *ret_not_to_be_kept)
 {
-    (void)context;
     *ret_not_to_be_kept = 0;
     return operation > 0 && (size_t)operation < ARRAY_SIZE(by_operation) ? by_operation[operation] : NULL;
 }
@@ -106,11 +105,10 @@ static const struct {
 
 #define TEXT(key, value) OSSL_PARAM_utf8_string(key, (char *)(uintptr_t)(value), strlen(value) + 1)
 
-static int give_groups(void *context, const char *capability, OSSL_CALLBACK *take, void *argument)
+static int give_groups(void *context UNUSED, const char *capability, OSSL_CALLBACK *take, void *argument)
 {
     int least = TLS1_3_VERSION, most = 0, never = -1;
 
-    (void)context;
     if (strcmp(capability, "TLS-GROUP") != 0)
         return strcmp(capability, "TLS-SIGALG") == 0; /* none but those that libssl knows */
     for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
@@ -191,13 +189,9 @@ int ossl_default_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPAT
 }
 
 /* The provider of what needs no cryptography; nobody loads it. */
-int ossl_base_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in, const OSSL_DISPATCH **ret_out,
-                            void **ret_context)
+int ossl_base_provider_init(const OSSL_CORE_HANDLE *handle UNUSED, const OSSL_DISPATCH *in UNUSED,
+                            const OSSL_DISPATCH **ret_out UNUSED, void **ret_context UNUSED)
 {
-    (void)handle;
-    (void)in;
-    (void)ret_out;
-    (void)ret_context;
     return 0;
 }
 

@@ -21,6 +21,7 @@
  */
 #include <errno.h>
 #include <openssl/rand.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -517,6 +518,7 @@ int main(int argc, char **argv)
     struct settings settings = { .count = 0 };
     const char *verb = argc > 1 ? argv[1] : "";
 
+    (void)signal(SIGPIPE, SIG_IGN);
     if (strcmp(verb, "chain") == 0 && argc == 4)
         return chain_create(argv[2], product_from_name(argv[3])) < 0 ? 1 : 0;
     if (strcmp(verb, "record") == 0 && argc == 5)

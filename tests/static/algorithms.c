@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 #include <openssl/kdf.h>
 #include <openssl/rand.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,6 +85,7 @@ static int say_id(const char *path)
 
 int main(int argc, char **argv)
 {
+    (void)signal(SIGPIPE, SIG_IGN);
     if (crypto_library_init() < 0)
         return 2;
     return argc == 3 ? connect_to(argv[1], argv[2]) : argc == 2 ? say_id(argv[1]) : list();

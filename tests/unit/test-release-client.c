@@ -2,6 +2,7 @@
 #include "unit.h"
 
 #include <openssl/ec.h>
+#include <signal.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -681,5 +682,6 @@ int main(void)
         cmocka_unit_test(outcomes_have_names),
     };
 
+    (void)signal(SIGPIPE, SIG_IGN); /* as programs do */
     return cmocka_run_group_tests(tests, make_all, free_all);
 }

@@ -21,8 +21,6 @@
 
 #include "base/reason.h"
 
-#define UNUSED __attribute__((unused))
-
 /* xorshift64*: good enough to vary inputs, the same on every machine. */
 static inline uint64_t random_u64(void)
 {
