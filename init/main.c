@@ -2,7 +2,6 @@
  * postern-init: PID 1. Runs the stages in their order; the first that refuses ends the machine. The last one starts the
  * workload, and the machine lives as long as that does.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -28,19 +27,6 @@ static const struct {
 
 /* Large, and there is only one. */
 static struct boot boot;
-
-int boot_refuse(struct boot *b, enum refusal refusal, int error)
-{
-    b->refusal = refusal;
-    return error < 0 ? error : -EIO;
-}
-
-uint64_t boot_deadline(const struct boot *b, uint64_t wait_ms)
-{
-    uint64_t own_ms = clock_ms() + wait_ms;
-
-    return own_ms < b->deadline_ms ? own_ms : b->deadline_ms;
-}
 
 /* The first three numbers are never a disk's: stage start takes them. */
 static void close_disk(int *fd)

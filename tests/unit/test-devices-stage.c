@@ -8,7 +8,7 @@
 #define WAIT_MS 10000u
 #define EACH_MS 20u
 
-static struct boot boot;
+static struct boot boot = { .deadline_ms = UINT64_MAX / 2 };
 static struct {
     char devices[1 + CONFIG_MAX_VOLUMES][64];
     bool read_only[1 + CONFIG_MAX_VOLUMES];
@@ -17,18 +17,7 @@ static struct {
     int result; /* of the last one */
 } opened;
 
-/* In the places of those of main.c and devices.c: all stages together have more time than this one, and each disk keeps the stage waiting for a moment. */
-int boot_refuse(struct boot *b, enum refusal refusal, int error)
-{
-    b->refusal = refusal;
-    return error;
-}
-
-uint64_t boot_deadline(const struct boot *b UNUSED, uint64_t wait_ms)
-{
-    return clock_ms() + wait_ms;
-}
-
+/* In the place of that of devices.c: each disk keeps the stage waiting for a moment. */
 int devices_open_disk(const char *device, bool read_only, uint64_t deadline_ms, int *ret_fd, struct reason *why UNUSED)
 {
     size_t at = opened.count++;
@@ -75,6 +64,17 @@ static void all_disks_share_one_deadline(void **state UNUSED)
         assert_int_equal(opened.deadline_ms[i], opened.deadline_ms[0]);
 }
 
+static void a_boot_that_is_out_of_time_gives_them_less(void **state UNUSED)
+{
+    uint64_t kept = boot.deadline_ms, soon = clock_ms() + WAIT_MS / 2;
+
+    boot.deadline_ms = soon;
+    assert_int_equal(run(0), 0);
+    for (size_t i = 0; i < opened.count; i++)
+        assert_int_equal(opened.deadline_ms[i], soon);
+    boot.deadline_ms = kept;
+}
+
 static void outcomes_have_their_refusals(void **state UNUSED)
 {
     static const struct {
@@ -94,6 +94,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_disks_share_one_deadline),
+        cmocka_unit_test(a_boot_that_is_out_of_time_gives_them_less),
         cmocka_unit_test(outcomes_have_their_refusals),
     };
 
