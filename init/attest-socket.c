@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "init/attest-request.h"
+#include "init/helpers.h"
 #include "init/privilege.h"
 #include "release/evidence.h"
 
@@ -230,21 +231,20 @@ static int listen_on(const char *path, int *ret_fd, struct reason *why)
     return 0;
 }
 
-/* Root by name, for the device's file, and nothing of what root may do. */
+/* Root by name, for the device's file, and nothing of what root may do but its few system calls. */
 _Noreturn static void serve(int fd, const struct config_attestation *config, const struct secret *resources)
 {
     struct attest_budget budget = { .left = ATTEST_BURST, .refilled_ms = clock_ms() };
-    const struct workload_capabilities nothing = { .effective = 0 };
     sigset_t none;
 
     (void)sigemptyset(&none);
     /* The listening socket alone stays; standard streams lead to /dev/null already. */
     if (dup3(fd, 3, O_CLOEXEC) < 0 && errno != EINVAL)
         _exit(1);
-    if (close_range(4, ~0u, 0) < 0 || setsid() < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-        privilege_set_capabilities(&nothing) < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0)
-        _exit(1);
     (void)prctl(PR_SET_NAME, "postern-attest", 0, 0, 0);
+    if (close_range(4, ~0u, 0) < 0 || setsid() < 0 || sigprocmask(SIG_SETMASK, &none, NULL) < 0 ||
+        privilege_become_helper(0, SECCOMP_SERVER) < 0)
+        _exit(1);
     for (;;) {
         int connection = accept4(3, NULL, NULL, SOCK_CLOEXEC);
 
@@ -270,6 +270,8 @@ int attest_socket_start(const struct config_attestation *config, struct secret *
         serve(fd, config, resources);
     if (pid < 0)
         r = reason_set(why, -errno, "the attestation server: %s", strerror(errno));
+    else
+        helpers_add(pid, "postern-attest");
     for (size_t i = 0; i < config->resource_count; i++)
         secret_free(&resources[i]);
     return r;

@@ -6,7 +6,6 @@
 #include "init/config-read.h"
 
 #define WAIT_DEFAULT_S 30u
-#define WAIT_MOST_S 600u
 #define LEAST_MTU 1280 /* of IPv6, RFC 8200 */
 #define MOST_MTU 9216
 
@@ -84,9 +83,9 @@ static void read_resolvers(struct json_reader *reader, struct config_network *to
     }
 }
 
-void config_read_network(struct json_reader *parent, struct config_network *to)
+void config_read_network(struct json_reader *parent, uint64_t most_s, struct config_network *to)
 {
-    uint64_t mtu = 0, wait_s = WAIT_DEFAULT_S;
+    uint64_t mtu = 0, wait_s = WAIT_DEFAULT_S < most_s ? WAIT_DEFAULT_S : most_s;
     struct json_reader reader;
 
     if (!json_read_object(parent, "network", JSON_OPTIONAL, &reader))
@@ -97,7 +96,7 @@ void config_read_network(struct json_reader *parent, struct config_network *to)
     if (to->method == NETWORK_STATIC)
         read_static(&reader, to);
     (void)json_read_u64(&reader, "mtu", JSON_OPTIONAL, LEAST_MTU, MOST_MTU, &mtu);
-    (void)json_read_u64(&reader, "wait_s", JSON_OPTIONAL, 1, WAIT_MOST_S, &wait_s);
+    (void)json_read_u64(&reader, "wait_s", JSON_OPTIONAL, 1, most_s, &wait_s);
     to->mtu = (uint32_t)mtu;
     to->wait_ms = wait_s * 1000;
     read_resolvers(&reader, to);

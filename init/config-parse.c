@@ -9,8 +9,8 @@
 #include "base/json.h"
 #include "init/config-read.h"
 
-#define RELEASE_DEADLINE_DEFAULT_S 120u
-#define RELEASE_DEADLINE_MOST_S 3600u
+#define DEADLINE_DEFAULT_S 120u
+#define DEADLINE_MOST_S 3600u
 #define BUILD_EPOCH_MOST_S 4102444800u /* the year 2100 */
 
 void config_read_word(struct json_reader *reader, const char *name, const char *characters, char *ret_text,
@@ -116,6 +116,18 @@ void config_read_tree(struct json_reader *reader, struct verity_tree *tree)
     (void)json_read_hex(reader, "root_hash", JSON_REQUIRED, tree->root_hash, sizeof(tree->root_hash));
 }
 
+/* A part that may take longer than the whole would be cut short without a word. */
+static void read_deadlines(struct json_reader *reader, struct config *to)
+{
+    uint64_t all_s = DEADLINE_DEFAULT_S, release_s;
+
+    (void)json_read_u64(reader, "deadline_s", JSON_OPTIONAL, 1, DEADLINE_MOST_S, &all_s);
+    release_s = all_s;
+    (void)json_read_u64(reader, "release_deadline_s", JSON_OPTIONAL, 1, all_s, &release_s);
+    to->deadline_ms = all_s * 1000;
+    to->release_deadline_ms = release_s * 1000;
+}
+
 static void read_root(struct json_reader *parent, struct config_root *to)
 {
     struct json_reader reader;
@@ -134,7 +146,7 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
     CLEANUP_JSON struct json_object *root = NULL;
     struct json_status status = { 0, why };
     struct json_reader reader;
-    uint64_t version = 0, deadline_s = RELEASE_DEADLINE_DEFAULT_S;
+    uint64_t version = 0;
     int r = json_parse(text, size, CONFIG_MAX_BYTES, &root, why);
 
     if (r < 0)
@@ -145,10 +157,9 @@ int config_parse(const void *text, size_t size, struct config *ret_config, struc
     json_read_root(root, &status, &reader);
     (void)json_read_u64(&reader, "version", JSON_REQUIRED, 1, 1, &version);
     config_read_brokers(&reader, &config);
-    (void)json_read_u64(&reader, "release_deadline_s", JSON_OPTIONAL, 1, RELEASE_DEADLINE_MOST_S, &deadline_s);
-    config.release_deadline_ms = deadline_s * 1000;
+    read_deadlines(&reader, &config);
     (void)json_read_u64(&reader, "build_epoch", JSON_OPTIONAL, 0, BUILD_EPOCH_MOST_S, &config.build_epoch);
-    config_read_network(&reader, &config.network);
+    config_read_network(&reader, config.deadline_ms / 1000, &config.network);
     read_expect(&reader, &config.expect);
     read_root(&reader, &config.root);
     config_read_volumes(&reader, &config);

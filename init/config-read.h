@@ -27,8 +27,8 @@ void config_read_path(struct json_reader *reader, const char *name, char *ret_pa
 /* The members of a dm-verity tree but its name: of the root, and of volumes in mode verity. */
 void config_read_tree(struct json_reader *reader, struct verity_tree *tree);
 
-/* The object `network`. */
-void config_read_network(struct json_reader *parent, struct config_network *to);
+/* The object `network`, which may wait so many seconds. */
+void config_read_network(struct json_reader *parent, uint64_t most_s, struct config_network *to);
 /* The members `brokers`, `broker_root` and `init_data`. */
 void config_read_brokers(struct json_reader *reader, struct config *config);
 

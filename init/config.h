@@ -115,6 +115,7 @@ struct config {
     struct key_p384 broker_root; /* signs identities of further brokers; or is not given */
     uint64_t release;      /* this image's, for which identities hold */
     char init_data_device[CONFIG_MAX_DEVICE_BYTES + 1]; /* as the root's; empty: none */
+    uint64_t deadline_ms; /* for all that PID 1 waits for, together */
     uint64_t release_deadline_ms;
     uint64_t build_epoch; /* seconds since 1970; 0: none */
     struct config_network network;

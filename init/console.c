@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/file.h"
+#include "init/port.h"
 
 #define KLOG_CONSOLE_LEVEL 8 /* syslog(2), SYSLOG_ACTION_CONSOLE_LEVEL */
 /* Our lines have level 5 (notice). The image's own loglevel= hides the kernel's; ours always show. */
@@ -161,9 +162,7 @@ void console_refusal(const char *stage, uint64_t begin_us, enum refusal refusal,
     add_text(&line, "meaning", refusal_meaning(refusal));
     add_text(&line, "detail", detail);
     add_text(&line, "request", request_id);
-    if (status)
-        buffer_printf(&line, ",\"status\":%d", status);
-    buffer_add_text(&line, "}");
+    buffer_printf(&line, ",\"status\":%d}", status ? status : refusal_status(refusal));
     say(&line, stage, refusal_code(refusal));
 }
 
@@ -177,6 +176,17 @@ void console_exit(const struct workload_end *end)
                   (unsigned long long)clock_boot_us(), end->status, end->signal, end->oom ? "true" : "false",
                   end->restarts, (unsigned long long)end->asked_us);
     say(&line, "exit", "");
+}
+
+void console_tell_host(void)
+{
+    const char *text = (const char *)record.data, *before;
+
+    if (!record.size || buffer_error(&record) < 0)
+        return;
+    before = memrchr(text, '\n', record.size - 1);
+    before = before ? before + 1 : text;
+    port_write_line(before, (size_t)(text + record.size - before));
 }
 
 void console_off(void)
@@ -198,7 +208,7 @@ static void put_digits(char *at, unsigned number)
 void console_fault(int signal, int call)
 {
     static char line[] = PREFIX "{\"postern\":1,\"stage\":\"fault\",\"at_us\":0,\"us\":0,\"outcome\":\"refused\","
-                                "\"code\":\"E-FAULT\",\"detail\":\"signal 000, system call 000\"}\n";
+                                "\"code\":\"E-FAULT\",\"status\":227,\"detail\":\"signal 000, system call 000\"}\n";
     char *end = line + sizeof(line) - sizeof("\"}\n");
 
     put_digits(end - 3, (unsigned)call);

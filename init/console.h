@@ -29,12 +29,18 @@ void console_report(const uint8_t *report, size_t size);
 /* A stage that has not ended: what it waits for. */
 void console_waiting(const char *stage, uint64_t begin_us, const char *note);
 
-/* A stage that refused. `request_id` may be empty; `status` is that of a workload that cannot be started, or 0. */
+/*
+ * A stage that refused. `request_id` may be empty; `status` is that of a workload that cannot be started, or 0 for the
+ * code's.
+ */
 void console_refusal(const char *stage, uint64_t begin_us, enum refusal refusal, const char *detail,
                      const char *request_id, int status);
 
 /* The end of the workload. */
 void console_exit(const struct workload_end *end);
+
+/* Writes the last of the lines so far to the host's port (port.h). For a child that may be left behind. */
+void console_tell_host(void);
 
 /* The last line: the power goes off next. */
 void console_off(void);

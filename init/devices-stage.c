@@ -4,7 +4,6 @@
  */
 #include <errno.h>
 
-#include "base/clock.h"
 #include "init/devices.h"
 #include "init/init.h"
 
@@ -25,7 +24,7 @@ static int open_for(struct boot *boot, const char *device, bool read_only, uint6
 
 int stage_devices(struct boot *boot)
 {
-    uint64_t deadline_ms = clock_ms() + WAIT_MS;
+    uint64_t deadline_ms = boot_deadline(boot, WAIT_MS);
     int r = open_for(boot, boot->config.root.device, true, deadline_ms, REFUSAL_ROOT, &boot->root_disk);
 
     for (size_t i = 0; r == 0 && i < boot->config.volume_count; i++) {

@@ -22,7 +22,7 @@
 #define HANDLER "/usr/lib/postern/dhcp-handler"
 #define DHCP_UID 65533u /* nobody else's; nobody is 65534 */
 
-#define CAPABILITIES (1u << CAP_NET_RAW | 1u << CAP_NET_ADMIN | 1u << CAP_NET_BIND_SERVICE)
+#define CAPABILITIES (CAP_BIT(CAP_NET_RAW) | CAP_BIT(CAP_NET_ADMIN) | CAP_BIT(CAP_NET_BIND_SERVICE))
 
 /* Only what the dhcp user needs to write lies in his folder; what a client before this one refused is forgotten. */
 static int prepare_folder(void)
@@ -52,7 +52,9 @@ static int keep_capabilities(void)
         setresuid(DHCP_UID, DHCP_UID, DHCP_UID) < 0)
         return -errno;
     r = privilege_set_capabilities(&kept);
-    return r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : r;
+    if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        r = -errno;
+    return r < 0 ? r : seccomp_enter(SECCOMP_WORKLOAD);
 }
 
 /*
@@ -71,6 +73,9 @@ static int become_client(const void *context, struct spawn_failure *failure)
 
     (void)snprintf(mtu, sizeof(mtu), DHCP_MEASURED_MTU "=%u", network->mtu);
     (void)sigemptyset(&none);
+    r = file_poke(OOM_PATH, "0");
+    if (r < 0)
+        return spawn_failed(failure, OOM_PATH, -r);
     if (unshare(CLONE_NEWNS) < 0 || mount(HANDLER, DHCP_HANDLER, NULL, MS_BIND, NULL) < 0 ||
         umount2("/proc", MNT_DETACH) < 0 || umount2("/sys", MNT_DETACH) < 0)
         return spawn_failed(failure, "mounts", errno);

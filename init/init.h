@@ -33,6 +33,7 @@ struct open_volume {
 /* All that the stages hand on to each other. */
 struct boot {
     struct config config;
+    uint64_t deadline_ms;      /* of all waiting together, on clock_ms() */
     struct device_report self; /* the launch's report for itself; the host relayed it */
     struct report report;
     char manifest_note[MANIFEST_NOTE_BYTES]; /* which launch the manifest says this is; "" when none is asked for */
@@ -51,6 +52,9 @@ struct boot {
 
 /* Notes the code and gives back the error: `return boot_refuse(boot, REFUSAL_…, r);` */
 int boot_refuse(struct boot *boot, enum refusal refusal, int error) MUST_CHECK;
+
+/* What waits for somebody may do so for that long, and not beyond the end of the boot's own time. */
+uint64_t boot_deadline(const struct boot *boot, uint64_t wait_ms) MUST_CHECK;
 
 /* The stages, in their order; each 0 or a negative errno with boot->refusal and boot->why set. */
 int stage_start(struct boot *boot) MUST_CHECK;

@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/key.h"
 #include "init/devices.h"
 #include "release/init-data.h"
@@ -86,7 +85,8 @@ int instance_take(struct boot *boot)
 
     if (!boot->config.init_data_device[0])
         return 0;
-    r = devices_read_text(boot->config.init_data_device, clock_ms() + WAIT_MS, INIT_DATA_MAX_BYTES, &boot->init_data,
+    r = devices_read_text(boot->config.init_data_device, boot_deadline(boot, WAIT_MS), INIT_DATA_MAX_BYTES,
+                          &boot->init_data,
                           &size, &boot->why);
     if (r < 0)
         reason_prefix(&boot->why, "init-data");

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <sys/mount.h>
 
-#include "base/clock.h"
 #include "base/encode.h"
 #include "init/console.h"
 #include "init/init.h"
@@ -41,7 +40,7 @@ int stage_report(struct boot *boot)
     int r = mount_configfs(&boot->why);
 
     if (r == 0)
-        r = device_get_report(&request, NULL, clock_ms() + REPORT_MS, &boot->self, &boot->why);
+        r = device_get_report(&request, NULL, boot_deadline(boot, REPORT_MS), &boot->self, &boot->why);
     if (r == 0)
         console_report(boot->self.report, sizeof(boot->self.report));
     if (r == 0)
@@ -62,8 +61,8 @@ int stage_expect(struct boot *boot)
         return boot_refuse(boot, REFUSAL_EXPECT, -EACCES);
     }
     if (boot->config.manifest.wanted) {
-        r = manifest_check_disk(&boot->config.manifest, &boot->report, clock_ms() + MANIFEST_MS, boot->manifest_note,
-                                &boot->why);
+        r = manifest_check_disk(&boot->config.manifest, &boot->report, boot_deadline(boot, MANIFEST_MS),
+                                boot->manifest_note, &boot->why);
         if (r < 0)
             return boot_refuse(boot, REFUSAL_EXPECT, r);
     }

@@ -35,6 +35,13 @@ int boot_refuse(struct boot *b, enum refusal refusal, int error)
     return error < 0 ? error : -EIO;
 }
 
+uint64_t boot_deadline(const struct boot *b, uint64_t wait_ms)
+{
+    uint64_t own_ms = clock_ms() + wait_ms;
+
+    return own_ms < b->deadline_ms ? own_ms : b->deadline_ms;
+}
+
 /* The first three numbers are never a disk's: stage start takes them. */
 static void close_disk(int *fd)
 {

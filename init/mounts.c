@@ -12,8 +12,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "init/init.h"
+#include "init/privilege.h"
 
 struct api_mount {
     const char *target, *type;
@@ -49,7 +51,7 @@ static const struct {
 } knobs[] = {
     { "/sys/kernel/rcu_expedited", "1", false },          /* until the hand-over; tens of milliseconds, sysrq's alone */
     { "/proc/sys/kernel/printk_devkmsg", "on\n", true },  /* no rate limit; the kernel wants the newline */
-    { "/proc/self/oom_score_adj", "-1000", true },        /* children too, but the workload */
+    { OOM_PATH, "-1000", true },
     { "/proc/sys/kernel/sysrq", "0", false },             /* the host has a keyboard */
     { "/proc/sys/kernel/core_pattern", "|/bin/false", false },
     { "/proc/sys/fs/suid_dumpable", "0", false },
@@ -150,6 +152,7 @@ int stage_mounts(struct boot *boot)
     r = read_config(boot);
     if (r < 0)
         return r;
+    boot->deadline_ms = clock_ms() + boot->config.deadline_ms;
     r = clamp_clock(boot->config.build_epoch, &boot->why);
     return r < 0 ? boot_refuse(boot, REFUSAL_START, r) : 0;
 }

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "init/console.h"
 #include "init/dhcp.h"
+#include "init/helpers.h"
 #include "init/init.h"
 #include "init/router.h"
 #include "init/rtnetlink.h"
@@ -114,8 +115,10 @@ static int wait_for_lease(const struct config_network *network, struct waiting *
             return r;
         while (!dhcp_has_lease(&now) && !now.text[0] && wait_on(waiting, network->interface, "lease"))
             ;
-        if (dhcp_has_lease(&now))
+        if (dhcp_has_lease(&now)) {
+            helpers_add(client, "udhcpc");
             return 0;
+        }
         stop_client(client);
         if (now.text[0])
             refused = now;
@@ -187,9 +190,9 @@ static int raise_interface(int fd, const struct config_network *network, struct 
     return 0;
 }
 
-static int configure(int fd, const struct config_network *network, struct reason *why)
+static int configure(int fd, const struct config_network *network, uint64_t deadline_ms, struct reason *why)
 {
-    struct waiting waiting = { clock_boot_us(), clock_ms() + network->wait_ms, clock_ms() + TELL_MS };
+    struct waiting waiting = { clock_boot_us(), deadline_ms, clock_ms() + TELL_MS };
     int index = 0, r = raise_interface(fd, network, &waiting, &index, why);
 
     if (r < 0)
@@ -216,6 +219,6 @@ int stage_network(struct boot *boot)
     if (r == 0)
         r = rtnetlink_set_up(fd, LOOPBACK_INDEX, 0);
     if (r == 0 && boot->config.network.enabled)
-        r = configure(fd, &boot->config.network, &boot->why);
+        r = configure(fd, &boot->config.network, boot_deadline(boot, boot->config.network.wait_ms), &boot->why);
     return r < 0 ? boot_refuse(boot, REFUSAL_NETWORK, r) : 0;
 }

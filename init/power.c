@@ -20,10 +20,12 @@
 #define UNMOUNT_PAUSE_MS 50u
 #define POLL_MS 5u
 
-static void sync_disks(const struct config *config)
+/* What is said comes last: it goes through the host, which the disks should not wait for. */
+static void sync_and_tell(const struct config *config)
 {
     (void)config;
     sync();
+    console_tell_host();
 }
 
 /* A file system is free a moment after the last process that used it has gone. */
@@ -70,7 +72,7 @@ void power_close_volumes(const struct config *config)
 
 void power_off(void)
 {
-    do_bounded(sync_disks, NULL);
+    do_bounded(sync_and_tell, NULL);
     console_off();
     (void)reboot(RB_POWER_OFF);
     (void)reboot(RB_AUTOBOOT);

@@ -16,9 +16,15 @@
 #include "base/file.h"
 #include "init/seccomp.h"
 
-#define BIT(capability) (UINT64_C(1) << (capability))
 /* umount2(2) and device-mapper ask for the second. */
-#define KEPT (BIT(CAP_KILL) | BIT(CAP_SYS_ADMIN) | BIT(CAP_SYS_BOOT))
+#define KEPT (CAP_BIT(CAP_KILL) | CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_BOOT))
+/*
+ * What the children of workload_start() use on their way: users and groups, sets of capabilities, limits and
+ * oom_score_adj, nodes of /dev, folders that belong to others.
+ */
+#define KEPT_TO_START                                                                                                  \
+    (CAP_BIT(CAP_SETUID) | CAP_BIT(CAP_SETGID) | CAP_BIT(CAP_SETPCAP) | CAP_BIT(CAP_SYS_RESOURCE) |                    \
+     CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_DAC_OVERRIDE))
 
 int privilege_drop_bounding(uint64_t kept)
 {
@@ -45,9 +51,27 @@ int privilege_set_capabilities(const struct workload_capabilities *sets)
     return 0;
 }
 
+int privilege_keep(uint64_t kept)
+{
+    const struct workload_capabilities sets = { .effective = kept, .permitted = kept };
+    int r = privilege_drop_bounding(kept);
+
+    return r < 0 ? r : privilege_set_capabilities(&sets);
+}
+
+int privilege_become_helper(uint64_t kept, enum seccomp_filter filter)
+{
+    int r = file_poke(OOM_PATH, "0");
+
+    if (r == 0)
+        r = privilege_keep(kept);
+    if (r == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        r = -errno;
+    return r < 0 ? r : seccomp_enter(filter);
+}
+
 int privilege_drop(const struct config_workload *workload, int *ret_network, struct reason *why)
 {
-    const struct workload_capabilities kept = { .effective = KEPT, .permitted = KEPT };
     bool starts_again = workload->restart != WORKLOAD_RESTART_NO;
     CLEANUP_FD int network = starts_again ? open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC) : -1;
     int r;
@@ -55,11 +79,9 @@ int privilege_drop(const struct config_workload *workload, int *ret_network, str
     if ((starts_again && network < 0) || unshare(CLONE_NEWNET) < 0)
         return reason_set(why, -errno, "PID 1 cannot leave the network: %s", strerror(errno));
     /* What is inherited by a workload that is started again cannot be less than what its first start had. */
-    r = starts_again ? 0 : privilege_drop_bounding(KEPT);
-    if (r == 0 && !starts_again)
-        r = privilege_set_capabilities(&kept);
-    if (r == 0 && !starts_again)
-        r = seccomp_load_supervisor();
+    r = privilege_keep(KEPT | (starts_again ? KEPT_TO_START | workload->capabilities.bounding : 0));
+    if (r == 0 && !(starts_again && workload->seccomp.given))
+        r = seccomp_enter(starts_again ? SECCOMP_RESTARTER : SECCOMP_SUPERVISOR);
     if (r < 0)
         return reason_set(why, r, "PID 1 cannot give up its rights: %s", strerror(-r));
     *ret_network = fd_take(&network);

@@ -1,6 +1,8 @@
 /* The table of refusals; no input. */
 #include "init/refusal.h"
 
+#define REFUSAL_STATUSES 200
+
 static const struct {
     const char *code;
     const char *meaning;
@@ -13,6 +15,11 @@ static const struct {
 const char *refusal_code(enum refusal refusal)
 {
     return refusals[refusal].code;
+}
+
+int refusal_status(enum refusal refusal)
+{
+    return REFUSAL_STATUSES + (int)refusal;
 }
 
 const char *refusal_meaning(enum refusal refusal)

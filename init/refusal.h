@@ -1,6 +1,6 @@
 /*
  * Why PID 1 did not go on: stable codes, one for each kind of refusal. They are printed on the console and listed in
- * postern-init(8); once published a code keeps its meaning.
+ * postern-init(8); once published a code keeps its meaning, and its place: new ones come last.
  */
 #pragma once
 
@@ -45,4 +45,6 @@ enum refusal {
 
 /* "E-RELEASE-DENIED" and the like. */
 const char *refusal_code(enum refusal refusal);
+/* The same as a number, for hosts that know statuses of programs alone: 201 and up, in the order of the table. */
+int refusal_status(enum refusal refusal);
 const char *refusal_meaning(enum refusal refusal);

@@ -125,8 +125,8 @@ int release_confirm_open(struct boot *boot, size_t index, const struct message_c
                                              .record_key = key,
                                              .resource = config->volumes[index].resource.path };
     struct release_result result;
-    int r = release_confirm(&request, &volume->session, confirmation, clock_ms() + config->release_deadline_ms, &result,
-                            &boot->why);
+    int r = release_confirm(&request, &volume->session, confirmation, boot_deadline(boot, config->release_deadline_ms),
+                            &result, &boot->why);
 
     if (r == 0)
         return 0;
@@ -136,7 +136,7 @@ int release_confirm_open(struct boot *boot, size_t index, const struct message_c
 
 int stage_release(struct boot *boot)
 {
-    uint64_t deadline_ms = clock_ms() + boot->config.release_deadline_ms;
+    uint64_t deadline_ms = boot_deadline(boot, boot->config.release_deadline_ms);
     int r = 0;
 
     for (size_t i = 0; r == 0 && i < boot->config.volume_count; i++)

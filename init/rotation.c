@@ -4,17 +4,21 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "init/console.h"
+#include "init/helpers.h"
 #include "init/init.h"
+#include "init/privilege.h"
 
 #define NICE 10
 #define LEAST_PAUSE_MS 1u
@@ -44,7 +48,8 @@ static void work(struct rotation *rotation)
 {
     uint64_t begin_us = clock_boot_us();
     struct reason why = { "" };
-    int r = 0;
+    int named = prctl(PR_SET_NAME, "postern-mover");
+    int r = named < 0 ? -errno : privilege_become_helper(CAP_BIT(CAP_SYS_ADMIN), SECCOMP_MOVER);
 
     while (r == 0 && !is_asked_to_end()) {
         uint64_t step_us = clock_boot_us(), took_ms;
@@ -78,6 +83,8 @@ static int start(struct rotation *rotation)
     }
     if (child < 0)
         r = -errno;
+    else
+        helpers_add(child, "postern-mover");
     if (r == 0)
         r = fd_write_all(pipe_fds[1], rotation->key.bytes, rotation->key.size);
     (void)close(pipe_fds[0]);

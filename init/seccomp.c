@@ -1,5 +1,5 @@
 /*
- * Two built-in lists, ready as the kernel takes them, and what is configured, by libseccomp. System calls of another
+ * Built-in lists, ready as the kernel takes them, and what is configured, by libseccomp. System calls of another
  * architecture (32 bit, x32) end the process in every filter: the numbers mean other calls there.
  */
 #include "init/seccomp.h"
@@ -23,27 +23,49 @@
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define GIVE(action) BPF_STMT(BPF_RET | BPF_K, action)
 
-/*
- * Ways into the kernel, to the volumes' keys or around the mounts that no workload has use for. New calls of these
- * kinds are to be added; ptrace(2) among them means that a debugger needs a configured filter.
- */
-static const uint16_t denied[] = {
-    SYS_kexec_load, SYS_kexec_file_load, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_bpf,
-    SYS_perf_event_open, SYS_userfaultfd, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_keyctl,
-    SYS_add_key, SYS_request_key, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_move_mount, SYS_open_tree, SYS_fsopen,
-    SYS_fsconfig, SYS_fsmount, SYS_fspick, SYS_mount_setattr, SYS_reboot, SYS_iopl, SYS_ioperm, SYS_swapon, SYS_swapoff,
-    SYS_acct, SYS_open_by_handle_at,
-};
+/* Ways into the kernel and to the volumes' keys. New calls of these kinds are to be added. */
+#define WAYS_IN                                                                                                        \
+    SYS_kexec_load, SYS_kexec_file_load, SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_bpf,                \
+        SYS_perf_event_open, SYS_userfaultfd, SYS_ptrace, SYS_process_vm_readv, SYS_process_vm_writev, SYS_keyctl,     \
+        SYS_add_key, SYS_request_key, SYS_iopl, SYS_ioperm, SYS_swapon, SYS_swapoff, SYS_acct, SYS_open_by_handle_at
 
-/* Waiting, signalling, reading the signals; then unmounting, removing mappings, sync(2) in a child, and the end. */
+/* What every program of ours does: descriptors, time, memory, its own signals and end. */
+#define EVERYDAY                                                                                                       \
+    SYS_read, SYS_write, SYS_close, SYS_poll, SYS_ppoll, SYS_recvfrom, SYS_rt_sigreturn, SYS_rt_sigprocmask,           \
+        SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_restart_syscall, SYS_brk, SYS_mmap, SYS_munmap,     \
+        SYS_mremap, SYS_mprotect, SYS_madvise, SYS_munlock, SYS_futex, SYS_getrandom, SYS_open, SYS_openat, SYS_fstat, \
+        SYS_newfstatat, SYS_lseek, SYS_ioctl, SYS_fcntl, SYS_gettid, SYS_getpid, SYS_tgkill, SYS_exit, SYS_exit_group
+
+/* libdevmapper looks around before it asks its device. */
+#define MAPPINGS                                                                                                       \
+    SYS_uname, SYS_getuid, SYS_geteuid, SYS_access, SYS_stat, SYS_lstat, SYS_readlink, SYS_statx, SYS_prlimit64,       \
+        SYS_umask, SYS_pread64
+
+/* ptrace(2) among them means that a debugger needs a configured filter. */
+static const uint16_t workload[] = {
+    WAYS_IN, SYS_mount, SYS_umount2, SYS_pivot_root, SYS_move_mount, SYS_open_tree, SYS_fsopen, SYS_fsconfig,
+    SYS_fsmount, SYS_fspick, SYS_mount_setattr, SYS_reboot,
+};
+static const uint16_t restarter[] = { WAYS_IN };
+/* Waiting and signalling; then unmounting, removing mappings, sync(2) and the last word in a child, and the end. */
 static const uint16_t supervisor[] = {
-    SYS_read, SYS_write, SYS_close, SYS_poll, SYS_ppoll, SYS_recvfrom, SYS_wait4, SYS_kill, SYS_pidfd_send_signal,
-    SYS_pidfd_open, SYS_signalfd4, SYS_getpgid, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_clock_gettime,
-    SYS_clock_nanosleep, SYS_nanosleep, SYS_restart_syscall, SYS_brk, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect,
-    SYS_madvise, SYS_futex, SYS_getrandom, SYS_open, SYS_openat, SYS_fstat, SYS_newfstatat, SYS_lseek, SYS_ioctl,
-    SYS_umount2, SYS_clone, SYS_clone3, SYS_set_robust_list, SYS_rseq, SYS_gettid, SYS_getpid, SYS_sync, SYS_exit,
-    SYS_exit_group, SYS_reboot, SYS_pause, SYS_pread64, SYS_munlock, SYS_uname, SYS_getuid, SYS_geteuid, SYS_tgkill,
-    SYS_access, SYS_stat, SYS_lstat, SYS_readlink, SYS_statx, SYS_prlimit64, SYS_umask, SYS_fcntl,
+    EVERYDAY, MAPPINGS, SYS_wait4, SYS_kill, SYS_pidfd_send_signal, SYS_pidfd_open, SYS_signalfd4, SYS_getpgid,
+    SYS_umount2, SYS_clone, SYS_clone3, SYS_set_robust_list, SYS_rseq, SYS_sync, SYS_getdents64, SYS_reboot, SYS_pause,
+};
+static const uint16_t server[] = { EVERYDAY, SYS_accept4, SYS_getsockopt, SYS_sendto, SYS_shutdown };
+static const uint16_t mover[] = { EVERYDAY, MAPPINGS, SYS_pwrite64, SYS_fsync, SYS_rt_sigpending };
+
+/* A call beyond its list ends PID 1 (fault.h); others are refused it. */
+static const struct {
+    const uint16_t *calls;
+    size_t count;
+    uint32_t listed, others;
+} filters[] = {
+    [SECCOMP_WORKLOAD] = { workload, ARRAY_SIZE(workload), SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ALLOW },
+    [SECCOMP_RESTARTER] = { restarter, ARRAY_SIZE(restarter), SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ALLOW },
+    [SECCOMP_SUPERVISOR] = { supervisor, ARRAY_SIZE(supervisor), SECCOMP_RET_ALLOW, SECCOMP_RET_TRAP },
+    [SECCOMP_SERVER] = { server, ARRAY_SIZE(server), SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO | EPERM },
+    [SECCOMP_MOVER] = { mover, ARRAY_SIZE(mover), SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO | EPERM },
 };
 
 static int load(struct sock_filter *program, size_t count)
@@ -54,12 +76,13 @@ static int load(struct sock_filter *program, size_t count)
 }
 
 /*
- * A filter that answers calls of a list with one action and others with another. The list becomes words of a bit for
- * each call: to load a filter, the kernel walks through it once for each of its calls and turns it into machine code,
- * which takes a supervisor's time as long as its list is if that is gone through.
+ * Calls of the list are answered with one action and others with another. The list becomes words of a bit for each
+ * call: to load a filter, the kernel walks through it once for each of its calls and turns it into machine code, which
+ * takes a supervisor's time as long as its list is if that is gone through.
  */
-static int load_list(const uint16_t *calls, size_t count, uint32_t listed, uint32_t others)
+int seccomp_enter(enum seccomp_filter filter)
 {
+    const uint16_t *calls = filters[filter].calls;
     struct sock_filter program[PROGRAM_MAX] = {
         BPF_STMT(BPF_LD | BPF_IMM, 0), /* where the walk ends: it follows no words of bits, so it need not begin */
         /* Of this machine's own calls alone; X is the bit, A the word. */
@@ -68,12 +91,13 @@ static int load_list(const uint16_t *calls, size_t count, uint32_t listed, uint3
         BPF_STMT(BPF_ALU | BPF_AND | BPF_K, WORD_BITS - 1), BPF_STMT(BPF_MISC | BPF_TAX, 0), LOAD(nr),
         BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 5),
     };
-    const struct sock_filter end[] = { GIVE(others), BPF_STMT(BPF_ALU | BPF_RSH | BPF_X, 0),
-                                       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1), GIVE(listed), GIVE(others) };
+    const struct sock_filter end[] = { GIVE(filters[filter].others), BPF_STMT(BPF_ALU | BPF_RSH | BPF_X, 0),
+                                       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1, 0, 1), GIVE(filters[filter].listed),
+                                       GIVE(filters[filter].others) };
     uint32_t words[MOST_WORDS] = { 0 };
     size_t used = 0, at = 11;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < filters[filter].count; i++) {
         uint32_t *word = &words[calls[i] / WORD_BITS % MOST_WORDS];
 
         used += !*word;
@@ -87,11 +111,6 @@ static int load_list(const uint16_t *calls, size_t count, uint32_t listed, uint3
         }
     memcpy(program + at, end, sizeof(end));
     return load(program, at + ARRAY_SIZE(end));
-}
-
-int seccomp_load_supervisor(void)
-{
-    return load_list(supervisor, ARRAY_SIZE(supervisor), SECCOMP_RET_ALLOW, SECCOMP_RET_TRAP);
 }
 
 /* An entry whose action is the default one says nothing, and libseccomp refuses it. */
@@ -144,7 +163,5 @@ static int load_configured(const struct workload_seccomp *configured)
 
 int seccomp_load_workload(const struct workload_seccomp *configured)
 {
-    return configured->given
-               ? load_configured(configured)
-               : load_list(denied, ARRAY_SIZE(denied), SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ALLOW);
+    return configured->given ? load_configured(configured) : seccomp_enter(SECCOMP_WORKLOAD);
 }

@@ -3,15 +3,20 @@
 
 #include "init/workload.h"
 
-/*
- * Puts the calling thread under the workload's filter: what is configured, or everything but the deny list. For a child
- * that is about to become the workload: libseccomp, which compiles what is configured, ends the process when it gets no
- * memory (2.6.0). Errors: -errno.
- */
-int seccomp_load_workload(const struct workload_seccomp *configured) MUST_CHECK;
+/* The built-in ones. */
+enum seccomp_filter {
+    SECCOMP_WORKLOAD,   /* everything but what no workload has use for */
+    SECCOMP_RESTARTER,  /* PID 1 that may start such a workload again: its children have the filter, too */
+    SECCOMP_SUPERVISOR, /* PID 1 for the rest of its life; any other call raises SIGSYS, which is its end (fault.h) */
+    SECCOMP_SERVER,     /* answers on the attestation socket */
+    SECCOMP_MOVER,      /* moves a volume to another key */
+};
+
+/* Puts the calling thread under a filter. Errors: -errno. */
+int seccomp_enter(enum seccomp_filter filter) MUST_CHECK;
 
 /*
- * Puts PID 1 under what it needs while the workload runs and for the end: any other call raises SIGSYS, which is its
- * end (fault.h). Errors: -errno.
+ * The workload's: what is configured, or SECCOMP_WORKLOAD. For a child that is about to become the workload:
+ * libseccomp, which compiles what is configured, ends the process when it gets no memory (2.6.0). Errors: -errno.
  */
-int seccomp_load_supervisor(void) MUST_CHECK;
+int seccomp_load_workload(const struct workload_seccomp *configured) MUST_CHECK;

@@ -25,7 +25,9 @@ static int set_up(struct boot *boot)
     if (clearenv() != 0 || chdir("/") < 0 || chmod("/", 0755) < 0 || prctl(PR_SET_NAME, "postern-init") < 0)
         return -errno;
     (void)umask(022);
-    r = fault_set_signals();
+    r = secret_protect_process();
+    if (r == 0)
+        r = fault_set_signals();
     /* Nothing that is mounted later shows outside, and the move of the root needs it. */
     if (r == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         r = -errno;

@@ -17,11 +17,13 @@
 #include "init/button.h"
 #include "init/cgroup.h"
 #include "init/console.h"
+#include "init/helpers.h"
 
 /* After the workload's own grace, and with the closing of the volumes, at most five seconds where disks answer. */
 #define REST_ASKED_MS 2000u
 #define REST_KILLED_MS 1000u
 #define REAP_PAUSE_MS 5u
+#define BLIND_PAUSE_MS 100 /* without a descriptor for signals */
 
 #define RESTART_FIRST_MS 1000u
 #define RESTART_MOST_MS 60000u
@@ -30,13 +32,23 @@ struct supervisor {
     const struct config_workload *workload;
     int network;
     pid_t pid;
+    int signal_fd; /* -1: not yet */
     int pid_fd; /* the workload and nobody who has its number later; -1: by number */
-    bool running, stopping, killed;
+    bool running, stopping, over;
     uint64_t kill_at_ms;    /* while stopping */
     uint64_t restart_at_ms; /* while waiting to start it again; 0: not */
     uint64_t oom_kills;     /* counted before this start */
     struct workload_end end;
 };
+
+/* Without memory for it now there may be some later; until then PID 1 looks around from time to time. */
+static void open_signals(struct supervisor *s)
+{
+    sigset_t all;
+
+    (void)sigfillset(&all);
+    s->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+}
 
 static void note_start(struct supervisor *s, pid_t pid)
 {
@@ -67,8 +79,12 @@ static bool reap(struct supervisor *s)
             continue;
         if (pid <= 0)
             return pid == 0;
-        if (s->running && pid == s->pid && (WIFEXITED(status) || WIFSIGNALED(status)))
+        if (!WIFEXITED(status) && !WIFSIGNALED(status))
+            continue;
+        if (s->running && pid == s->pid)
             note_end(s, status);
+        else if (!s->over)
+            helpers_note_end(pid, status);
     }
 }
 
@@ -96,11 +112,11 @@ static void ask_to_stop(struct supervisor *s)
     signal_workload(s, SIGTERM);
 }
 
-static void take_signals(struct supervisor *s, int signal_fd)
+static void take_signals(struct supervisor *s)
 {
     struct signalfd_siginfo info;
 
-    while (read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
+    while (read(s->signal_fd, &info, sizeof(info)) == sizeof(info)) {
         if (info.ssi_signo == SIGTERM && s->stopping)
             s->kill_at_ms = clock_ms(); /* asked twice: no more grace */
         else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT || info.ssi_signo == SIGPWR)
@@ -112,21 +128,25 @@ static void take_signals(struct supervisor *s, int signal_fd)
 
 static int next_timeout(const struct supervisor *s)
 {
+    if (s->signal_fd < 0)
+        return BLIND_PAUSE_MS;
     if (s->stopping)
         return clock_left_ms(s->kill_at_ms);
     return s->restart_at_ms ? clock_left_ms(s->restart_at_ms) : -1;
 }
 
 /* Waits for the next thing to happen and does what it asks for. */
-static int watch(struct supervisor *s, int signal_fd, int button_fd)
+static int watch(struct supervisor *s, int button_fd)
 {
-    struct pollfd fds[] = { { .fd = signal_fd, .events = POLLIN }, { .fd = button_fd, .events = POLLIN } };
+    struct pollfd fds[] = { { .fd = s->signal_fd, .events = POLLIN }, { .fd = button_fd, .events = POLLIN } };
     int r = poll(fds, ARRAY_SIZE(fds), next_timeout(s));
 
     if (r < 0 && errno != EINTR)
         return -errno;
-    if (fds[0].revents)
-        take_signals(s, signal_fd);
+    if (s->signal_fd < 0)
+        open_signals(s);
+    if (fds[0].revents || fds[0].fd < 0)
+        take_signals(s);
     if (fds[1].revents && button_pressed(button_fd))
         ask_to_stop(s);
     if (s->stopping && !clock_left_ms(s->kill_at_ms)) {
@@ -171,7 +191,7 @@ static void restart(struct supervisor *s)
 }
 
 /* As long as the workload runs or is to run again. */
-static void run(struct supervisor *s, int signal_fd, int button_fd)
+static void run(struct supervisor *s, int button_fd)
 {
     for (;;) {
         if (!s->running && !s->restart_at_ms) {
@@ -179,7 +199,7 @@ static void run(struct supervisor *s, int signal_fd, int button_fd)
                 return;
             plan_restart(s);
         }
-        if (watch(s, signal_fd, button_fd) < 0)
+        if (watch(s, button_fd) < 0)
             return;
         if (!s->running && s->stopping)
             return;
@@ -202,6 +222,7 @@ static void end_the_rest(struct supervisor *s)
         unsigned wait_ms;
     } steps[] = { { SIGTERM, REST_ASKED_MS }, { SIGKILL, REST_KILLED_MS } };
 
+    s->over = true;
     for (size_t i = 0; i < ARRAY_SIZE(steps) && reap(s); i++) {
         uint64_t deadline_ms = clock_ms() + steps[i].wait_ms;
 
@@ -215,15 +236,13 @@ void supervise_run(const struct config_workload *workload, pid_t pid, int button
                    struct workload_end *ret_end)
 {
     struct supervisor s = { .workload = workload, .network = network, .pid_fd = -1 };
-    CLEANUP_FD int signal_fd = -1;
-    sigset_t all;
 
-    (void)sigfillset(&all);
-    signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+    open_signals(&s);
     note_start(&s, pid);
     (void)reap(&s); /* what ended before the descriptor was there */
-    run(&s, signal_fd, button);
+    run(&s, button);
     end_the_rest(&s);
+    fd_close(&s.signal_fd);
     fd_close(&s.pid_fd);
     *ret_end = s.end;
 }

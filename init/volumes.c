@@ -147,7 +147,7 @@ static int derive_sealed(const struct boot *boot, const struct config_volume *wa
     };
     CLEANUP_SECRET struct secret root = SECRET_NONE;
     char info[sizeof(SEALED_INFO) + RECORD_ID_MAX_BYTES];
-    int r = device_derive_key(&request, NULL, clock_ms() + DERIVE_MS, &root, why);
+    int r = device_derive_key(&request, NULL, boot_deadline(boot, DERIVE_MS), &root, why);
 
     (void)snprintf(info, sizeof(info), SEALED_INFO "%s", wanted->id);
     return r < 0 ? r : derive_key(&root, info, key_bytes(wanted), ret_key);
@@ -458,12 +458,15 @@ static int open_volume(struct boot *boot, size_t index)
     const struct config_volume *wanted = &boot->config.volumes[index];
     struct open_volume *volume = &boot->volumes[index];
     CLEANUP_FD int disk = fd_take(&volume->disk);
+    uint64_t begin_ms;
     int r = prepare(boot, wanted, volume);
 
     if (r < 0)
         return r;
+    begin_ms = clock_ms();
     r = wanted->mode == VOLUME_VERITY ? open_tree(boot, wanted, disk, volume)
                                       : open_encrypted(boot, wanted, disk, volume);
+    boot->deadline_ms += clock_ms() - begin_ms; /* formatting takes what it takes, and waits for nobody */
     if (r == 0 && config_volume_has_record(wanted) && !wanted->read_only) {
         r = confirm(boot, wanted, index);
         if (r == 0)

@@ -55,8 +55,11 @@ def check_guest():
     names = dict(reversed(row) for row in re.findall(r'X\((\w+), "(E-[A-Z-]+)", ', read("init/refusal.h")))
     code = c_code("init/*.c", but=("init/refusal.c",))
     texts = python_texts("tests/vm/test-*.py")
+    listed_codes = re.findall(r"^\.It Cm (E-[A-Z-]+) Pq (\d+)$", read("docs/man/postern-init.8"), flags=re.M)
+    tap.same({code: int(number) for code, number in listed_codes}, {code: 201 + i for i, code in enumerate(names)},
+             "postern-init: the manual gives each its number")
     check("postern-init", names, 27, lambda c: re.search(rf"\bREFUSAL_{names[c]}\b", code) or rf'\"{c}\"' in code,
-          lambda c: c in texts, listed("docs/man/postern-init.8", r"^\.It Cm (E-[A-Z-]+)$"))
+          lambda c: c in texts, [code for code, _ in listed_codes])
 
 
 def check_headers():

@@ -188,6 +188,7 @@ static void optional_parts_have_their_defaults(void **state UNUSED)
     assert_int_equal(c.broker_count + c.volume_count, 0);
     assert_false(c.network.enabled);
     assert_int_equal(c.release_deadline_ms, 120000);
+    assert_int_equal(c.deadline_ms, 120000);
     assert_int_equal(c.expect.vmpl, 0);
     assert_null(c.expect.measurements);
     assert_false(c.expect.allow_debug);
@@ -461,7 +462,12 @@ static void each_wrong_part_is_named(void **state UNUSED)
           "network.resolvers: element 0: \"example.org\" is not an address" },
         { PART(network), "{\"interface\":\"eth0\",\"method\":\"dhcp\",\"mtu\":1279}", "network.mtu: expected" },
         { PART(network), "{\"interface\":\"eth0\",\"method\":\"dhcp\",\"wait_s\":0}", "network.wait_s: expected" },
-        { PART(more), "\"release_deadline_s\":0", "release_deadline_s: expected a number from 1 to 3600" },
+        { PART(more), "\"release_deadline_s\":0", "release_deadline_s: expected a number from 1 to 120" },
+        { PART(more), "\"release_deadline_s\":121", "release_deadline_s: expected a number from 1 to 120" },
+        { PART(more), "\"deadline_s\":9,\"release_deadline_s\":10", "release_deadline_s: expected a number from 1 to 9" },
+        { PART(more), "\"deadline_s\":3601", "deadline_s: expected a number from 1 to 3600" },
+        { PART(network), "{\"interface\":\"eth0\",\"method\":\"dhcp\",\"wait_s\":121}",
+          "network.wait_s: expected a number from 1 to 120" },
         { PART(more), "\"expect\":{\"measurements\":[]}", "expect.measurements: unknown member" },
         { PART(more), "\"debug\":true", "debug: unknown member" },
         { PART(more), "\"version\":1", "a member name stands twice" },

@@ -17,11 +17,16 @@ static struct {
     int result; /* of the last one */
 } opened;
 
-/* In the places of those of main.c and devices.c: each disk keeps the stage waiting for a moment. */
+/* In the places of those of main.c and devices.c: all stages together have more time than this one, and each disk keeps the stage waiting for a moment. */
 int boot_refuse(struct boot *b, enum refusal refusal, int error)
 {
     b->refusal = refusal;
     return error;
+}
+
+uint64_t boot_deadline(const struct boot *b UNUSED, uint64_t wait_ms)
+{
+    return clock_ms() + wait_ms;
 }
 
 int devices_open_disk(const char *device, bool read_only, uint64_t deadline_ms, int *ret_fd, struct reason *why UNUSED)

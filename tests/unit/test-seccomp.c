@@ -80,29 +80,36 @@ static void check(const uint16_t *calls, size_t count, uint32_t listed, uint32_t
     assert_int_equal(answer(AUDIT_ARCH_X86_64, UINT32_MAX), SECCOMP_RET_KILL_PROCESS);
 }
 
-static void a_workload_may_all_but_the_list(void **state UNUSED)
+static void lists_of_what_is_denied(void **state UNUSED)
 {
     const struct workload_seccomp none = { .given = false };
 
     assert_int_equal(seccomp_load_workload(&none), 0);
-    check(denied, ARRAY_SIZE(denied), SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ALLOW);
+    check(workload, ARRAY_SIZE(workload), SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ALLOW);
+    assert_int_equal(seccomp_enter(SECCOMP_RESTARTER), 0);
+    check(restarter, ARRAY_SIZE(restarter), SECCOMP_RET_ERRNO | EPERM, SECCOMP_RET_ALLOW);
+    for (size_t i = 0; i < ARRAY_SIZE(restarter); i++)
+        assert_true(stands_in(workload, ARRAY_SIZE(workload), restarter[i]));
 }
 
-static void pid_1_may_its_list_alone(void **state UNUSED)
+static void lists_of_what_is_allowed(void **state UNUSED)
 {
-    assert_int_equal(seccomp_load_supervisor(), 0);
+    assert_int_equal(seccomp_enter(SECCOMP_SUPERVISOR), 0);
     check(supervisor, ARRAY_SIZE(supervisor), SECCOMP_RET_ALLOW, SECCOMP_RET_TRAP);
+    assert_int_equal(seccomp_enter(SECCOMP_SERVER), 0);
+    check(server, ARRAY_SIZE(server), SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO | EPERM);
+    assert_int_equal(seccomp_enter(SECCOMP_MOVER), 0);
+    check(mover, ARRAY_SIZE(mover), SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO | EPERM);
 }
 
 /* The kernel's own check of programs has the last word. */
 static void the_kernel_takes_the_programs(void **state UNUSED)
 {
-    for (int which = 0; which < 2; which++) {
-        const struct workload_seccomp none = { .given = false };
+    for (size_t which = 0; which < ARRAY_SIZE(filters); which++) {
         int status = 0;
         pid_t pid;
 
-        assert_int_equal(which ? seccomp_load_supervisor() : seccomp_load_workload(&none), 0);
+        assert_int_equal(seccomp_enter((enum seccomp_filter)which), 0);
         pid = fork();
         if (pid == 0) {
             const struct sock_fprog program = { .len = (unsigned short)kept_count, .filter = kept };
@@ -118,8 +125,8 @@ static void the_kernel_takes_the_programs(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_workload_may_all_but_the_list),
-        cmocka_unit_test(pid_1_may_its_list_alone),
+        cmocka_unit_test(lists_of_what_is_denied),
+        cmocka_unit_test(lists_of_what_is_allowed),
         cmocka_unit_test(the_kernel_takes_the_programs),
     };
 

@@ -224,7 +224,7 @@ def check_rights(world):
     tap.same({name: facts.get(name) for name in ("eff", "prm", "inh", "bnd", "amb")},
              dict.fromkeys(("eff", "prm", "inh", "bnd", "amb"), rights), "handler: capabilities, and none to be had")
     tap.same(facts.get("mtu"), "1400", "handler: is told the measured MTU, which comes before a lease's")
-    tap.same((facts.get("nnp"), facts.get("seccomp")), ("1", "0"), "handler: no_new_privs; no filter of system calls")
+    tap.same((facts.get("nnp"), facts.get("seccomp")), ("1", "2"), "handler: no_new_privs; a filter of system calls")
     tap.same((facts.get("fds"), facts.get("opens")), ("0,1,2", ""), "handler: /dev/null thrice, nothing of /proc, /sys and devices")
     written = re.findall(r"^\.Pa (\S+)", said.partition("They can write")[2].partition("from where")[0], flags=re.M)
     tap.same(facts.get("writes", "").split(","), written, "handler: where it can write")

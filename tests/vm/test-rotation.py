@@ -191,8 +191,10 @@ def change(broker, verb, *words):
     vm.run(vm.program("postern-broker"), "volume", verb, "--dir", broker.directory, "--resource", vm.RESOURCE, *words)
 
 
-SCRIPT = "cd /data/www && echo boot >>boots; df -k /data >df; (while :; do date +%s%N >>busy; cat busy >busy.copy; " \
-         "cmp busy busy.copy || echo differs >>wrong; sleep 0.1; done) & exec httpd -f -p 8080 -h /data/www"
+SCRIPT = "cd /data/www && echo boot >>boots; df -k /data >df; " \
+         "for p in /proc/[0-9]*; do if grep -qx postern-mover $p/comm; then grep -E '^Cap|^Sec' $p/status >mover; fi; done; " \
+         "(while :; do date +%s%N >>busy; cat busy >busy.copy; cmp busy busy.copy || echo differs >>wrong; sleep 0.1; " \
+         "done) & exec httpd -f -p 8080 -h /data/www"
 
 
 def check_guests(world):
@@ -224,6 +226,9 @@ def check_guests(world):
                 tap.ok(len(notes) == 1 and "all of it is under its new key" in notes[0].get("note", ""),
                        "the rotation ends while the workload writes", notes)
                 tap.same(launch.page(port, "", 60), world.secret, "and the page is still served")
+                mover = dict(line.split(":\t") for line in (launch.page(port, "mover", 60) or "").splitlines() if "\t" in line)
+                tap.same((mover.get("CapEff"), mover.get("CapPrm"), mover.get("CapBnd"), mover.get("Seccomp")),
+                         ("0000000000200000",) * 3 + ("2",), "by a process with CAP_SYS_ADMIN alone and a filter")
                 tap.same(listed(broker)["state"], "rotating", "the old key is kept until a launch has confirmed")
             launch.stop()
             tap.same(launch.status, 0, f"boot {number}: an orderly end") or tap.note(f"{launch.said}\n{launch.refusal()}")

@@ -4,6 +4,7 @@
 Each case is a guest of its own, two at a time. Prints TAP.
 """
 import concurrent.futures
+import json
 import os
 import shutil
 import sys
@@ -11,6 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
 import nbd  # noqa: E402
+import qemu  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
@@ -18,10 +20,13 @@ PROBE = os.path.join(vm.BUILD, "tests/workload-probe")
 # The volume is mounted noexec; that programs on it may run is a measured decision.
 BIN = {"destination": "/data/bin", "type": "bind", "source": "/data/bin", "options": ["exec", "ro"]}
 ABSENT = "No such file or directory"
+LOOK = {name: ["CAP_SYS_PTRACE"] for name in ("bounding", "permitted", "effective")}
 KILL = {name: ["CAP_KILL"] for name in ("bounding", "permitted", "effective")}
 INSISTENT_GRACE_S = 120
+NAMES = {"CAP_CHOWN": 0, "CAP_DAC_OVERRIDE": 1, "CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7, "CAP_SETPCAP": 8,
+         "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21, "CAP_SYS_BOOT": 22, "CAP_SYS_RESOURCE": 24,
+         "CAP_MKNOD": 27}
 DISKS_MOST_S, STALLED_SECONDS = 30, 600
-NAMES = {"CAP_CHOWN": 0, "CAP_KILL": 5, "CAP_NET_BIND_SERVICE": 10, "CAP_SYS_ADMIN": 21, "CAP_SYS_BOOT": 22}
 
 
 def bits(*names):
@@ -49,15 +54,15 @@ class Facts:
 
 
 class Guest:
-    def __init__(self, world, broker, workload, words="", options=()):
-        """`words` are more of the kernel's command line, `options` more of the launch's."""
+    def __init__(self, world, broker, workload, words="", options=(), **more):
+        """`words` are more of the kernel's command line, `options` more of the launch's, `more` of the configuration's."""
         self.world, self.port = world, vm.free_port()
         # A volume of its own: a copy of one that another launch has opened is refused.
         name = f"probe-{world.count}"
         resource = f"default/volume/{name}"
         self.disk, record = world.create(name, "data", "--from", world.path("probe.content"), "--size", "16")
         broker.add(record, resource)
-        config = world.config(broker.site(), workload=workload)
+        config = world.config(broker.site(), workload=workload, **more)
         self.initrd = world.initrd(config | {"volumes": [config["volumes"][0] | {"resource": resource}]})
         line = f"{world.cmdline()} {words}".strip()
         broker.allow(world.digest(self.initrd, line), resource)
@@ -102,6 +107,7 @@ def check_default_rights(launch, facts):
     for name in ("mount", "umount2", "keyctl", "bpf", "ptrace", "init_module", "kexec_load", "userfaultfd", "reboot"):
         tap.same(facts.one(f"call {name}"), "Operation not permitted", f"plain: {name} is denied")
     tap.same(facts.one("call unshare-user"), "No space left on device", "plain: no user namespaces")
+    tap.same((facts.one("call move"), facts.one("call link")), ("done", "done"), "plain: files move from folder to folder")
     tap.same((facts.one("call chmod"), facts.one("call socket")), ("done", "done"), "plain: other calls are not")
     for folder in ("/etc", "/dev"):
         tap.same(facts.one(f"create {folder}"), "Read-only file system", f"plain: {folder} is read-only")
@@ -151,6 +157,37 @@ def check_lacked(facts):
         tap.same(facts.one(f"file {path}"), ABSENT, f"own kernel: it has no {path}")
 
 
+def check_debugger(launch, facts):
+    """With the right to look into everything, in its domain; and started again if it failed."""
+    tap.same(ends(launch), [end(0)], "debugger: ends with 0") or tap.note(launch.said)
+    tap.same(facts.one("call look-into-pid-1"), "Permission denied", "debugger: PID 1 is out of its sight")
+    kept = bits("CAP_DAC_OVERRIDE", "CAP_KILL", "CAP_MKNOD", "CAP_SETGID", "CAP_SETPCAP", "CAP_SETUID", "CAP_SYS_ADMIN",
+                "CAP_SYS_BOOT", "CAP_SYS_PTRACE", "CAP_SYS_RESOURCE")
+    tap.same([facts.status("/proc/1/status", name) for name in ("CapEff", "CapBnd", "Seccomp")], [[kept], [kept], ["2"]],
+             "debugger: PID 1 that may start it again keeps what that takes and what it has, and has a filter")
+    server = "/proc/postern-attest/status"
+    tap.same({name: facts.status(server, name) for name in ("Uid", "CapPrm", "CapEff", "CapBnd", "NoNewPrivs", "Seccomp")},
+             {"Uid": ["0"] * 4, "CapPrm": ["0" * 16], "CapEff": ["0" * 16], "CapBnd": ["0" * 16], "NoNewPrivs": ["1"],
+              "Seccomp": ["2"]}, "the attestation server has no capability, can get none, and has a filter")
+    tap.same(facts.one("file /proc/postern-attest/oom_score_adj"), "0", "and may be killed for want of memory")
+
+
+def check_shot(launch):
+    """The attestation server's end is told, and the machine's end is not delayed by it."""
+    tap.same(ends(launch), [end(0)], "shot: the workload goes on") or tap.note(launch.said)
+    tap.same([line.get("note") for line in launch.record() if line.get("stage") == "helper"],
+             ["postern-attest ended with status 137"], "shot: the end of a helper is a line of the boot record")
+
+
+def check_port(launch, path, name):
+    """What the host has on its port is the line that the console has, before the last one."""
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    lines = [line for line in launch.record() if line.get("stage") != "off"]
+    tap.ok(text.endswith("\n") and lines and json.loads(text) == lines[-1], f"{name}: the last word goes to the host's port, too",
+           (text, lines[-1:]))
+
+
 def check_pid1(facts):
     tap.same(facts.status("/proc/1/status", "CapEff"), [bits("CAP_KILL", "CAP_SYS_ADMIN", "CAP_SYS_BOOT")],
              "PID 1 keeps three capabilities")
@@ -192,7 +229,7 @@ FULL = {
     "process": process("serve", "0", env=["A=1", "B=two words"], cwd="/data/www", oomScoreAdj=-5, noNewPrivileges=False,
                        user={"uid": 1000, "gid": 1001, "umask": 63, "additionalGids": [5, 2000]},
                        rlimits=[{"type": "RLIMIT_NOFILE", "soft": 100, "hard": 200}],
-                       capabilities={name: ["CAP_CHOWN", "CAP_NET_BIND_SERVICE"] for name in
+                       capabilities={name: ["CAP_CHOWN", "CAP_NET_BIND_SERVICE", "CAP_SYS_PTRACE"] for name in
                                      ("bounding", "effective", "permitted", "inheritable", "ambient")}),
 }
 
@@ -201,7 +238,8 @@ def check_full(launch, facts):
     tap.same(ends(launch), [end(0)], "full: ends with 0") or tap.note(launch.said)
     own = "/proc/self/status"
     for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-        tap.same(facts.status(own, name), [bits("CAP_CHOWN", "CAP_NET_BIND_SERVICE")], f"full: {name} is as configured")
+        tap.same(facts.status(own, name), [bits("CAP_CHOWN", "CAP_NET_BIND_SERVICE", "CAP_SYS_PTRACE")],
+                 f"full: {name} is as configured")
     tap.same((facts.status(own, "Uid"), facts.status(own, "Gid"), facts.status(own, "Groups")),
              (["1000"] * 4, ["1001"] * 4, ["5", "2000"]), "full: user and groups")
     tap.same(facts.status(own, "NoNewPrivs"), ["0"], "full: new privileges where they are asked for")
@@ -217,6 +255,7 @@ def check_full(launch, facts):
     tap.same(facts.one("call chmod"), "Operation not supported", "full: a configured filter denies with its error")
     tap.ok(facts.one("call socket") == "done" and facts.one("call keyctl") != "Operation not permitted",
            "full: and allows the rest, in the place of the deny list", facts.all("call keyctl"))
+    tap.same(facts.one("call look-into-pid-1"), "done", "full: and of Landlock's domain")
     tap.same(facts.one("call unshare-user"), "done", "full: user namespaces where they are asked for")
     tap.same((facts.one("create /data/scratch"), facts.one("create /data/bound")), ("done", "Read-only file system"),
              "full: a tmpfs, and a masked path")
@@ -265,9 +304,9 @@ def check_refusals(cases):
             ("no file", "E-WORKLOAD", "/data/bin/nothing: cannot be started: No such file or directory", 127),
             ("no program", "E-WORKLOAD", "/data/www/index.html: cannot be started: Permission denied", 126),
             ("no folder", "E-WORKLOAD", "/nowhere: the workload cannot be set up: No such file or directory", 125),
-            ("privilege", "E-PRIVILEGE", "PID 1 cannot leave the network: No space left on device", None),
-            ("fault", "E-FAULT", "signal 011", None),
-            ("filter", "E-FAULT", "signal 031", None)):
+            ("privilege", "E-PRIVILEGE", "PID 1 cannot leave the network: No space left on device", 226),
+            ("fault", "E-FAULT", "signal 011", 227),
+            ("filter", "E-FAULT", "signal 031", 227)):
         launch, _ = cases[name]
         refusal = launch.refusal()
         tap.same((refusal.get("code"), refusal.get("status"), launch.status), (code, status, 3), f"{code}: {name}")
@@ -322,10 +361,20 @@ def main():
         with open(os.path.join(content, "www/index.html"), "w", encoding="utf-8") as page:
             page.write("no program")
 
+        def with_port(name):
+            """A host that has a port for the last word."""
+            return ["--qemu", qemu.wrapper(world.path(name + "-qemu"), "-device", "virtio-serial-pci", "-chardev",
+                                           f"file,id=exit,path={world.path(name + '-port')}", "-device",
+                                           "virtserialport,chardev=exit,name=postern.exit")]
+
         def guest(program, serves=False, **more):
             return Guest(world, broker, {"process": program, "mounts": [BIN], **more}), serves
         cases = {
-            "plain": guest(process("serve", "7"), True),
+            "plain": (Guest(world, broker, {"process": process("serve", "7"), "mounts": [BIN]}, options=with_port("plain")), True),
+            "debugger": (Guest(world, broker, {"process": process("serve", "0", capabilities=LOOK), "mounts": [BIN],
+                                               "restart": "on-failure"}, attestation={"uids": [0]}), True),
+            "shot": (Guest(world, broker, {"process": process("shoot", "9", "postern-attest", capabilities=KILL),
+                                           "mounts": [BIN]}, attestation={"uids": [0]}), False),
             "full": (Guest(world, broker, FULL, vm.UNKNOWN_WORDS), True),
             "restart": guest(process("again", "/data/state", "2"), restart="on-failure"),
             "gives up": guest(process("again", "/data/state", "9"), restart="always", restart_attempts=1),
@@ -336,7 +385,8 @@ def main():
                                  options=["--memory", "256"]), False),
             "signal": guest(process("die", "11")),
             "orphans": guest(process("orphans", "5000")),
-            "no file": guest({"args": ["/data/bin/nothing"]}),
+            "no file": (Guest(world, broker, {"process": {"args": ["/data/bin/nothing"]}, "mounts": [BIN]},
+                              options=with_port("no file")), False),
             "no program": guest({"args": ["/data/www/index.html"]}),
             "no folder": guest(process("serve", "0", cwd="/nowhere")),
             "privilege": (Guest(world, broker, {"process": process("serve", "0"), "mounts": [BIN]},
@@ -352,6 +402,10 @@ def main():
             done = dict(zip(cases, pool.map(lambda case: case[0].run(case[1]), cases.values())))
         check_default_rights(*done["plain"])
         check_pid1(done["plain"][1])
+        check_debugger(*done["debugger"])
+        check_shot(done["shot"][0])
+        for name in "plain", "no file":
+            check_port(done[name][0], world.path(name + "-port"), name)
         check_full(*done["full"])
         if vm.OWN_KERNEL:
             check_lacked(done["full"][1])

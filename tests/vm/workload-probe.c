@@ -3,7 +3,7 @@
  * 8080, to one caller after the other, and a call of /exit ends it with the status it was started with.
  *
  * usage: workload-probe serve STATUS | again STATE TIMES | memory BYTES | deaf | orphans COUNT | die SIGNAL |
- *        shoot SIGNAL | insist
+ *        shoot SIGNAL [HELPER] | insist
  *
  * As PID 1 itself, named "init": says on the kernel's log what it was given, and powers off.
  */
@@ -29,18 +29,66 @@
 
 #define PORT 8080
 
-static void add_file(FILE *to, const char *path)
+static void add_file_as(FILE *to, const char *name, const char *path)
 {
     char line[4096];
     FILE *file = fopen(path, "re");
 
     if (!file) {
-        (void)fprintf(to, "file %s: %s\n", path, strerror(errno));
+        (void)fprintf(to, "file %s: %s\n", name, strerror(errno));
         return;
     }
     while (fgets(line, sizeof(line), file))
-        (void)fprintf(to, "file %s: %s%s", path, line, strchr(line, '\n') ? "" : "\n");
+        (void)fprintf(to, "file %s: %s%s", name, line, strchr(line, '\n') ? "" : "\n");
     (void)fclose(file);
+}
+
+static void add_file(FILE *to, const char *path)
+{
+    add_file_as(to, path, path);
+}
+
+/* The process that goes by that name; 0: none. */
+static pid_t find_process(const char *name)
+{
+    DIR *folder = opendir("/proc");
+    struct dirent *entry;
+    pid_t found = 0;
+
+    while (folder && !found && (entry = readdir(folder))) {
+        char path[300], line[64] = "";
+        FILE *file;
+
+        (void)snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+        file = entry->d_name[0] >= '0' && entry->d_name[0] <= '9' ? fopen(path, "re") : NULL;
+        if (!file)
+            continue;
+        if (fgets(line, sizeof(line), file) && strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == '\n')
+            found = (pid_t)atoi(entry->d_name);
+        (void)fclose(file);
+    }
+    if (folder)
+        (void)closedir(folder);
+    return found;
+}
+
+/* Those of PID 1 that are there, as /proc/NAME. */
+static void add_helpers(FILE *to)
+{
+    static const char *const names[] = { "postern-attest", "postern-mover", "udhcpc" };
+    static const char *const files[] = { "status", "oom_score_adj" };
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+        pid_t pid = find_process(names[i]);
+
+        for (size_t k = 0; pid && k < sizeof(files) / sizeof(*files); k++) {
+            char name[64], path[64];
+
+            (void)snprintf(name, sizeof(name), "/proc/%s/%s", names[i], files[k]);
+            (void)snprintf(path, sizeof(path), "/proc/%d/%s", pid, files[k]);
+            add_file_as(to, name, path);
+        }
+    }
 }
 
 static void add_folder(FILE *to, const char *path)
@@ -77,6 +125,20 @@ static void add_create(FILE *to, const char *folder)
     (void)snprintf(path, sizeof(path), "%s/made-by-probe", folder);
     fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     (void)fprintf(to, "create %s: %s\n", folder, fd < 0 ? strerror(errno) : "done");
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+/* Moving a file from one folder to another is everybody's business; who may look into PID 1 is not. */
+static void add_domain(FILE *to)
+{
+    char target[64];
+    int fd = open("/tmp/moved", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+    add_call(to, "move", fd < 0 || (mkdir("/tmp/folder", 0700) < 0 && errno != EEXIST) ? -1
+                                                                                      : rename("/tmp/moved", "/tmp/folder/moved"));
+    add_call(to, "link", link("/tmp/folder/moved", "/tmp/linked"));
+    add_call(to, "look-into-pid-1", readlink("/proc/1/root", target, sizeof(target)));
     if (fd >= 0)
         (void)close(fd);
 }
@@ -144,7 +206,9 @@ static void add_facts(FILE *to)
     add_write(to, "/sys/module/kernel/parameters/panic");
     add_write(to, "/sys/fs/cgroup/workload/cgroup.procs");
     add_write(to, "/dev/null");
+    add_domain(to);
     add_calls(to);
+    add_helpers(to);
     add_file(to, "/sys/kernel/rcu_expedited"); /* last: PID 1 sets it when this program runs */
     (void)fprintf(to, "time: %ld\n", (long)time(NULL));
 }
@@ -281,6 +345,18 @@ static int orphans(long count)
     return resident() > before + 64 ? 93 : 42;
 }
 
+/* PID 1, which ends with it, or one of its helpers, which is told of. */
+static int shoot(int signal, const char *helper)
+{
+    pid_t pid = helper ? find_process(helper) : 1;
+
+    if (!pid || kill(pid, signal) < 0)
+        return 92;
+    while (!helper || kill(pid, 0) == 0)
+        (void)usleep(10000);
+    return 0;
+}
+
 static int deaf(void)
 {
     (void)signal(SIGTERM, SIG_IGN);
@@ -373,7 +449,7 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "once") == 0) /* not again: the program is gone */
         return unlink(argv[0]) < 0 ? 93 : raise(atoi(argv[2]));
     if (strcmp(argv[1], "shoot") == 0)
-        return kill(1, atoi(argv[2])) < 0 ? 92 : pause();
+        return shoot(atoi(argv[2]), argv[3]);
     if (strcmp(argv[1], "insist") == 0)
         return insist();
     return 91;
