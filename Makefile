@@ -225,19 +225,20 @@ INJECT := $(O)/inject/test-inject
 INJECT_REAL := fork clone pipe2 read write dup2 chdir signalfd poll sigaltstack sigaction sigprocmask setsid close_range \
     setrlimit execve socket send recv clock_gettime fsync rename mmap munmap mlock mprotect madvise chmod lstat clearenv open connect \
     getsockopt setsockopt fstat pread pwrite fcntl access bind listen accept4 dup3 chown fchmod ftruncate kill memfd_create rmdir \
-    unlinkat readlink opendir fdopendir if_nametoindex
+    unlinkat readlink opendir fdopendir readdir if_nametoindex waitpid getrandom
 INJECT_ALLOCATIONS := malloc calloc realloc posix_memalign free
 INJECT_QUIET := mkdir mount umount2 mount_setattr mknod symlink unlink klogctl unshare setns sethostname clock_settime setgroups \
-    setresgid setresuid chroot fstatfs reboot prctl syscall ioctl verity_open stage_network button_open crypt_open crypt_close \
-    crypto_wipe_freed
+    setresgid setresuid chroot fstatfs reboot prctl syscall ioctl verity_open button_open crypt_open crypt_close crypto_wipe_freed
+INJECT_PARTS := stage_network stage_handoff console_exit clock_ms clock_left_ms clock_sleep_ms dm_join_suspend dm_join_change \
+    dm_join_resume rotations_start rotation_free
 $(O)/inject/main.o: init/main.c Makefile
 	$(call say,CC,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) -Wno-missing-prototypes -Dmain=init_main -MMD -MP -c $< -o $@
-$(INJECT): $(addprefix tests/inject/,test-inject.c guest.c fail.c leaks.c watched.c) $(O)/inject/main.o $(call room,init) $(call room,psp) \
+$(INJECT): $(addprefix tests/inject/,test-inject.c guest.c parts.c fail.c leaks.c watched.c) $(O)/inject/main.o $(call room,init) $(call room,psp) \
     $(LIBRARIES)
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) -U_FORTIFY_SOURCE -pie -MMD -MP -o $@ $(filter %.c %.o %.a,$^) \
-	    $(patsubst %,-Wl$(comma)--wrap=%,$(INJECT_REAL) $(INJECT_QUIET)) -ldevmapper -lm -lpthread $(SECCOMP) $(DYNAMIC)
+	    $(patsubst %,-Wl$(comma)--wrap=%,$(INJECT_REAL) $(INJECT_QUIET) $(INJECT_PARTS)) -ldevmapper -lm -lpthread $(SECCOMP) $(DYNAMIC)
 -include $(INJECT).d $(O)/inject/main.d
 # It has an allocator of its own, as sanitizers have. Of allocations every fiftieth, in `make soak` each.
 INJECT_RUN := $(if $(SANITIZE)$(COVERAGE),,'tests/inject/run $(INJECT) 50')

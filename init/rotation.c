@@ -22,6 +22,7 @@
 
 #define NICE 10
 #define LEAST_PAUSE_MS 1u
+#define MOST_PAUSE_MS 10000u
 
 /* All signals are blocked since PID 1's start; the end of the machine is asked for with this one. */
 static bool is_asked_to_end(void)
@@ -39,7 +40,10 @@ static void report(const struct rotation *rotation, uint64_t begin_us, const cha
     console_stage("rotation", begin_us, note);
 }
 
-/* Half of the time belongs to the others: each step is followed by a pause of its own length. */
+/*
+ * Half of the time belongs to the others: each step is followed by a pause of its own length, within bounds, since the
+ * clock is the host's.
+ */
 static void work(struct rotation *rotation)
 {
     uint64_t begin_us = clock_boot_us();
@@ -48,10 +52,11 @@ static void work(struct rotation *rotation)
     int r = named < 0 ? -errno : privilege_become_helper(CAP_BIT(CAP_SYS_ADMIN), SECCOMP_MOVER);
 
     while (r == 0 && !is_asked_to_end()) {
-        uint64_t step_us = clock_boot_us();
+        uint64_t step_us = clock_boot_us(), took_ms;
 
         r = rotation_step(rotation, &why);
-        clock_sleep_ms((unsigned)((clock_boot_us() - step_us) / 1000) + LEAST_PAUSE_MS);
+        took_ms = (clock_boot_us() - step_us) / 1000;
+        clock_sleep_ms(LEAST_PAUSE_MS + (took_ms < MOST_PAUSE_MS ? (unsigned)took_ms : MOST_PAUSE_MS));
     }
     if (r == -ENODATA)
         report(rotation, begin_us, "all of it is under its new key; the next launch tells the broker");

@@ -12,10 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -180,9 +182,22 @@ REAL(int, unlinkat, (int fd, const char *path, int flags), (fd, path, flags))
 REAL(ssize_t, readlink, (const char *path, char *to, size_t size), (path, to, size))
 REAL_OR(NULL, DIR *, opendir, (const char *path), (path))
 REAL_OR(NULL, DIR *, fdopendir, (int fd), (fd))
+REAL_OR(NULL, struct dirent *, readdir, (DIR *folder), (folder))
+REAL(ssize_t, getrandom, (void *to, size_t size, unsigned flags), (to, size, flags))
 REAL_OR(0, unsigned, if_nametoindex, (const char *name), (name))
 REAL(ssize_t, pread, (int fd, void *to, size_t size, off_t at), (fd, to, size, at))
 REAL(ssize_t, pwrite, (int fd, const void *from, size_t size, off_t at), (fd, from, size, at))
+
+/* Of a parent there is no other failure. */
+pid_t __real_waitpid(pid_t pid, int *status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options);
+pid_t __wrap_waitpid(pid_t pid, int *status, int options)
+{
+    if (!inject_fails("waitpid"))
+        return __real_waitpid(pid, status, options);
+    errno = EINTR;
+    return -1;
+}
 
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset);
 void *__wrap_mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)

@@ -163,20 +163,6 @@ int __wrap_ioctl(int fd, unsigned long command, ...)
     return r;
 }
 
-/* ---- a stage that is looked at by itself */
-
-int __real_stage_network(struct boot *boot);
-int __wrap_stage_network(struct boot *boot);
-int __wrap_stage_network(struct boot *boot)
-{
-    int r;
-
-    guest->injecting.armed = true;
-    r = __real_stage_network(boot);
-    guest->injecting.armed = !guest->only_network;
-    return r;
-}
-
 /* ---- disks and what is mapped on them */
 
 /* Disks are files with the sticky bit; the folder has their serials under these numbers, too. */

@@ -38,7 +38,7 @@ static struct books {
 static bool begun;
 static long mapped;
 static size_t secure_before;
-static int maps_fd = -1, descriptors_fd = -1;
+static int processes_fd = -1, descriptors_fd = -1;
 
 static struct block *slot_of(uintptr_t at, bool to_fill)
 {
@@ -77,7 +77,7 @@ static void for_each_descriptor(void (*look)(int fd, const char *target, char *t
 
         (void)snprintf(name, sizeof(name), "%d", fd);
         size = readlinkat(descriptors_fd, name, target, sizeof(target) - 1);
-        if (size < 0 || fd == maps_fd || fd == descriptors_fd)
+        if (size < 0 || fd == processes_fd || fd == descriptors_fd)
             continue;
         target[size] = '\0';
         look(fd, target, to, room);
@@ -94,9 +94,9 @@ static void note_descriptor(int fd, const char *target, char *to, size_t room)
 
 int leaks_begin(long held)
 {
-    maps_fd = openat(AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    processes_fd = openat(AT_FDCWD, "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     descriptors_fd = openat(AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (maps_fd < 0 || descriptors_fd < 0)
+    if (processes_fd < 0 || descriptors_fd < 0)
         return -1;
     for_each_descriptor(note_descriptor, NULL, 0);
     secure_before = CRYPTO_secure_malloc_initialized() ? CRYPTO_secure_used() : 0;
@@ -107,12 +107,14 @@ int leaks_begin(long held)
 
 const char *leaks_read_maps(void)
 {
+    int maps_fd = openat(processes_fd, "self/maps", O_RDONLY | O_CLOEXEC);
     size_t size = 0;
     ssize_t n;
 
     while (size < MAPS_ROOM - 1 && (n = pread(maps_fd, books.maps + size, MAPS_ROOM - 1 - size, (off_t)size)) > 0)
         size += (size_t)n;
     books.maps[size] = '\0';
+    (void)close(maps_fd);
     return books.maps;
 }
 

@@ -26,7 +26,7 @@ int leaks_begin(long held);
  */
 void leaks_end(char *to, size_t room);
 
-/* /proc/self/maps as it is now, until the next call. Of the process that called leaks_begin(). */
+/* /proc/self/maps as it is now, until the next call. Of the process that calls, which descends from the one that called leaks_begin(). */
 const char *leaks_read_maps(void);
 
 /* Whether the line of it is of memory that can be read and written, the stack left aside. */

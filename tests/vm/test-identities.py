@@ -5,13 +5,12 @@ All guests have the same initrd, hence one measurement; what differs is what the
 """
 import concurrent.futures
 import contextlib
-import json
 import os
 import shutil
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import signed  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
@@ -21,21 +20,12 @@ WORKLOAD = {"process": {"args": ["/data/bin/probe", "serve", "0"]},
             "mounts": [{"destination": "/data/bin", "type": "bind", "source": "/data/bin", "options": ["exec", "ro"]}]}
 
 
-def root_key(path):
-    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384", "-out", path],
-                   check=True)
-    os.chmod(path, 0o600)
-    subprocess.run(["openssl", "pkey", "-in", path, "-pubout", "-out", path + ".pub"], check=True)
-    return path
-
-
 class Guests:
     def __init__(self, world):
         self.world, self.count = world, 0
-        self.root, self.foreign = root_key(world.path("root.key")), root_key(world.path("foreign.key"))
-        root = json.loads(vm.run(vm.program("postern"), "broker-identity", "root", self.root + ".pub", "--release",
-                                 str(RELEASE)))
-        self.initrd = world.initrd(world.config(brokers=None, broker_root=root, init_data={"device": "init-data"},
+        self.root, trusted = signed.identity_root(world.path("root.key"), RELEASE)
+        self.foreign, _ = signed.identity_root(world.path("foreign.key"), RELEASE)
+        self.initrd = world.initrd(world.config(brokers=None, broker_root=trusted, init_data={"device": "init-data"},
                                                 release_deadline_s=60, workload=WORKLOAD))
         os.makedirs(world.path("content/bin"))
         shutil.copy(os.path.join(vm.BUILD, "tests/workload-probe"), world.path("content/bin/probe"))
@@ -43,20 +33,14 @@ class Guests:
 
     def identity(self, broker, first=RELEASE, last=RELEASE, key=None):
         self.count += 1
-        keys, to = self.world.path(f"keys-{self.count}.json"), self.world.path(f"identity-{self.count}")
-        with open(keys, "w", encoding="utf-8") as file:
-            json.dump(broker.identity, file)
-        vm.run(vm.program("postern"), "broker-identity", "sign", keys, "--key", key or self.root, "--name",
-               os.path.basename(broker.directory), "--url", f"https://10.0.2.2:{broker.port}", "--first-release", str(first),
-               "--last-release", str(last), "--output", to)
-        return to
+        return signed.identity(self.world.path(f"identity-{self.count}"), key or self.root, broker, f"https://10.0.2.2:{broker.port}",
+                               [first, last], os.path.basename(broker.directory))
 
     def init_data(self, *identities, name="shop-7"):
         """A text with these identities, and the HOST_DATA that binds it."""
         self.count += 1
         to = self.world.path(f"init-data-{self.count}")
-        words = [word for identity in identities for word in ("--identity", identity)]
-        return to, vm.run(vm.program("postern"), "init-data", "create", to, "--name", name, *words).strip()
+        return to, signed.init_data(to, identities, name)
 
     def launch(self, text, host_data, *words):
         self.count += 1

@@ -8,31 +8,21 @@ import sys
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(TOP, "tests/lib"))
+import signed  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
 
-def make_key(world, name):
-    """(path, the public key as a configuration has it)."""
-    path = world.path(name + ".key")
-    vm.run("openssl", "genpkey", "-quiet", "-algorithm", "ed25519", "-out", path)
-    os.chmod(path, 0o600)
-    return path, "".join(vm.run("openssl", "pkey", "-in", path, "-pubout").splitlines()[1:-1])
-
-
 def make_manifest(world, name, initrd, keys, append=None):
     """A manifest of an image with this initrd, signed by these keys, as a disk."""
-    image, made = world.path(name), world.path(name + ".json")
+    image = world.path(name)
     os.makedirs(image)
     for file in ("firmware.fd", "kernel", "root.img"):
         shutil.copy(os.path.join(vm.IMAGE, file), image)
     shutil.copy(initrd, os.path.join(image, "initrd"))
     with open(os.path.join(image, "cmdline"), "w", encoding="utf-8") as file:
         file.write(world.cmdline() if append is None else append)
-    vm.run(vm.program("postern"), "manifest", "create", image, "--vcpus", "1-2", "--vcpu-type", "EPYC-v4", "--output", made)
-    for key in keys:
-        vm.run(vm.program("postern"), "manifest", "sign", made, "--key", key)
-    with open(made, "rb") as file:
+    with open(signed.manifest(image, world.path(name + ".json"), keys, "1-2"), "rb") as file:
         return make_disk(world, name, file.read())
 
 
@@ -46,7 +36,7 @@ def make_disk(world, name, content):
 def main():
     with vm.World() as world, vm.Broker(world.path("broker")) as broker:
         broker.add(world.record)
-        keys = [make_key(world, name) for name in ("one", "two", "stranger")]
+        keys = [signed.signer(world.path(name + ".key")) for name in ("one", "two", "stranger")]
         expected = {"device": "manifest", "signers": [text for _, text in keys[:2]], "threshold": 2}
         initrd = world.initrd(world.config(broker.site(), manifest=expected))
         broker.allow(world.digest(initrd))
