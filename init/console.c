@@ -205,6 +205,8 @@ static void put_digits(char *at, unsigned number)
     at[2] = (char)('0' + number % 10);
 }
 
+_Static_assert(REFUSAL_FAULT == 27, "console_fault() has the status as text");
+
 void console_fault(int signal, int call)
 {
     static char line[] = PREFIX "{\"postern\":1,\"stage\":\"fault\",\"at_us\":0,\"us\":0,\"outcome\":\"refused\","

@@ -27,11 +27,13 @@ void helpers_note_end(pid_t pid, int wait_status)
     char note[64];
 
     for (size_t i = 0; i < count; i++) {
-        if (helpers[i].pid != pid || wait_status == 0)
+        if (helpers[i].pid != pid)
+            continue;
+        helpers[i].pid = 0; /* the number may be somebody else's from now on */
+        if (wait_status == 0)
             continue;
         (void)snprintf(note, sizeof(note), "%s ended with status %d", helpers[i].name,
                        WIFSIGNALED(wait_status) ? 128 + WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
         console_stage("helper", clock_boot_us(), note);
-        helpers[i].pid = 0;
     }
 }

@@ -4,16 +4,15 @@
 Silence alone would prove little: the virtual CPU is shown to run in the few instructions of the firmware's dead loop, and
 the same QEMU with the right files is shown to start PID 1.
 """
-import json
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+import qemu  # noqa: E402
 import tap  # noqa: E402
 import vm  # noqa: E402
 
@@ -33,25 +32,10 @@ class Machine:
         with open(self.console_path, "wb") as console:
             self.process = subprocess.Popen([*words, "-qmp", f"unix:{self.monitor_path},server=on,wait=off"],
                                             stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.DEVNULL)
-        for _ in range(200):
-            if os.path.exists(self.monitor_path):
-                break
-            time.sleep(0.05)
-        self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.connect(self.monitor_path)
-        self.lines = self.socket.makefile()
-        self.lines.readline()
-        self.ask("qmp_capabilities")
-
-    def ask(self, command, **arguments):
-        self.socket.sendall(json.dumps({"execute": command, "arguments": arguments}).encode())
-        while True:
-            answer = json.loads(self.lines.readline())
-            if "return" in answer or "error" in answer:
-                return answer.get("return")
+        self.monitor = qemu.Monitor(self.monitor_path)
 
     def human(self, line):
-        return self.ask("human-monitor-command", **{"command-line": line})
+        return self.monitor.ask("human-monitor-command", **{"command-line": line})
 
     def instruction_pointer(self):
         return int(re.search(r"[RE]IP=([0-9a-f]+)", self.human("info registers")).group(1), 16)
@@ -73,7 +57,7 @@ class Machine:
             time.sleep(0.2)
 
     def end(self):
-        self.socket.close()
+        self.monitor.socket.close()
         self.process.kill()
         self.process.wait()
 
